@@ -34,7 +34,7 @@ def content() -> dict[str, Any]:
         "today": today,
         "moment": clock.now(),
         "lines": _lines(today),
-        "picture": segno.make("711234567890123456", error="q").svg_inline(scale=8, border=0),
+        "picture": segno.make("711234567890123456", error="q").svg_inline(border=0, omitsize=True),
         "errors": {"phone": ["手机号要 11 位数字，现在是 10 位。"], "reason": ["请写下原因，储户会看到。"]},
     }
 
