@@ -80,6 +80,5 @@ def _choose(name: str, value: str) -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Add the routes, and preference() for templates."""
-    app.register_blueprint(blueprint)
+    """Give templates preference()."""
     app.jinja_env.globals.update(preference=preference)
