@@ -1,4 +1,4 @@
-"""The reader's language: which one, and the catalogue it is read from. Chinese is the source and has no catalogue."""
+"""The reader's language: which one, and the catalogue of it. Chinese is the source and has no catalogue."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ngettext(singular: str, plural: str, n: int, **fields: object) -> str:
 
 @cache
 def translations(code: str) -> NullTranslations:
-    """Return one language's messages, compiled in memory from its .po file the first time they are asked for."""
+    """Return one language's messages, compiled in memory from its .po file at the first question."""
     if code == SOURCE:
         return NullTranslations()
     with (_CATALOGUES / code / "LC_MESSAGES" / "messages.po").open("rb") as source:

@@ -1,4 +1,4 @@
-"""How a reader wants pages: language, elder mode, theme, each in a cookie of its own; and the gallery of widgets."""
+"""How a reader wants pages: language, elder mode, theme, a cookie each; and the gallery of widgets."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def preference(name: str) -> str:
 
 
 def own_path(target: str | None) -> str:
-    """Return the target when it is a path of this site, else the first page, so that no link leads away through us."""
-    # Browsers read a backslash as a slash and drop tabs and line ends, so any of them could hide "//elsewhere".
+    """Return the target if it is a path of this site, else the first page: no link leads away through us."""
+    # Browsers read a backslash as a slash and drop tabs and line ends, so either could hide "//elsewhere".
     if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
         return "/"
     if any(ord(character) < 0x20 for character in target) or urlsplit(target).netloc:
@@ -64,7 +64,8 @@ def show_gallery() -> str:
     """Show every widget with believable content, while developing."""
     if not current_app.debug:
         abort(404)
-    return render_template("web/gallery.html", layout=request.args.get("layout", "staff"), **gallery.content())
+    layout = request.args.get("layout", "staff")
+    return render_template("web/gallery.html", layout=layout, **gallery.content())
 
 
 def _choose(name: str, value: str) -> Response:
