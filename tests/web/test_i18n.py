@@ -43,8 +43,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     i18n.init_app(app)
     app.add_url_rule("/", "page", view_func=lambda: render_template_string(TEMPLATE, name="<20>"))
     app.add_url_rule("/picture", "picture", lambda: app.response_class("x", mimetype="image/svg+xml"))
-        "/picture", "picture", view_func=lambda: app.response_class("x", mimetype="image/svg+xml")
-    )
     yield app
     i18n.translations.cache_clear()
 
