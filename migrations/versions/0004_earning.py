@@ -31,9 +31,9 @@ def upgrade() -> None:
         sa.Column("adopted_by", sa.String(64), nullable=False),
         sa.Column("adopted_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("code", "version", name="pk_earning_rules"),
-        sa.CheckConstraint("points >= 0", name="points_not_negative"),
-        sa.CheckConstraint("version >= 1", name="version_from_one"),
-        sa.CheckConstraint("(cap_value IS NULL) = (cap_basis IS NULL)", name="cap_whole"),
+        sa.CheckConstraint("points >= 0", name="ck_earning_rules_points_not_negative"),
+        sa.CheckConstraint("version >= 1", name="ck_earning_rules_version_from_one"),
+        sa.CheckConstraint("(cap_value IS NULL) = (cap_basis IS NULL)", name="ck_earning_rules_cap_whole"),
     )
     if op.get_bind().dialect.name == "sqlite":
         for act in ("UPDATE", "DELETE"):
