@@ -1,0 +1,53 @@
+"""Everything the rooms of residents refuse, in the words the reader sees."""
+
+from __future__ import annotations
+
+from moralbank.errors import N_, Conflict, Invalid, NotFound, Refused
+
+
+class UnknownResident(NotFound):
+    code = "resident-unknown"
+    title = N_("没有这位储户")
+    sentence = N_("没有找到这位储户，请核对编号后再查。")
+
+
+class AlreadyEnrolled(Conflict):
+    code = "resident-already-enrolled"
+    title = N_("已经登记过")
+    sentence = N_("这个人（编号 {number}）已经登记过，请直接使用原来的账户。")
+
+
+class GuardianMissing(Invalid):
+    code = "guardian-missing"
+    title = N_("需要监护人同意")
+    sentence = N_("未满 18 岁要由监护人同意，请填写监护人姓名和关系。")
+
+
+class BranchWithoutBook(Refused):
+    code = "branch-without-book"
+    title = N_("这里还不能登记储户")
+    sentence = N_("{branch}还没有开账，请选有账的驿站。")
+
+
+class ResidentLeft(Refused):
+    code = "resident-left"
+    title = N_("已经退出")
+    sentence = N_("这位储户已经退出，不能再办理。")
+
+
+class CardRevoked(Refused):
+    code = "card-revoked"
+    title = N_("卡已挂失")
+    sentence = N_("这张卡（尾号 {tail}）已挂失，请到驿站补卡。")
+
+
+class NoCardInForce(Refused):
+    code = "no-card-in-force"
+    title = N_("没有可用的卡")
+    sentence = N_("这位储户没有在用的卡，请先发卡。")
+
+
+class CardInForce(Conflict):
+    code = "card-in-force"
+    title = N_("已经有卡")
+    sentence = N_("已有一张在用的卡（尾号 {tail}），请先挂失再补卡。")

@@ -1,0 +1,277 @@
+"""Reads of residents, households, cards and consents. Who may read is the caller's to say, by branches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from moralbank.residents.errors import UnknownResident
+from moralbank.residents.models import (
+    residents_cards,
+    residents_consents,
+    residents_households,
+    residents_residents,
+)
+from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX, Consent, Status, mask, mask_phone
+
+LIST_LIMIT_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A depositor; account_id is the ledger account of their points and minutes."""
+
+    resident_id: int
+    number: str
+    name: str
+    phone: str | None
+    household_id: int | None
+    household_code: str | None
+    branch_id: int
+    book_id: int
+    account_id: int
+    grid: str | None
+    building: str | None
+    born_on: date | None
+    sex: str | None
+    party_member: bool
+    joined_on: date
+    status: Status
+    guardian_name: str | None
+    guardian_relation: str | None
+
+    @property
+    def masked_name(self) -> str:
+        return mask(self.name)
+
+    @property
+    def masked_phone(self) -> str:
+        return mask_phone(self.phone)
+
+    @property
+    def is_active(self) -> bool:
+        return self.status is Status.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A printed card; it is in force until revoked_at says otherwise."""
+
+    card_id: int
+    resident_id: int
+    number: str
+    issued_at: datetime
+    revoked_at: datetime | None
+    revoke_reason: str | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.revoked_at is None
+
+    @property
+    def tail(self) -> str:
+        return self.number[-4:]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """One time of having agreed: from given_at until withdrawn_at, or until now."""
+
+    kind: Consent
+    given_at: datetime
+    given_by: str
+    withdrawn_at: datetime | None
+    withdrawn_by: str | None
+
+
+_R = residents_residents.c
+_RESIDENT_COLUMNS = (
+    _R.resident_id,
+    _R.number,
+    _R.name,
+    _R.phone,
+    _R.household_id,
+    residents_households.c.code.label("household_code"),
+    _R.branch_id,
+    _R.book_id,
+    _R.account_id,
+    _R.grid,
+    _R.building,
+    _R.born_on,
+    _R.sex,
+    _R.party_member,
+    _R.joined_on,
+    _R.status,
+    _R.guardian_name,
+    _R.guardian_relation,
+)
+_C = residents_cards.c
+_CARD_COLUMNS = (_C.card_id, _C.resident_id, _C.number, _C.issued_at, _C.revoked_at, _C.revoke_reason)
+
+
+def find_resident(db: Connection, resident_id: int) -> Resident | None:
+    """Return the resident, or None."""
+    return next(iter(_residents(db, _select().where(_R.resident_id == resident_id))), None)
+
+
+def get_resident(db: Connection, resident_id: int) -> Resident:
+    """Return the resident, or raise UnknownResident."""
+    found = find_resident(db, resident_id)
+    if found is None:
+        raise UnknownResident()
+    return found
+
+
+def find_by_number(db: Connection, book_id: int, number: str) -> Resident | None:
+    """Return the resident of a book by the eight-digit number, or None."""
+    return next(iter(_residents(db, _select().where(_R.book_id == book_id, _R.number == number))), None)
+
+
+def find_by_card(db: Connection, card_number: str) -> tuple[Resident, Card] | None:
+    """Return whose card this is and the card, revoked or not: the caller decides what a revoked one means."""
+    if len(card_number) != CARD_DIGITS or not card_number.startswith(CARD_PREFIX):
+        return None
+    row = db.execute(sa.select(*_CARD_COLUMNS).where(_C.number == card_number)).one_or_none()
+    if row is None:
+        return None
+    return get_resident(db, row.resident_id), Card(*row)
+
+
+def residents_by_id(db: Connection, resident_ids: Collection[int]) -> dict[int, Resident]:
+    """Return those of the residents that exist, by id."""
+    found = _residents(db, _select().where(_R.resident_id.in_(resident_ids)))
+    return {resident.resident_id: resident for resident in found}
+
+
+def residents_by_account(db: Connection, account_ids: Collection[int]) -> dict[int, Resident]:
+    """Return the holders of those of the ledger accounts that are residents', by account."""
+    found = _residents(db, _select().where(_R.account_id.in_(account_ids)))
+    return {resident.account_id: resident for resident in found}
+
+
+def list_by_phone(db: Connection, phone: str, *, limit: int = 20) -> list[Resident]:
+    """List who shares a phone, oldest enrolment first; people who left are not among them."""
+    statement = _select().where(_R.phone == phone, _R.status != Status.LEFT)
+    return _residents(db, statement.order_by(_R.resident_id).limit(limit))
+
+
+def list_by_name(db: Connection, name: str, *, limit: int = 20) -> list[Resident]:
+    """List who bears exactly this name, oldest enrolment first; people who left are not among them."""
+    statement = _select().where(_R.name == name, _R.status != Status.LEFT)
+    return _residents(db, statement.order_by(_R.resident_id).limit(limit))
+
+
+def list_household(db: Connection, household_id: int, branch_ids: Collection[int]) -> list[Resident]:
+    """List the members of a household that belong to one of the branches."""
+    statement = _select().where(_R.household_id == household_id, _R.branch_id.in_(branch_ids))
+    return _residents(db, statement.order_by(_R.resident_id).limit(LIST_LIMIT_MAX))
+
+
+def list_residents(
+    db: Connection,
+    branch_ids: Collection[int],
+    *,
+    search: str = "",
+    status: Status | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[Resident]:
+    """List residents of the branches, newest enrolment first.
+
+    search: a part of a name, the eight-digit number, a card, a whole phone or its last four digits.
+    before_id: the last resident_id of the page before, None for the first page.
+    """
+    statement = _select().where(*_wanted(branch_ids, search, status))
+    if before_id is not None:
+        statement = statement.where(_R.resident_id < before_id)
+    return _residents(db, statement.order_by(_R.resident_id.desc()).limit(min(limit, LIST_LIMIT_MAX)))
+
+
+def count_residents(
+    db: Connection, branch_ids: Collection[int], *, search: str = "", status: Status | None = None
+) -> int:
+    """Count what list_residents would list in all."""
+    statement = sa.select(sa.func.count()).select_from(residents_residents)
+    return db.execute(statement.where(*_wanted(branch_ids, search, status))).scalar_one()
+
+
+def find_card(db: Connection, resident_id: int) -> Card | None:
+    """Return the resident's card in force, or None."""
+    statement = sa.select(*_CARD_COLUMNS).where(_C.resident_id == resident_id, _C.revoked_at.is_(None))
+    row = db.execute(statement).one_or_none()
+    return None if row is None else Card(*row)
+
+
+def list_cards(db: Connection, resident_id: int) -> list[Card]:
+    """List all cards a resident ever had, newest first."""
+    statement = sa.select(*_CARD_COLUMNS).where(_C.resident_id == resident_id)
+    return [Card(*row) for row in db.execute(statement.order_by(_C.card_id.desc()).limit(LIST_LIMIT_MAX))]
+
+
+def cards_in_force(db: Connection, resident_ids: Collection[int]) -> dict[int, Card]:
+    """Return the cards in force of the residents, by resident."""
+    statement = sa.select(*_CARD_COLUMNS).where(_C.resident_id.in_(resident_ids), _C.revoked_at.is_(None))
+    return {row.resident_id: Card(*row) for row in db.execute(statement)}
+
+
+def list_consents(db: Connection, resident_id: int) -> list[ConsentLine]:
+    """List what a resident agreed to and took back, newest first."""
+    table = residents_consents.c
+    statement = (
+        sa.select(table.kind, table.given_at, table.given_by, table.withdrawn_at, table.withdrawn_by)
+        .where(table.resident_id == resident_id)
+        .order_by(table.consent_id.desc())
+        .limit(LIST_LIMIT_MAX)
+    )
+    return [ConsentLine(Consent(row.kind), *row[1:]) for row in db.execute(statement)]
+
+
+def consenting(db: Connection, kind: Consent, resident_ids: Collection[int]) -> set[int]:
+    """Return which of the residents agree to this at present."""
+    table = residents_consents.c
+    statement = sa.select(table.resident_id).where(
+        table.kind == kind, table.resident_id.in_(resident_ids), table.withdrawn_at.is_(None)
+    )
+    return set(db.execute(statement).scalars())
+
+
+def _select() -> sa.Select[tuple[object, ...]]:
+    joined = residents_residents.outerjoin(residents_households)
+    return sa.select(*_RESIDENT_COLUMNS).select_from(joined)
+
+
+def _residents(db: Connection, statement: sa.Select[tuple[object, ...]]) -> list[Resident]:
+    return [_resident(row) for row in db.execute(statement)]
+
+
+def _resident(row: Row[tuple[object, ...]]) -> Resident:
+    return Resident(**{**row._mapping, "status": Status(row.status)})  # type: ignore[arg-type]
+
+
+def _wanted(
+    branch_ids: Collection[int], search: str, status: Status | None
+) -> Sequence[sa.ColumnElement[bool]]:
+    wanted: list[sa.ColumnElement[bool]] = [_R.branch_id.in_(branch_ids)]
+    if status is not None:
+        wanted.append(_R.status == status)
+    if search:
+        wanted.append(sa.or_(*_matches(search)))
+    return wanted
+
+
+def _matches(search: str) -> Iterable[sa.ColumnElement[bool]]:
+    digits = search.replace(" ", "")
+    if not (digits.isascii() and digits.isdigit()):
+        yield _R.name.contains(search, autoescape=True)
+    elif len(digits) == CARD_DIGITS:
+        holder = sa.select(_C.resident_id).where(_C.number == digits)
+        yield _R.resident_id.in_(holder)
+    elif len(digits) == 4:
+        yield _R.phone_tail == digits
+    else:
+        yield _R.number == digits
+        yield _R.phone == digits
