@@ -48,7 +48,8 @@ def adopt_rule(db: Connection, rule: Rule, *, actor: str, consultation: str) -> 
     versions = [adoption.rule for adoption in list_adoptions(db, rule.code)]
     check_follows(versions[-1] if versions else None, rule)
     insert = insert_for(db, earning_rules).values(_row(rule, actor, consultation))
-    if db.execute(insert.on_conflict_do_nothing()).rowcount != 1:
+    stored = db.execute(insert.on_conflict_do_nothing().returning(earning_rules.c.code))
+    if stored.first() is None:
         raise RuleAlreadyAdopted(rule=rule.code, version=rule.version)
     return rule
 

@@ -269,7 +269,7 @@ def test_twenty_thousand_rows_are_judged_in_bounded_memory() -> None:
             tracemalloc.stop()
         assert count == 20_000
         # The keys of the people taken, and for .xlsx its table of shared texts; never the rows.
-        assert peak < 24 * 2**20
+        assert peak < 16 * 2**20
 
 
 def test_a_million_rows_are_refused() -> None:
