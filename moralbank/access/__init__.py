@@ -1,0 +1,4 @@
+"""Who may come in and what they may do: logins, secrets, sessions, roles, API tokens.
+
+Knows no Flask and no residents.
+"""

@@ -1,0 +1,412 @@
+"""Opens logins, gives and takes roles, and keeps sessions and tokens. Who asks is always checked here too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from moralbank import clock, ids
+from moralbank.access import queries, secrets
+from moralbank.access.errors import (
+    AlreadyGranted,
+    BadExpiry,
+    BadGrant,
+    BadLoginName,
+    BadTokenScopes,
+    NameTaken,
+    NotOneself,
+    OutOfScope,
+    RolesClash,
+    UnknownSession,
+    UnknownToken,
+)
+from moralbank.access.models import access_grants, access_logins, access_sessions, access_tokens
+from moralbank.access.queries import EVERYWHERE, Grant, Login, Principal, digest
+from moralbank.access.secrets import matching
+from moralbank.access.tries import begin_try, end_try, forgive
+from moralbank.branches.queries import get_branch
+from moralbank.db import insert_for
+
+__all__ = [
+    "GrantDraft",
+    "Opened",
+    "begin_try",
+    "change_secret",
+    "close_session",
+    "end_try",
+    "grant_role",
+    "issue_token",
+    "matching",
+    "open_login",
+    "open_resident_login",
+    "open_session",
+    "reset_secret",
+    "resume_login",
+    "revoke_other_sessions",
+    "revoke_role",
+    "revoke_session",
+    "revoke_token",
+    "see_session",
+    "suspend_login",
+    "use_token",
+]
+
+SYSTEM = "system"
+#: The role that may give a role; an administrator is staff too.
+_GIVEN_BY = {"resident": "staff", "operator": "staff", "staff": "admin", "auditor": "admin", "admin": "admin"}
+_WRITERS = frozenset({"operator", "staff", "admin"})
+_NAME_MIN, _NAME_MAX = 2, 32
+_TOKEN_DAYS_MAX = 366
+_DEVICE_MAX, _ADDRESS_MAX = 200, 64
+
+
+@dataclass(frozen=True, slots=True)
+class GrantDraft:
+    """A role to be given."""
+
+    role: str
+    #: None means the whole bank.
+    branch_id: int | None
+    merchant_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A login with its first secret, to be shown once."""
+
+    login_id: int
+    secret: str
+
+
+def open_login(
+    db: Connection,
+    name: str,
+    display_name: str,
+    grants: Sequence[GrantDraft],
+    *,
+    by: Principal | None,
+    secret: str | None = None,
+    must_change: bool = True,
+) -> Opened:
+    """Open a named login with its roles. `by` None means the system itself; secret None means a random one.
+
+    Raises (in the order checked): BadLoginName, BadGrant, UnknownBranch, OutOfScope, AlreadyGranted,
+    RolesClash, WeakSecret, NameTaken.
+    """
+    folded = name.strip().casefold()
+    _refuse_bad_name(folded)
+    kind = "pin" if grants and all(draft.role == "operator" for draft in grants) else "password"
+    given: list[Grant] = []
+    for draft in grants:
+        given.append(_checked(db, draft, given, by))
+    if secret is not None:
+        secrets.refuse_weak(kind, secret, not_in=(folded,))
+    secret = secret or secrets.new_secret(kind)
+    row = {
+        "name": folded,
+        "display_name": display_name.strip() or name.strip(),
+        "secret_kind": kind,
+        "secret_hash": secrets.hashed(secret),
+        "must_change": must_change,
+        "opened_at": clock.now(),
+        "opened_by": _actor(by),
+    }
+    insert = insert_for(db, access_logins).values(row).on_conflict_do_nothing(index_elements=["name"])
+    login_id = db.execute(insert.returning(access_logins.c.login_id)).scalar()
+    if login_id is None:
+        raise NameTaken(name=folded)
+    for grant in given:
+        _insert_grant(db, login_id, grant, by)
+    return Opened(login_id, secret)
+
+
+def open_resident_login(
+    db: Connection,
+    resident_id: int,
+    branch_id: int,
+    *,
+    by: Principal | None,
+    secret: str | None = None,
+    must_change: bool = True,
+) -> Opened:
+    """Open a resident's login with a PIN, or give the one they have a new PIN.
+
+    Raises (in the order checked): UnknownBranch, OutOfScope, WeakSecret.
+    """
+    grant = _checked(db, GrantDraft("resident", branch_id), [], by)
+    if secret is not None:
+        secrets.refuse_weak("pin", secret)
+    secret = secret or secrets.new_secret("pin")
+    known = queries.find_resident_login(db, resident_id)
+    if known is not None:
+        _set_secret(db, known.login_id, secret, must_change=must_change)
+        return Opened(known.login_id, secret)
+    row = {
+        "display_name": "",
+        "resident_id": resident_id,
+        "secret_kind": "pin",
+        "secret_hash": secrets.hashed(secret),
+        "must_change": must_change,
+        "opened_at": clock.now(),
+        "opened_by": _actor(by),
+    }
+    login_id: int = db.execute(access_logins.insert().returning(access_logins.c.login_id), row).scalar_one()
+    _insert_grant(db, login_id, grant, by)
+    return Opened(login_id, secret)
+
+
+def grant_role(db: Connection, login_id: int, draft: GrantDraft, *, by: Principal | None) -> None:
+    """Give a login one more role.
+
+    Raises (in the order checked): UnknownLogin, BadGrant, UnknownBranch, OutOfScope, AlreadyGranted,
+    RolesClash.
+    """
+    login = _held(db, login_id)
+    if draft.role == "resident" or login.resident_id is not None:
+        raise BadGrant()
+    _insert_grant(db, login_id, _checked(db, draft, list(login.grants), by), by)
+
+
+def revoke_role(db: Connection, login_id: int, grant_id: int, *, by: Principal) -> None:
+    """Take one role back; what was done in it stays cited.
+
+    Raises (in the order checked): UnknownLogin, NotOneself, OutOfScope.
+    """
+    login = _held(db, login_id)
+    if login_id == by.login_id:
+        raise NotOneself()
+    grant = next((grant for grant in login.grants if grant.grant_id == grant_id), None)
+    if grant is None or not _may_give(by, grant):
+        raise OutOfScope()
+    db.execute(
+        access_grants.update()
+        .where(access_grants.c.grant_id == grant_id)
+        .values(revoked_at=clock.now(), revoked_by=_actor(by))
+    )
+
+
+def reset_secret(db: Connection, login_id: int, *, by: Principal | None) -> str:
+    """Give a login a random secret that must be changed, end its sessions, and return it to be shown once.
+
+    Raises (in the order checked): UnknownLogin, OutOfScope.
+    """
+    login = _held(db, login_id)
+    _refuse_foreign(login, by)
+    secret = secrets.new_secret(login.secret_kind)
+    _set_secret(db, login_id, secret, must_change=True)
+    if login.name is not None:
+        forgive(db, login.name)
+    return secret
+
+
+def change_secret(db: Connection, login_id: int, secret: str, *, not_in: tuple[str, ...] = ()) -> None:
+    """Set the secret that the login's owner chose and end its sessions. Raises: UnknownLogin, WeakSecret."""
+    login = _held(db, login_id)
+    secrets.refuse_weak(login.secret_kind, secret, not_in=(*not_in, *filter(None, [login.name])))
+    _set_secret(db, login_id, secret, must_change=False)
+
+
+def suspend_login(db: Connection, login_id: int, *, by: Principal) -> None:
+    """Close a login and end its sessions, until it is resumed.
+
+    Raises (in the order checked): UnknownLogin, NotOneself, OutOfScope.
+    """
+    login = _held(db, login_id)
+    if login_id == by.login_id:
+        raise NotOneself()
+    _refuse_foreign(login, by)
+    db.execute(
+        access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=clock.now())
+    )
+    _end_sessions(db, access_sessions.c.login_id == login_id)
+
+
+def resume_login(db: Connection, login_id: int, *, by: Principal) -> None:
+    """Open a suspended login again. Raises (in the order checked): UnknownLogin, OutOfScope."""
+    _refuse_foreign(_held(db, login_id), by)
+    db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=None))
+
+
+def open_session(db: Connection, login_id: int, *, address: str, device: str) -> str:
+    """Sign a login in somewhere and return the unguessable id for its cookie. Raises: UnknownLogin."""
+    login = queries.get_login(db, login_id)
+    idle, whole = _patience(login)
+    now, token = clock.now(), ids.token()
+    db.execute(
+        access_sessions.insert().values(
+            token_hash=digest(token),
+            login_id=login_id,
+            created_at=now,
+            seen_at=now,
+            idle_seconds=int(idle.total_seconds()),
+            expires_at=now + whole,
+            address=address[:_ADDRESS_MAX],
+            device=device[:_DEVICE_MAX],
+        )
+    )
+    return token
+
+
+def see_session(db: Connection, token: str) -> None:
+    """Remember that a session is in use now."""
+    seen = access_sessions.update().where(access_sessions.c.token_hash == digest(token))
+    db.execute(seen.values(seen_at=clock.now()))
+
+
+def close_session(db: Connection, token: str) -> None:
+    """End the session of this cookie, if it is still open."""
+    _end_sessions(db, access_sessions.c.token_hash == digest(token))
+
+
+def revoke_session(db: Connection, login_id: int, session_id: int) -> None:
+    """End one of the login's own sessions. Raises: UnknownSession."""
+    own = sa.and_(access_sessions.c.session_id == session_id, access_sessions.c.login_id == login_id)
+    if not _end_sessions(db, own):
+        raise UnknownSession()
+
+
+def revoke_other_sessions(db: Connection, login_id: int, session_id: int | None) -> int:
+    """End all of the login's own sessions but this one and return how many those were."""
+    others = sa.and_(access_sessions.c.login_id == login_id, access_sessions.c.session_id != session_id)
+    return _end_sessions(db, others)
+
+
+def issue_token(db: Connection, by: Principal, name: str, scopes: Sequence[str], expires_on: date) -> str:
+    """Issue an API token that acts as its issuer within the scopes, and return it to be shown once.
+
+    Raises (in the order checked): BadTokenScopes, BadExpiry.
+    """
+    if not scopes or not set(scopes) <= set(queries.scopes_of(by)):
+        raise BadTokenScopes()
+    if not clock.today() < expires_on <= clock.today() + timedelta(days=_TOKEN_DAYS_MAX):
+        raise BadExpiry()
+    token = "mb_" + ids.token()
+    db.execute(
+        access_tokens.insert().values(
+            token_hash=digest(token),
+            hint=token[:8],
+            login_id=by.login_id,
+            name=name.strip(),
+            scopes=" ".join(sorted(set(scopes))),
+            created_at=clock.now(),
+            expires_at=clock.end_of(expires_on),
+        )
+    )
+    return token
+
+
+def revoke_token(db: Connection, login_id: int, token_id: int) -> None:
+    """Stop one of the login's own API tokens. Raises: UnknownToken."""
+    stopped = db.execute(
+        access_tokens.update()
+        .where(
+            access_tokens.c.token_id == token_id,
+            access_tokens.c.login_id == login_id,
+            access_tokens.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=clock.now())
+    )
+    if stopped.rowcount != 1:
+        raise UnknownToken()
+
+
+def use_token(db: Connection, token: str) -> None:
+    """Remember that a token is in use now."""
+    used = access_tokens.update().where(access_tokens.c.token_hash == digest(token))
+    db.execute(used.values(used_at=clock.now()))
+
+
+def _held(db: Connection, login_id: int) -> Login:
+    """Return the login, held until the transaction ends: two administrators can't grant past each other."""
+    db.execute(
+        sa.select(access_logins.c.login_id).where(access_logins.c.login_id == login_id).with_for_update()
+    )
+    return queries.get_login(db, login_id)
+
+
+def _refuse_bad_name(name: str) -> None:
+    if not _NAME_MIN <= len(name) <= _NAME_MAX or any(c.isspace() or not c.isprintable() for c in name):
+        raise BadLoginName()
+    if not any(c.isalpha() for c in name):  # Digits alone are a phone, a card or a resident's number.
+        raise BadLoginName()
+
+
+def _checked(db: Connection, draft: GrantDraft, held: Sequence[Grant], by: Principal | None) -> Grant:
+    """Return the grant that a draft means, if `by` may give it beside those that are held."""
+    if draft.role not in queries.ROLES or (draft.role == "operator") != (draft.merchant_id is not None):
+        raise BadGrant()
+    path = EVERYWHERE if draft.branch_id is None else get_branch(db, draft.branch_id).path
+    grant = Grant(draft.role, draft.branch_id, path, draft.merchant_id)
+    if by is not None and not _may_give(by, grant):
+        raise OutOfScope()
+    if any(
+        (g.role, g.branch_id, g.merchant_id) == (grant.role, grant.branch_id, grant.merchant_id) for g in held
+    ):
+        raise AlreadyGranted()
+    if any(_clash(grant, other) for other in held):
+        raise RolesClash()
+    return grant
+
+
+def _clash(one: Grant, other: Grant) -> bool:
+    """Tell whether two grants make somebody audit what they do: one's branch lies within the other's."""
+    if (one.role == "auditor") == (other.role == "auditor") or not {one.role, other.role} & _WRITERS:
+        return False
+    return one.branch_path.startswith(other.branch_path) or other.branch_path.startswith(one.branch_path)
+
+
+def _may_give(by: Principal, grant: Grant) -> bool:
+    return by.covers(grant.branch_path, _GIVEN_BY[grant.role])
+
+
+def _refuse_foreign(login: Login, by: Principal | None) -> None:
+    """Refuse one who may not give every role that the login has."""
+    if by is not None and not (login.grants and all(_may_give(by, grant) for grant in login.grants)):
+        raise OutOfScope()
+
+
+def _insert_grant(db: Connection, login_id: int, grant: Grant, by: Principal | None) -> None:
+    db.execute(
+        access_grants.insert().values(
+            login_id=login_id,
+            role=grant.role,
+            branch_id=grant.branch_id,
+            merchant_id=grant.merchant_id,
+            granted_at=clock.now(),
+            granted_by=_actor(by),
+        )
+    )
+
+
+def _set_secret(db: Connection, login_id: int, secret: str, *, must_change: bool) -> None:
+    db.execute(
+        access_logins.update()
+        .where(access_logins.c.login_id == login_id)
+        .values(secret_hash=secrets.hashed(secret), must_change=must_change)
+    )
+    _end_sessions(db, access_sessions.c.login_id == login_id)
+
+
+def _end_sessions(db: Connection, which: sa.ColumnElement[bool]) -> int:
+    ended = access_sessions.update().where(which, access_sessions.c.revoked_at.is_(None))
+    return db.execute(ended.values(revoked_at=clock.now())).rowcount
+
+
+def _patience(login: Login) -> tuple[timedelta, timedelta]:
+    """Return how long a session may rest and last: long on one's own phone, a day at a till, hours at a desk."""
+    roles = {grant.role for grant in login.grants}
+    if roles <= {"resident"}:
+        return timedelta(days=30), timedelta(days=90)
+    if roles <= {"resident", "operator"}:
+        return timedelta(hours=12), timedelta(hours=24)
+    return timedelta(hours=2), timedelta(hours=12)
+
+
+def _actor(by: Principal | None) -> str:
+    if by is None:
+        return SYSTEM
+    return by.actor("admin" if any(grant.role == "admin" for grant in by.grants) else "staff")
