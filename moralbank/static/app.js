@@ -67,7 +67,8 @@ async function sendWithRetry(form, submitter) {
   const body = new FormData(form, submitter);
   const options = { method: "POST", body: new URLSearchParams(body), headers: { "X-Requested-With": "fetch" } };
   target.setAttribute("aria-busy", "true");
-  const answer = await firstAnswer(submitter?.formAction || form.action, options);
+  const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href;
+  const answer = await firstAnswer(url, options);
   if (answer) settle(form, target, answer);
   else await waitForTruth(form, target, body.get(all("input[data-idempotency]", form)[0]?.name));
   target.removeAttribute("aria-busy");
