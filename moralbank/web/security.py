@@ -63,7 +63,7 @@ def _add_hsts(response: Response) -> Response:
 
 def _guard() -> None:
     """Refuse a form without its token. The API takes bearer tokens only, which no other site can send."""
-    if not problems.is_api():
+    if request.endpoint is not None and not problems.is_api():
         _csrf.protect()
 
 
