@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
 from flask import Flask
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from moralbank import clock
 from moralbank.web.i18n import language
@@ -84,9 +86,18 @@ def _local_date(value: date | datetime) -> date:
     return clock.local(value).date() if isinstance(value, datetime) else value
 
 
+def _for_each_reader(write: Callable[[Any], str]) -> Callable[[Context, Any], str]:
+    """Keep Jinja from working out a filter of a constant while it compiles, in whoever's language that was."""
+
+    @pass_context
+    def late(_context: Context, value: Any) -> str:
+        return write(value)
+
+    return late
+
+
 def init_app(app: Flask) -> None:
     """Give templates the filters |day |clock |moment |month |figure |points |minutes |by_month."""
-    app.jinja_env.filters.update(
-        day=day, clock=time_of_day, moment=moment, month=month,
-        figure=figure, points=points, minutes=minutes, by_month=by_month,
-    )  # fmt: skip
+    readings = {"day": day, "clock": time_of_day, "moment": moment, "month": month, "minutes": minutes}
+    app.jinja_env.filters.update({name: _for_each_reader(write) for name, write in readings.items()})
+    app.jinja_env.filters.update(figure=figure, points=points, by_month=by_month)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 
 from moralbank import clock
 from moralbank.web import filters
@@ -91,3 +91,12 @@ def test_lines_are_gathered_under_their_local_month_in_the_order_given():
     ]
     months = [(month.isoformat(), [line.n for line in rows]) for month, rows in filters.by_month(lines)]
     assert months == [("2026-11-01", [4, 3]), ("2026-10-01", [2]), ("2026-09-01", [1])]
+
+
+def test_a_template_compiled_for_one_reader_is_read_in_the_next_ones_language():
+    app = Flask("bare")
+    filters.init_app(app)
+    page = "{{ 150|minutes }}, {{ '2026-03'|month }}"
+    for language, expected in (("en", "2 h 30 min, March 2026"), ("zh", "2小时30分, 2026年3月")):
+        with app.test_request_context(headers={"Accept-Language": language}):
+            assert render_template_string(page) == expected
