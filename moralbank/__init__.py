@@ -1,0 +1,3 @@
+"""moralbank: a volunteer-points bank with an append-only ledger."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""Puts the service together: the only file that knows every package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from flask import Flask
+
+from moralbank.config import Config
+from moralbank.db import Database
+from moralbank.web import auth, filters, health, i18n, logs, metrics, preferences, problems, security
+from moralbank.web import db as web_db
+
+#: Modules with a `blueprint`, each a room of pages.
+PAGES = (
+    "moralbank.web.preferences",
+    "moralbank.web.health",
+    "moralbank.access.views",
+    "moralbank.branches.views",
+    "moralbank.residents.login_views",
+    "moralbank.residents.views",
+    "moralbank.residents.roster_views",
+    "moralbank.earning.views",
+    "moralbank.activities.views",
+    "moralbank.activities.desk_views",
+    "moralbank.activities.scan_views",
+    "moralbank.merchants.views",
+    "moralbank.redemptions.views",
+    "moralbank.redemptions.home_views",
+    "moralbank.statements.views",
+    "moralbank.reports.views",
+)
+
+#: Modules with a `blueprint` of API operations under /api/v1.
+OPERATIONS = (
+    "moralbank.branches.api",
+    "moralbank.earning.api",
+    "moralbank.residents.api",
+    "moralbank.activities.api",
+    "moralbank.merchants.api",
+    "moralbank.redemptions.api",
+    "moralbank.statements.api",
+    "moralbank.reports.api",
+)
+
+MAX_CONTENT_BYTES = 16 * 1024 * 1024
+
+
+def create_app(config: Config, database: Database | None = None) -> Flask:
+    """Return the WSGI application; in production it refuses to start on a database that could lose or alter lines."""
+    app = Flask("moralbank")
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        MAX_CONTENT_LENGTH=MAX_CONTENT_BYTES,
+        DEBUG=config.debug,
+        MORALBANK=config,
+    )
+    app.url_map.strict_slashes = False
+    database = database or Database(config.database_url)
+    web_db.init_app(app, database)
+    for module in (i18n, filters, problems, logs, metrics, security, auth, preferences):
+        module.init_app(app)
+    for name in PAGES:
+        if _is_there(name):
+            app.register_blueprint(import_module(name).blueprint)
+    _register_operations(app)
+    if config.production:
+        health.refuse_unsafe(database, config)
+    return app
+
+
+def _register_operations(app: Flask) -> None:
+    from moralbank.web import api
+
+    rest = api.init_app(app)
+    for name in OPERATIONS:
+        if _is_there(name):
+            rest.register_blueprint(import_module(name).blueprint)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

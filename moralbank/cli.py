@@ -1,0 +1,53 @@
+"""The `moralbank` command: migrations, and one group of commands per package."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+from moralbank import db
+from moralbank.config import database_url
+from moralbank.errors import MoralBankError
+
+#: Modules with a click `group`, or a single `command`.
+GROUPS = (
+    "moralbank.branches.cli",
+    "moralbank.access.cli",
+    "moralbank.residents.cli",
+    "moralbank.merchants.cli",
+    "moralbank.reports.cli",
+)
+
+
+@click.group()
+def cli() -> None:
+    """The volunteer-points bank's command line. DATABASE_URL names the database (default: var/moralbank.db)."""
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's schema to the newest revision."""
+    db.migrate(database_url(os.environ))
+
+
+for name in GROUPS:
+    if find_spec(name):
+        module = import_module(name)
+        for command in module.commands:
+            cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an expected refusal is one line on standard error and exit status 1."""
+    try:
+        cli()
+    except MoralBankError as error:
+        sys.exit(f"moralbank: {error}")
+
+
+if __name__ == "__main__":
+    main()

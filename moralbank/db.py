@@ -1,0 +1,200 @@
+"""The database: engine, column types, one write transaction per act, migrations. Knows no package above it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Dialect, Engine
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: Row ids: 64 bits; SQLite numbers rows by itself only in a column of type INTEGER.
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+APP_ROLE = "moralbank_app"
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_RETRIES = 8
+#: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
+_RETRYABLE = frozenset({"40001", "40P01"})
+
+
+class Raced(Exception):
+    """Another transaction won a race that only the database could see; nothing was done, run the act again."""
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware UTC instant in Python on both engines."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a time zone can't be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """One database and the two ways to use it: `transact` to write, `reading` to read."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+        self._writers = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    def transact(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `act(db, …)` in one write transaction and return what it returns, once that is durable.
+
+        A deadlock or serialization failure is nobody's refusal: the act runs again, unseen by the caller.
+        """
+        for attempt in range(_RETRIES):
+            try:
+                with self._turn(), self.engine.begin() as db:
+                    return act(db, *args, **kwargs)
+            except (sa.exc.DBAPIError, Raced) as error:
+                if not _is_retryable(error) or attempt == _RETRIES - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads retries, guards nothing
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one snapshot and writes nothing."""
+        options: dict[str, Any] = (
+            {"sqlite_begin": "DEFERRED"}
+            if self.is_sqlite
+            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        with self.engine.connect().execution_options(**options) as db, db.begin():
+            yield db
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # SQLite has one writer, and its own waiting is an unfair poll: within a process writers queue here instead.
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writers:
+            yield
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def _is_retryable(error: Exception) -> bool:
+    return isinstance(error, Raced) or getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRYABLE
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine whose acknowledged commits are durable and whose SQLite writers begin IMMEDIATE."""
+    if not url.startswith("sqlite"):
+        engine = sa.create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+        sa.event.listen(engine, "connect", _on_postgresql_connect)
+        return engine
+    engine = sa.create_engine(url, connect_args={"timeout": 30}, pool_size=16, max_overflow=32)
+    sa.event.listen(engine, "connect", _on_sqlite_connect)
+    sa.event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(dbapi: sqlite3.Connection, _record: object) -> None:
+    dbapi.isolation_level = None  # sqlite3 must not begin transactions on its own
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "recursive_triggers=ON",  # otherwise INSERT OR REPLACE deletes past the append-only triggers
+        "trusted_schema=OFF",
+        "cache_size=-16000",
+    ):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _on_sqlite_begin(db: Connection) -> None:
+    db.exec_driver_sql("BEGIN " + db.get_execution_options().get("sqlite_begin", "IMMEDIATE"))
+
+
+def _on_postgresql_connect(dbapi: Any, _record: object) -> None:
+    """Work as the role that may only insert into the ledger, where the migrations could make it."""
+    dbapi.autocommit = True
+    with dbapi.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_roles WHERE rolname = %s AND pg_has_role(current_user, oid, 'MEMBER')",
+            (APP_ROLE,),
+        )
+        if cursor.fetchone():
+            cursor.execute(f"SET ROLE {APP_ROLE}")
+        cursor.execute("SET TIME ZONE 'UTC'")
+    dbapi.autocommit = False
+
+
+def insert_for(db: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the engine's own INSERT for `table`, with `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def violated(error: sa.exc.IntegrityError, *names: str) -> bool:
+    """Tell whether one of the named constraints (PostgreSQL) or `table.column` lists (SQLite) refused the row."""
+    text = str(error.orig)
+    return any(name in text for name in names)
+
+
+def migrate(url: str) -> None:
+    """Bring the schema at `url` to the newest revision; any number of processes may call it at once."""
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+
+    alembic = AlembicConfig()
+    alembic.set_main_option("script_location", str(MIGRATIONS))
+    alembic.attributes["url"] = url
+    command.upgrade(alembic, "head")
+
+
+def is_migrated(url: str) -> bool:
+    """Tell whether the schema at `url` is at the newest revision."""
+    from alembic.config import Config as AlembicConfig
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    alembic = AlembicConfig()
+    alembic.set_main_option("script_location", str(MIGRATIONS))
+    head = ScriptDirectory.from_config(alembic).get_current_head()
+    engine = make_engine(url)
+    try:
+        with engine.connect() as db:
+            return MigrationContext.configure(db).get_current_revision() == head
+    finally:
+        engine.dispose()

@@ -1,0 +1,75 @@
+"""The books of points and of service minutes: append-only, double entry. Knows no people and no Flask.
+
+This is the door: what is not named here is the ledger's own affair.
+"""
+
+from moralbank.ledger.books import (
+    close_day,
+    find_account,
+    internal_account,
+    list_accounts,
+    list_books,
+    open_accounts,
+    open_book,
+)
+from moralbank.ledger.errors import (
+    AlreadyReversed,
+    BadAmount,
+    BadDraft,
+    DayClosed,
+    EntryExists,
+    InsufficientBalance,
+    KeyReused,
+    NotReversible,
+    OtherBook,
+    SourcePosted,
+    Unbalanced,
+    UnknownAccount,
+    UnknownBook,
+    UnknownEntry,
+)
+from moralbank.ledger.leaf import canonical, leaf_hash
+from moralbank.ledger.lots import Lot, expiring, lots
+from moralbank.ledger.posting import Verdict, post, post_many, reverse
+from moralbank.ledger.reading import (
+    EntryFilter,
+    EntrySums,
+    TrialRow,
+    balance,
+    balances,
+    find_entry,
+    get_entry,
+    history,
+    list_entries,
+    movements,
+    sum_entries,
+    trial_balance,
+)
+from moralbank.ledger.values import (
+    GRADES,
+    KINDS,
+    MAX_AMOUNT,
+    Account,
+    AccountKind,
+    Balance,
+    Book,
+    Draft,
+    Entry,
+    Leg,
+    Line,
+    Posted,
+    PostedLeg,
+    Unit,
+)
+from moralbank.ledger.verify import Fault, Report, verify
+
+__all__ = [
+    "GRADES", "KINDS", "MAX_AMOUNT",
+    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Book", "DayClosed", "Draft",
+    "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg", "Line",
+    "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SourcePosted", "TrialRow", "Unbalanced",
+    "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
+    "balance", "balances", "canonical", "close_day", "expiring", "find_account", "find_entry", "get_entry",
+    "history", "internal_account", "leaf_hash", "list_accounts", "list_books", "list_entries", "lots", "movements",
+    "open_accounts", "open_book", "post", "post_many", "reverse", "sum_entries", "trial_balance", "verify",
+]  # fmt: skip

@@ -1,0 +1,88 @@
+"""What can be told of a draft without looking into the book: its form, and the fingerprint of what it asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any
+
+from moralbank.ledger.errors import BadAmount, BadDraft, Unbalanced
+from moralbank.ledger.leaf import canonical
+from moralbank.ledger.values import GRADES, KINDS, MAX_AMOUNT, MAX_KEY_CHARACTERS, MAX_LEGS, Draft, Leg, Unit
+
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+MAX_PRIVATE_CHARACTERS = 2000
+
+
+def check(draft: Draft) -> None:
+    """Refuse a draft that no book could take.
+
+    Raises (in the order checked): BadDraft, BadAmount, Unbalanced.
+    """
+    _check_words(draft)
+    legs = draft.legs
+    if not 2 <= len(legs) <= MAX_LEGS or len({(leg.account, leg.unit) for leg in legs}) != len(legs):
+        raise BadDraft(field="legs")
+    sums: dict[Unit, int] = {}
+    for leg in legs:
+        _check_leg(leg)
+        sums[leg.unit] = sums.get(leg.unit, 0) + leg.amount
+    if any(sums.values()):
+        raise Unbalanced()
+
+
+def _check_words(draft: Draft) -> None:
+    if draft.kind not in KINDS:
+        raise BadDraft(field="kind")
+    _plain("key", draft.key, MAX_KEY_CHARACTERS)
+    _plain("actor", draft.actor, 64)
+    if draft.source is not None:
+        _plain("source", draft.source[0], 32)
+        _plain("source", draft.source[1], 64)
+    if draft.rule is not None:
+        _plain("rule", draft.rule[0], 16)
+        _whole("rule", draft.rule[1], 1, 2**31 - 1)
+    if draft.grade is not None and draft.grade not in GRADES:
+        raise BadDraft(field="grade")
+    if draft.branch is not None:
+        _whole("branch", draft.branch, 1, MAX_AMOUNT)
+    if sum(len(name) + len(text) for name, text in draft.private.items()) > MAX_PRIVATE_CHARACTERS:
+        raise BadDraft(field="private")
+
+
+def _check_leg(leg: Leg) -> None:
+    _whole("account", leg.account, 1, MAX_AMOUNT)
+    if not isinstance(leg.unit, Unit):
+        raise BadDraft(field="unit")
+    if type(leg.amount) is not int or leg.amount == 0 or abs(leg.amount) > MAX_AMOUNT:
+        raise BadAmount()
+    if leg.expires_on is not None and leg.amount < 0:
+        raise BadDraft(field="expires_on")
+
+
+def _plain(field: str, text: str, longest: int) -> None:
+    if not isinstance(text, str) or len(text) > longest or not _PLAIN.fullmatch(text):
+        raise BadDraft(field=field)
+
+
+def _whole(field: str, number: int, least: int, most: int) -> None:
+    if type(number) is not int or not least <= number <= most:
+        raise BadDraft(field=field)
+
+
+def fingerprint(draft: Draft) -> bytes:
+    """Return the SHA-256 of all that the draft asks for, so that a repeated key with another body shows."""
+    fields: list[Any] = [
+        draft.kind,
+        [[leg.account, int(leg.unit), leg.amount, str(leg.expires_on or "")] for leg in draft.legs],
+        draft.branch or 0,
+        list(draft.source or ()),
+        list(draft.rule or ()),
+        draft.grade or "",
+        str(draft.occurred_on or ""),
+        draft.reverses.hex if draft.reverses else "",
+        {name: unicodedata.normalize("NFC", text) for name, text in draft.private.items()},
+        draft.entry_id.hex if draft.entry_id else "",
+    ]
+    return hashlib.sha256(canonical(fields)).digest()

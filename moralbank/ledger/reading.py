@@ -1,0 +1,387 @@
+"""What can be read from a book: balances now and at any past instant, lines, entries, sums, the trial balance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank import clock
+from moralbank.ledger import models
+from moralbank.ledger.errors import BadDraft, UnknownAccount, UnknownEntry
+from moralbank.ledger.values import AccountKind, Balance, Entry, Line, PostedLeg, Unit
+
+MAX_LINES = 1000
+
+_entries, _postings, _balances = models.entries, models.postings, models.balances
+_later = models.entries.alias("later")
+
+
+def balance(db: Connection, book: int, account: int, unit: Unit, at: datetime | None = None) -> Balance:
+    """Return an account's balance now, or as it stood at a past instant (postings of that very instant included).
+
+    Raises: UnknownAccount; BadDraft for an instant to come.
+    """
+    now = clock.now()
+    if at is not None and at > now:
+        raise BadDraft(field="at")
+    kind = db.execute(
+        sa.select(models.accounts.c.kind).where(
+            models.accounts.c.book_id == book, models.accounts.c.account_id == account
+        )
+    ).scalar()
+    if kind is None:
+        raise UnknownAccount(account=account)
+    if not AccountKind(kind).is_guarded:
+        return Balance(_summed(db, book, account, unit, at), 0, at or now)
+    if at is None:
+        row = db.execute(
+            sa.select(_balances.c.balance, _balances.c.n).where(*_of(_balances, book, account, unit))
+        ).one()
+        return Balance(row.balance, row.n, now)
+    last = (
+        sa.select(_postings.c.balance_after, _postings.c.n)
+        .where(*_of(_postings, book, account, unit), _postings.c.posted_at <= at)
+        .order_by(_postings.c.posted_at.desc(), _postings.c.n.desc())
+        .limit(1)
+    )
+    found = db.execute(last).one_or_none()
+    return Balance(found.balance_after, found.n, at) if found else Balance(0, 0, at)
+
+
+def _of(table: sa.Table, book: int, account: int, unit: Unit) -> list[sa.ColumnElement[bool]]:
+    return [table.c.book_id == book, table.c.account_id == account, table.c.unit == int(unit)]
+
+
+def _summed(db: Connection, book: int, account: int, unit: Unit, at: datetime | None) -> int:
+    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(
+        *_of(_postings, book, account, unit)
+    )
+    if at is not None:
+        query = query.where(_postings.c.posted_at <= at)
+    return int(db.execute(query).scalar_one())
+
+
+def balances(db: Connection, book: int, accounts: Iterable[int], unit: Unit) -> dict[int, int]:
+    """Return the present balance of each of the guarded accounts."""
+    found: dict[int, int] = {}
+    wanted = sorted(set(accounts))
+    for start in range(0, len(wanted), MAX_LINES):
+        query = sa.select(_balances.c.account_id, _balances.c.balance).where(
+            _balances.c.book_id == book,
+            _balances.c.unit == int(unit),
+            _balances.c.account_id.in_(wanted[start : start + MAX_LINES]),
+        )
+        found.update((row.account_id, row.balance) for row in db.execute(query))
+    return found
+
+
+def movements(
+    db: Connection,
+    book: int,
+    accounts: Iterable[int],
+    unit: Unit,
+    kinds: Sequence[str],
+    since: datetime,
+    until: datetime | None = None,
+) -> dict[int, int]:
+    """Return, per account, the sum of the amounts of entries of these kinds posted in [since, until)."""
+    found: dict[int, int] = {}
+    wanted = sorted(set(accounts))
+    for start in range(0, len(wanted), MAX_LINES):
+        query = (
+            sa.select(_postings.c.account_id, sa.func.sum(_postings.c.amount).label("total"))
+            .join(_entries, _same_entry(_postings, _entries))
+            .where(_postings.c.book_id == book, _postings.c.unit == int(unit))
+            .where(_postings.c.account_id.in_(wanted[start : start + MAX_LINES]))
+            .where(_entries.c.kind.in_(kinds), _postings.c.posted_at >= since)
+            .group_by(_postings.c.account_id)
+        )
+        if until is not None:
+            query = query.where(_postings.c.posted_at < until)
+        found.update((row.account_id, int(row.total)) for row in db.execute(query))
+    return found
+
+
+def _same_entry(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+    return (one.c.book_id == other.c.book_id) & (one.c.entry_id == other.c.entry_id)
+
+
+_LINES = (
+    sa.select(
+        _postings,
+        _entries.c.kind,
+        _entries.c.occurred_on,
+        _entries.c.actor,
+        _entries.c.branch_id,
+        _entries.c.source_kind,
+        _entries.c.source_id,
+        _entries.c.rule_code,
+        _entries.c.rule_version,
+        _entries.c.grade,
+        _entries.c.reverses,
+        _later.c.entry_id.label("reversed_by"),
+        models.private_parts.c.content,
+    )
+    .join(_entries, _same_entry(_postings, _entries))
+    .outerjoin(_later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id))
+    .outerjoin(models.private_parts, _same_entry(models.private_parts, _entries))
+)
+
+
+def history(
+    db: Connection,
+    book: int,
+    account: int,
+    unit: Unit,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before_seq: int | None = None,
+    after_seq: int | None = None,
+    before_n: int | None = None,
+    limit: int = 50,
+    newest_first: bool = True,
+) -> list[Line]:
+    """Return an account's lines posted in [since, until), at most `limit` (1 to 1,000) of them."""
+    if not 1 <= limit <= MAX_LINES:
+        raise BadDraft(field="limit")
+    query = _LINES.where(*_of(_postings, book, account, unit))
+    if since is not None:
+        query = query.where(_postings.c.posted_at >= since)
+    if until is not None:
+        query = query.where(_postings.c.posted_at < until)
+    if before_seq is not None:
+        query = query.where(_postings.c.seq < before_seq)
+    if after_seq is not None:
+        query = query.where(_postings.c.seq > after_seq)
+    if before_n is not None:
+        query = query.where(_postings.c.n < before_n)
+    order = _postings.c.seq.desc() if newest_first else _postings.c.seq
+    return [_line(row) for row in db.execute(query.order_by(order).limit(limit))]
+
+
+def _line(row: sa.Row[Any]) -> Line:
+    return Line(
+        entry_id=row.entry_id,
+        seq=row.seq,
+        account=row.account_id,
+        unit=Unit(row.unit),
+        n=row.n,
+        amount=row.amount,
+        balance_after=row.balance_after,
+        expires_on=row.expires_on,
+        kind=row.kind,
+        posted_at=row.posted_at,
+        occurred_on=row.occurred_on,
+        actor=row.actor,
+        branch=row.branch_id,
+        source=_pair(row.source_kind, row.source_id),
+        rule=_pair(row.rule_code, row.rule_version),
+        grade=row.grade,
+        reverses=row.reverses,
+        reversed_by=row.reversed_by,
+        private=_private(row.content),
+    )
+
+
+def _pair(first: Any, second: Any) -> Any:
+    return None if first is None else (first, second)
+
+
+def _private(content: str | None) -> Mapping[str, str]:
+    return json.loads(content) if content else {}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries to list; None means any. Instants are of posting, [since, until)."""
+
+    branches: Sequence[int] | None = None
+    account: int | None = None
+    kind: str | None = None
+    rule: str | None = None
+    actor: str | None = None
+    grade: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    source: tuple[str, str] | None = None
+
+    def conditions(self, book: int) -> list[sa.ColumnElement[bool]]:
+        """Return the filter as conditions on the entries' table."""
+        found = [_entries.c.book_id == book]
+        equal = (
+            (_entries.c.kind, self.kind),
+            (_entries.c.rule_code, self.rule),
+            (_entries.c.actor, self.actor),
+            (_entries.c.grade, self.grade),
+        )
+        found += [column == value for column, value in equal if value is not None]
+        if self.branches is not None:
+            found.append(_entries.c.branch_id.in_(self.branches))
+        if self.source is not None:
+            found += [_entries.c.source_kind == self.source[0], _entries.c.source_id == self.source[1]]
+        if self.account is not None:
+            on_account = sa.select(_postings.c.entry_id).where(
+                _postings.c.book_id == book, _postings.c.account_id == self.account
+            )
+            found.append(_entries.c.entry_id.in_(on_account))
+        if self.since is not None:
+            found.append(_entries.c.posted_at >= self.since)
+        if self.until is not None:
+            found.append(_entries.c.posted_at < self.until)
+        return found
+
+
+def list_entries(
+    db: Connection,
+    book: int,
+    which: EntryFilter,
+    *,
+    before_seq: int | None = None,
+    limit: int = 50,
+) -> list[Entry]:
+    """Return matching entries with their legs, newest first, at most `limit` (1 to 1,000)."""
+    if not 1 <= limit <= MAX_LINES:
+        raise BadDraft(field="limit")
+    conditions = which.conditions(book)
+    if before_seq is not None:
+        conditions.append(_entries.c.seq < before_seq)
+    return _load(db, conditions, limit)
+
+
+def find_entry(db: Connection, book: int, entry_id: UUID) -> Entry | None:
+    """Return one entry with its legs, or None."""
+    found = _load(db, [_entries.c.book_id == book, _entries.c.entry_id == entry_id], 1)
+    return found[0] if found else None
+
+
+def get_entry(db: Connection, book: int, entry_id: UUID) -> Entry:
+    """Return one entry with its legs.
+
+    Raises: UnknownEntry.
+    """
+    found = find_entry(db, book, entry_id)
+    if found is None:
+        raise UnknownEntry()
+    return found
+
+
+def _load(db: Connection, conditions: list[sa.ColumnElement[bool]], limit: int) -> list[Entry]:
+    query = (
+        sa.select(_entries, _later.c.entry_id.label("reversed_by"), models.private_parts.c.content)
+        .outerjoin(
+            _later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id)
+        )
+        .outerjoin(models.private_parts, _same_entry(models.private_parts, _entries))
+        .where(*conditions)
+        .order_by(_entries.c.seq.desc())
+        .limit(limit)
+    )
+    found = db.execute(query).all()
+    if not found:
+        return []
+    legs: dict[UUID, list[PostedLeg]] = {row.entry_id: [] for row in found}
+    of_these = (
+        sa.select(_postings)
+        .where(_postings.c.book_id == found[0].book_id, _postings.c.entry_id.in_(list(legs)))
+        .order_by(_postings.c.leg)
+    )
+    for row in db.execute(of_these):
+        leg = PostedLeg(row.account_id, Unit(row.unit), row.amount, row.n, row.balance_after, row.expires_on)
+        legs[row.entry_id].append(leg)
+    return [_entry(row, legs[row.entry_id]) for row in found]
+
+
+def _entry(row: sa.Row[Any], legs: list[PostedLeg]) -> Entry:
+    return Entry(
+        book=row.book_id,
+        entry_id=row.entry_id,
+        seq=row.seq,
+        kind=row.kind,
+        actor=row.actor,
+        branch=row.branch_id,
+        source=_pair(row.source_kind, row.source_id),
+        rule=_pair(row.rule_code, row.rule_version),
+        grade=row.grade,
+        occurred_on=row.occurred_on,
+        posted_at=row.posted_at,
+        reverses=row.reverses,
+        reversed_by=row.reversed_by,
+        leaf_bytes=row.leaf_bytes,
+        legs=tuple(legs),
+        private=_private(row.content),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySums:
+    """How many entries match, and what they moved into accounts, per unit."""
+
+    entries: int
+    points: int
+    minutes: int
+
+
+def sum_entries(db: Connection, book: int, which: EntryFilter) -> EntrySums:
+    """Count the matching entries and add up what they moved (the positive legs)."""
+    conditions = which.conditions(book)
+    count = db.execute(sa.select(sa.func.count()).select_from(_entries).where(*conditions)).scalar_one()
+    moved = (
+        sa.select(_postings.c.unit, sa.func.sum(_postings.c.amount))
+        .join(_entries, _same_entry(_postings, _entries))
+        .where(*conditions, _postings.c.amount > 0)
+        .group_by(_postings.c.unit)
+    )
+    sums = {Unit(unit): int(total) for unit, total in db.execute(moved)}
+    return EntrySums(count, sums.get(Unit.POINTS, 0), sums.get(Unit.MINUTES, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """What all accounts of a kind got and gave in a unit; debit and credit are both positive."""
+
+    kind: AccountKind
+    unit: Unit
+    accounts: int
+    credit: int
+    debit: int
+
+    @property
+    def balance(self) -> int:
+        return self.credit - self.debit
+
+
+def trial_balance(db: Connection, book: int, at: datetime | None = None) -> list[TrialRow]:
+    """Return what each kind of account got and gave; over all rows of a unit the balances sum to zero."""
+    credit = sa.func.sum(sa.case((_postings.c.amount > 0, _postings.c.amount), else_=0))
+    debit = sa.func.sum(sa.case((_postings.c.amount < 0, -_postings.c.amount), else_=0))
+    query = (
+        sa.select(
+            models.accounts.c.kind,
+            _postings.c.unit,
+            sa.func.count(_postings.c.account_id.distinct()),
+            credit,
+            debit,
+        )
+        .join(
+            models.accounts,
+            (models.accounts.c.book_id == _postings.c.book_id)
+            & (models.accounts.c.account_id == _postings.c.account_id),
+        )
+        .where(_postings.c.book_id == book)
+        .group_by(models.accounts.c.kind, _postings.c.unit)
+        .order_by(_postings.c.unit, models.accounts.c.kind)
+    )
+    if at is not None:
+        query = query.where(_postings.c.posted_at <= at)
+    return [
+        TrialRow(AccountKind(kind), Unit(unit), count, int(got), int(gave))
+        for kind, unit, count, got, gave in db.execute(query)
+    ]

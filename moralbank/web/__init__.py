@@ -1,0 +1,1 @@
+"""What every page and every API answer needs from Flask; knows no package of the domain."""

@@ -1,0 +1,112 @@
+"""Both engines for every test that touches a database, and books that must close after each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from moralbank import db as moralbank_db
+from moralbank import ledger
+from moralbank.config import Config
+from moralbank.db import Database
+from tests import _ci, _postgres
+
+PG_PORT = "MORALBANK_TEST_PG_PORT"
+TEMPLATE = "moralbank_template"
+
+os.environ.setdefault("MORALBANK_CHEAP_HASHES", "1")
+
+_cluster: _postgres.Cluster | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one PostgreSQL for the whole run, in the controlling process, and migrate its template once."""
+    global _cluster
+    if hasattr(config, "workerinput") or PG_PORT in os.environ or config.option.collectonly:
+        return
+    try:
+        _cluster = _postgres.start(Path(tempfile.mkdtemp(prefix="moralbank-pg-")))
+    except _postgres.Unavailable as error:
+        if _ci.is_ci():
+            raise pytest.UsageError(f"CI needs PostgreSQL: {error}") from error
+        return
+    moralbank_db.migrate(_cluster.create_database(TEMPLATE))
+    os.environ[PG_PORT] = str(_cluster.port)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _cluster is not None:
+        os.environ.pop(PG_PORT, None)
+        _cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy from."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    moralbank_db.migrate(f"sqlite:///{path}")
+    engine = moralbank_db.make_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty, migrated database of its own, on each engine in turn."""
+    if request.param == "sqlite":
+        path = request.getfixturevalue("tmp_path") / "moralbank.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    if PG_PORT not in os.environ:
+        _ci.missing("no PostgreSQL on this machine (set MORALBANK_PG_BIN)")
+    cluster = _postgres.Cluster(int(os.environ[PG_PORT]))
+    name = f"t_{uuid4().hex}"
+    yield cluster.create_database(name, TEMPLATE)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of its own; when the test ends, every book in it must close."""
+    database = Database(database_url)
+    yield database
+    with database.reading() as db:
+        for book in ledger.list_books(db):
+            report = ledger.verify(db, book.book_id)
+            assert report.is_sound, report.first_fault
+    database.dispose()
+
+
+@pytest.fixture
+def config(database_url: str) -> Config:
+    return Config(
+        database_url=database_url,
+        secret_key="a test key of more than thirty-two characters",
+        public_url="http://localhost",
+        production=False,
+        debug=False,
+    )
+
+
+@pytest.fixture
+def app(config: Config, database: Database):
+    from moralbank.app import create_app
+
+    app = create_app(config, database)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
