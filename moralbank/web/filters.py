@@ -87,7 +87,7 @@ def _local_date(value: date | datetime) -> date:
 
 
 def _for_each_reader(write: Callable[[Any], str]) -> Callable[[Context, Any], str]:
-    """Keep Jinja from working out a filter of a constant while it compiles, in whoever's language that was."""
+    """Keep Jinja from working out a filter of a constant while it compiles, in one reader's language."""
 
     @pass_context
     def late(_context: Context, value: Any) -> str:
@@ -98,6 +98,7 @@ def _for_each_reader(write: Callable[[Any], str]) -> Callable[[Context, Any], st
 
 def init_app(app: Flask) -> None:
     """Give templates the filters |day |clock |moment |month |figure |points |minutes |by_month."""
+    readings: dict[str, Callable[[Any], str]]
     readings = {"day": day, "clock": time_of_day, "moment": moment, "month": month, "minutes": minutes}
     app.jinja_env.filters.update({name: _for_each_reader(write) for name, write in readings.items()})
     app.jinja_env.filters.update(figure=figure, points=points, by_month=by_month)
