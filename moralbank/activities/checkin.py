@@ -1,0 +1,419 @@
+"""Turns scans into check-ins and check-outs: receipts, the one gate every scan goes through, undo,
+forgotten check-outs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from moralbank import clock
+from moralbank.activities import queries, tokens, verdicts
+from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan
+from moralbank.activities.models import activities, checkins, receipts, sessions
+from moralbank.activities.presence import Next, next_scan, presence_of
+from moralbank.activities.values import (
+    CheckIn,
+    Direction,
+    Doubt,
+    Means,
+    Mode,
+    Receipt,
+    Session,
+    State,
+    Status,
+)
+from moralbank.activities.verdicts import Verdict
+from moralbank.db import insert_for
+from moralbank.residents.queries import find_by_card, find_by_number
+from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
+
+RECEIPT_LIFE = timedelta(minutes=10)
+_DIRECTIONS = (None, Direction.IN, Direction.OUT)
+#: Who begins a payment code of another app, by its first two digits.
+_OTHER_APPS = {
+    **dict.fromkeys(("10", "11", "12", "13", "14", "15"), "wechat"),
+    **dict.fromkeys(("25", "26", "27", "28", "29", "30"), "alipay"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan that is to be counted for a person."""
+
+    session_id: int
+    resident_id: int
+    means: Means
+    #: The caller's key: the same scan sent again is answered again and counted once.
+    nonce: str
+    actor: str
+    #: None: now.
+    at: datetime | None = None
+    #: None: by the person's state.
+    direction: Direction | None = None
+    #: Hash of the phone's cookie.
+    device: str | None = None
+    station: int = 0
+    #: Why staff count it outside the hours or beyond the list; it waits for the leader then.
+    override: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict with the scan that stands and the facts its sentence is filled with."""
+
+    verdict: Verdict
+    session: Session | None = None
+    scan: CheckIn | None = None
+    resident_id: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def hash_of(cookie: str) -> str:
+    """Return what the database keeps of a random cookie."""
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def open_token(db: Connection, text: str, now: datetime) -> Receipt | Answer:
+    """Return the receipt that a code is good for (not yet stored), or the answer that refuses it. Reads
+    only.
+    """
+    read = tokens.verify(text, queries.qr_keys_by_kid(db), now)
+    if isinstance(read, Verdict):
+        return Answer(read, facts={"app": other_app(text)})
+    session = queries.find_session(db, read.session_id)
+    if session is None:
+        return Answer(verdicts.UNKNOWN)
+    refusal = _refused_code(db, session, read)
+    if refusal is not None:
+        return answer(refusal, session, now)
+    means = Means.POSTER if read.kind == tokens.POSTER else Means.ROTATING
+    direction = _DIRECTIONS[read.direction]
+    return Receipt("", session.session_id, read.station, direction, means, now, now + RECEIPT_LIFE, None)
+
+
+def keep_receipt(db: Connection, receipt: Receipt) -> str:
+    """Store a receipt and return the secret that only its scanner gets to hold."""
+    cookie = secrets.token_urlsafe(16)
+    row = {
+        "receipt_id": hash_of(cookie),
+        "session_id": receipt.session_id,
+        "station": receipt.station,
+        "direction": receipt.direction,
+        "means": receipt.means,
+        "scanned_at": receipt.scanned_at,
+        "expires_at": receipt.expires_at,
+    }
+    db.execute(receipts.insert().values(row))
+    return cookie
+
+
+def use_receipt(db: Connection, cookie: str, resident_id: int, *, actor: str, device: str | None) -> Answer:
+    """Count the scan behind a receipt for the person who claims it; a second claim gets the first answer.
+
+    A receipt is good for one person and ten minutes, whichever of two at once comes first.
+    """
+    receipt_id = hash_of(cookie)
+    mine = sa.or_(receipts.c.used_by.is_(None), receipts.c.used_by == resident_id)
+    alive = sa.or_(receipts.c.expires_at > clock.now(), receipts.c.used_by == resident_id)
+    claim = receipts.update().where(receipts.c.receipt_id == receipt_id, mine, alive).values(used_by=resident_id)
+    if db.execute(claim).rowcount != 1:
+        return Answer(verdicts.EXPIRED, resident_id=resident_id)
+    receipt = queries.find_receipt(db, receipt_id)
+    assert receipt is not None, "just claimed"
+    scan = Scan(
+        session_id=receipt.session_id,
+        resident_id=resident_id,
+        means=receipt.means,
+        nonce=f"receipt:{receipt_id}",
+        actor=actor,
+        at=receipt.scanned_at,
+        direction=receipt.direction,
+        device=device,
+        station=receipt.station,
+    )
+    return check_in(db, scan)
+
+
+def check_in(db: Connection, scan: Scan) -> Answer:
+    """Count a scan, in or out, or say why it doesn't count. The one gate: every scan of every means comes
+    through here.
+
+    Raises: ReasonMissing when staff override without saying why.
+    """
+    if scan.override is not None and not scan.override.strip():
+        raise ReasonMissing({"reason": [ReasonMissing.sentence]})
+    session = queries.find_session(db, scan.session_id)
+    if session is None:
+        return Answer(verdicts.UNKNOWN, resident_id=scan.resident_id)
+    # Only a full house needs the scans one by one; else they only keep the sign-off out.
+    session = queries.lock_session(db, scan.session_id, read=session.activity.capacity is None)
+    at = scan.at or clock.now()
+    before = queries.find_scan_by_nonce(db, scan.nonce)
+    if before is not None:
+        return _replayed(db, session, scan, before)
+    if not session.takes_scans:
+        return answer(verdicts.CLOSED, session, at, resident_id=scan.resident_id)
+    scans = queries.list_scans(db, session.session_id, scan.resident_id)
+    step = next_scan(session, scans, at, scan.direction, is_override=scan.override is not None)
+    if isinstance(step, Next) and not scans and scan.override is None:
+        step = _refused_place(db, session, scan.resident_id) or step
+    if isinstance(step, Verdict):
+        return _standing(db, session, scan.resident_id, step, at)
+    doubt = _doubt(db, session, scan, step, scans)
+    if not _insert(db, scan, step, at, doubt):
+        return _lost_race(db, session, scan, at)
+    return _standing(db, session, scan.resident_id, _good(step.direction, doubt), at)
+
+
+def undo(db: Connection, session_id: int, checkin_id: int, *, actor: str) -> CheckIn:
+    """Take back a mis-scan before the sign-off; what stands after it in the same visit must be undone first.
+
+    Raises (in the order checked): UnknownSession, SessionOver, UnknownScan.
+    """
+    session = queries.lock_session(db, session_id)
+    if session.state is not State.OPEN:
+        raise SessionOver()
+    scan = queries.find_scan(db, checkin_id)
+    if scan is None or scan.session_id != session_id:
+        raise UnknownScan()
+    if queries.list_scans(db, session_id, scan.resident_id)[-1].checkin_id != checkin_id:
+        raise UnknownScan()
+    mine = checkins.update().where(checkins.c.checkin_id == checkin_id)
+    db.execute(mine.values(undone_at=clock.now(), undone_by=actor))
+    return scan
+
+
+def close_forgotten(db: Connection, now: datetime, session_id: int | None = None) -> int:
+    """Check everybody out at the planned end who forgot to, once the time for it is over; return how many.
+
+    What is written waits for the leader, who sees it in the list. With a session the hours don't matter:
+    it is
+    being signed off. Closing twice closes once.
+    """
+    out = checkins.alias("out")
+    left = sa.exists().where(
+        out.c.session_id == checkins.c.session_id,
+        out.c.resident_id == checkins.c.resident_id,
+        out.c.visit_no == checkins.c.visit_no,
+        out.c.direction == Direction.OUT,
+        out.c.undone_at.is_(None),
+    )
+    query = (
+        sa.select(checkins.c.checkin_id, checkins.c.session_id, checkins.c.resident_id, checkins.c.visit_no)
+        .add_columns(sessions.c.ends_at, sessions.c.out_after_minutes)
+        .join(sessions, sessions.c.session_id == checkins.c.session_id)
+        .where(checkins.c.direction == Direction.IN, checkins.c.undone_at.is_(None), ~left)
+        .where(sessions.c.state == State.OPEN, sessions.c.ends_at <= now)
+    )
+    if session_id is not None:
+        query = query.where(sessions.c.session_id == session_id)
+    rows = [
+        _closing(row, now)
+        for row in db.execute(query)
+        if session_id is not None or row.ends_at + timedelta(minutes=row.out_after_minutes) < now
+    ]
+    if not rows:
+        return 0
+    insert = insert_for(db, checkins).on_conflict_do_nothing().returning(checkins.c.checkin_id)
+    return len(db.execute(insert, rows).all())
+
+
+def purge_receipts(db: Connection, now: datetime) -> int:
+    """Forget receipts a day after they stopped being good for anything; return how many."""
+    return db.execute(receipts.delete().where(receipts.c.expires_at < now - timedelta(days=1))).rowcount
+
+
+def read_code(db: Connection, text: str, book_id: int | None) -> int | Answer:
+    """Return the resident whose card or number this is, or the answer that says what it is instead.
+
+    Says nothing of a person who left or is suspended but that there is nobody to be found.
+    """
+    digits = "".join(text.split())
+    if not (digits.isascii() and digits.isdigit()):
+        return Answer(verdicts.UNKNOWN)
+    if len(digits) == 8 and book_id is not None:
+        resident = find_by_number(db, book_id, digits)
+        return resident.resident_id if resident and resident.is_active else Answer(verdicts.UNKNOWN)
+    if len(digits) == CARD_DIGITS and digits.startswith(CARD_PREFIX):
+        found = find_by_card(db, digits)
+        if found is None or not found[0].is_active:
+            return Answer(verdicts.UNKNOWN)
+        if not found[1].is_active:
+            return Answer(verdicts.REVOKED_CARD, facts={"tail": found[1].tail})
+        return found[0].resident_id
+    if other_app(digits):
+        return Answer(verdicts.WRONG_APP, facts={"app": other_app(digits)})
+    return Answer(verdicts.UNKNOWN)
+
+
+def other_app(digits: str) -> str:
+    """Return whose code this is: wechat, alipay, payment (our own payment code), or nothing."""
+    if len(digits) != 18 or not digits.isdigit():
+        return ""
+    return "payment" if digits.startswith("71") else _OTHER_APPS.get(digits[:2], "")
+
+
+def answer(verdict: Verdict, session: Session, at: datetime, *, resident_id: int | None = None) -> Answer:
+    """Return an answer whose sentence can name the session's hours."""
+    facts = {
+        "now": clock.now(),
+        "at": at,
+        "opens": session.in_from if at < session.in_from else session.out_from,
+        "closes": session.in_until if at < session.out_from else session.out_until,
+        "out_from": session.out_from,
+        "capacity": session.activity.capacity,
+    }
+    return Answer(verdict, session, resident_id=resident_id, facts=facts)
+
+
+def _refused_code(db: Connection, session: Session, token: tokens.Token) -> Verdict | None:
+    if token.kind == tokens.ROTATING:
+        return verdicts.FORGED if session.activity.mode is Mode.DESK else None
+    poster = queries.find_poster(db, token.step)
+    if poster is None or poster.session_id != session.session_id:
+        return verdicts.FORGED
+    is_up = poster.revoked_at is None and session.activity.mode is Mode.POSTER
+    return None if is_up else verdicts.EXPIRED
+
+
+def _refused_place(db: Connection, session: Session, resident_id: int) -> Verdict | None:
+    """Refuse who isn't on the list where there must be one, and who finds the house full."""
+    signup = queries.signups_of(db, resident_id, [session.session_id]).get(session.session_id)
+    if signup is not None and signup.state == "going":
+        return None
+    if session.activity.needs_signup:
+        return verdicts.NOT_REGISTERED
+    capacity = session.activity.capacity
+    if capacity is not None and queries.count_places(db, session.session_id) >= capacity:
+        return verdicts.FULL
+    return None
+
+
+def _doubt(db: Connection, session: Session, scan: Scan, step: Next, scans: list[CheckIn]) -> Doubt | None:
+    """Return why this scan must wait for the leader, or None."""
+    if scan.override is not None:
+        return Doubt.OVERRIDE
+    if scan.device is not None and _is_others_device(db, scan):
+        return Doubt.SAME_DEVICE
+    if step.direction is Direction.IN and _is_elsewhere(db, session, scan.resident_id):
+        return Doubt.OVERLAP
+    if step.direction is Direction.OUT and not scans:
+        return Doubt.NO_IN
+    return Doubt.POSTER if scan.means is Means.POSTER else None
+
+
+def _is_others_device(db: Connection, scan: Scan) -> bool:
+    same = sa.exists().where(
+        checkins.c.session_id == scan.session_id,
+        checkins.c.device == scan.device,
+        checkins.c.resident_id != scan.resident_id,
+        checkins.c.undone_at.is_(None),
+    )
+    return bool(db.execute(sa.select(same)).scalar())
+
+
+def _is_elsewhere(db: Connection, session: Session, resident_id: int) -> bool:
+    """Tell whether the person checked in to another session of the same hours."""
+    there = (
+        sa.select(checkins.c.checkin_id)
+        .join(sessions, sessions.c.session_id == checkins.c.session_id)
+        .join(activities, activities.c.activity_id == sessions.c.activity_id)
+        .where(
+            checkins.c.resident_id == resident_id,
+            checkins.c.undone_at.is_(None),
+            sessions.c.session_id != session.session_id,
+            sessions.c.starts_at < session.ends_at,
+            sessions.c.ends_at > session.starts_at,
+            sessions.c.state != State.CANCELLED,
+            activities.c.status != Status.CANCELLED,
+        )
+    )
+    return db.execute(there.limit(1)).first() is not None
+
+
+def _insert(db: Connection, scan: Scan, step: Next, at: datetime, doubt: Doubt | None) -> bool:
+    row = {
+        "session_id": scan.session_id,
+        "resident_id": scan.resident_id,
+        "direction": step.direction,
+        "visit_no": step.visit_no,
+        "nonce": scan.nonce,
+        "at": at,
+        "recorded_at": clock.now(),
+        "means": scan.means,
+        "pending": doubt is not None,
+        "doubt": doubt,
+        "reason": scan.override,
+        "actor": scan.actor,
+        "device": scan.device,
+        "station": scan.station,
+    }
+    insert = insert_for(db, checkins).values(row).on_conflict_do_nothing().returning(checkins.c.checkin_id)
+    return db.execute(insert).first() is not None
+
+
+def _lost_race(db: Connection, session: Session, scan: Scan, at: datetime) -> Answer:
+    """Answer a scan whose row another phone wrote first."""
+    before = queries.find_scan_by_nonce(db, scan.nonce)
+    if before is not None:
+        return _replayed(db, session, scan, before)
+    scans = queries.list_scans(db, session.session_id, scan.resident_id)
+    if not scans:
+        # Only a scan that was undone still holds the nonce: it takes a new one to come back.
+        return Answer(verdicts.EXPIRED, session, resident_id=scan.resident_id)
+    is_in = scans[-1].direction is Direction.IN
+    verdict = verdicts.ALREADY if is_in else verdicts.ALREADY_OUT
+    return _standing(db, session, scan.resident_id, verdict, at)
+
+
+def _replayed(db: Connection, session: Session, scan: Scan, before: CheckIn) -> Answer:
+    if (before.resident_id, before.session_id) != (scan.resident_id, scan.session_id):
+        return Answer(verdicts.EXPIRED, session, resident_id=scan.resident_id)
+    verdict = _good(before.direction, before.doubt)
+    if verdict in (verdicts.OK, verdicts.OK_OUT):
+        verdict = verdicts.REPLAYED if before.direction is Direction.IN else verdicts.REPLAYED_OUT
+    return replace(_standing(db, session, scan.resident_id, verdict, before.at), scan=before)
+
+
+def _standing(db: Connection, session: Session, resident_id: int, verdict: Verdict, at: datetime) -> Answer:
+    """Return the verdict with the person's last scan and minutes so far."""
+    scans = queries.list_scans(db, session.session_id, resident_id)
+    said = answer(verdict, session, at, resident_id=resident_id)
+    if not scans:
+        return said
+    facts = said.facts | {"minutes": presence_of(session, scans).minutes}
+    if verdict.is_good:
+        facts["at"] = scans[-1].at
+    return replace(said, scan=scans[-1], facts=facts)
+
+
+def _good(direction: Direction, doubt: Doubt | None) -> Verdict:
+    if doubt in (Doubt.SAME_DEVICE, Doubt.OVERLAP):
+        return verdicts.REVIEW
+    if doubt is not None:
+        return verdicts.PENDING if direction is Direction.IN else verdicts.PENDING_OUT
+    return verdicts.OK if direction is Direction.IN else verdicts.OK_OUT
+
+
+def _closing(row: Any, now: datetime) -> dict[str, Any]:
+    return {
+        "session_id": row.session_id,
+        "resident_id": row.resident_id,
+        "direction": Direction.OUT,
+        "visit_no": row.visit_no,
+        "nonce": f"planned-end:{row.checkin_id}",
+        "at": row.ends_at,
+        "recorded_at": now,
+        "means": Means.PLANNED_END,
+        "pending": True,
+        "doubt": Doubt.NO_OUT,
+        "actor": "system",
+        "station": 0,
+    }

@@ -1,0 +1,145 @@
+"""What activities refuse, in the words the reader sees. Answers to scans are not here but in verdicts.py."""
+
+from __future__ import annotations
+
+from moralbank.errors import N_, Conflict, Invalid, NotFound, Refused
+
+
+class UnknownActivity(NotFound):
+    code = "activity-unknown"
+    title = N_("没有这项活动")
+    sentence = N_("没有找到这项活动，请从活动列表里选。")
+
+
+class UnknownSession(NotFound):
+    code = "activity-session-unknown"
+    title = N_("没有这一场")
+    sentence = N_("没有找到这一场活动，请从活动列表里选。")
+
+
+class UnknownScan(NotFound):
+    code = "checkin-unknown"
+    title = N_("没有这次签到")
+    sentence = N_("没有找到这次签到，可能已经撤销。")
+
+
+class UnknownPoster(NotFound):
+    code = "poster-unknown"
+    title = N_("没有这张海报")
+    sentence = N_("没有找到这张海报，请从这一场的页面重新打印。")
+
+
+class BadPlan(Invalid):
+    code = "activity-bad-plan"
+    title = N_("活动没有填好")
+    sentence = N_("请改正标出的内容再保存。")
+
+
+class CodeTaken(Conflict):
+    code = "activity-code-taken"
+    title = N_("编号已被使用")
+    sentence = N_("编号 {activity} 已经有活动在用，请换一个或留空。")
+
+
+class BadTimes(Invalid):
+    code = "session-bad-times"
+    title = N_("时间不对")
+    sentence = N_("结束要晚于开始，一场最长 12 小时，请核对日期和时间。")
+
+
+class SessionTaken(Conflict):
+    code = "session-taken"
+    title = N_("这一场已经有了")
+    sentence = N_("这项活动在同一时间已经有一场，请换个时间。")
+
+
+class NoSession(Refused):
+    code = "activity-without-session"
+    title = N_("还没有场次")
+    sentence = N_("请先添加至少一场，再发布活动。")
+
+
+class NotADraft(Refused):
+    code = "activity-not-a-draft"
+    title = N_("活动已经发布")
+    sentence = N_("发布后不能改积分规则和网点，请取消后另立一项。")
+
+
+class ActivityOver(Refused):
+    code = "activity-over"
+    title = N_("活动已经结束")
+    sentence = N_("这项活动已取消或结束，不能再改。")
+
+
+class SessionOver(Refused):
+    code = "session-over"
+    title = N_("这一场已经结束")
+    sentence = N_("这一场已签字或取消，不能再改。")
+
+
+class SessionHasScans(Refused):
+    code = "session-has-scans"
+    title = N_("已经有人签到")
+    sentence = N_("这一场已有 {people} 人签到，请签字结束，不能取消。")
+
+
+class SignupClosed(Refused):
+    code = "signup-closed"
+    title = N_("报名已截止")
+    sentence = N_("这一场已经开始或取消，不能再报名或退出。")
+
+
+class NotSignedUp(Refused):
+    code = "not-signed-up"
+    title = N_("还没有报名")
+    sentence = N_("您没有报名这一场，不用取消。")
+
+
+class StillInside(Refused):
+    code = "sign-off-too-early"
+    title = N_("现在还不能签字")
+    sentence = N_("还有 {people} 人没有签退。请等他们签退，或在 {ends} 活动结束后再签字。")
+
+
+class NotStarted(Refused):
+    code = "sign-off-not-started"
+    title = N_("现在还不能签字")
+    sentence = N_("这一场还没到签退时间，请在 {opens} 以后再签字。")
+
+
+class HeadCountDiffers(Invalid):
+    """The count at the door is what stops sold and invented hours, so it must fit exactly."""
+
+    code = "head-count-differs"
+    title = N_("人数对不上")
+    sentence = N_("您点的人数是 {head_count}，名单上确认了 {confirmed} 人。请再点一次人，或核对名单后再签字。")
+
+
+class OwnAttendance(Refused):
+    code = "sign-off-own-attendance"
+    title = N_("要由另一位工作人员签字")
+    sentence = N_("名单里有您本人或您的家人，请另一位工作人员来签字。")
+
+
+class BadDecision(Invalid):
+    code = "sign-off-bad-minutes"
+    title = N_("时长不对")
+    sentence = N_("请把标出的时长改成 0 到上限之间的整数。")
+
+
+class NotOnRoster(Invalid):
+    code = "sign-off-not-on-roster"
+    title = N_("名单里没有这个人")
+    sentence = N_("确认的人里有名单上没有的，请刷新名单后再签字。")
+
+
+class BadPicture(Invalid):
+    code = "picture-unreadable"
+    title = N_("照片读不了")
+    sentence = N_("请上传 2 MB 以内、边长不超过 4096 的 JPEG、PNG 或 WebP 照片。")
+
+
+class ReasonMissing(Invalid):
+    code = "override-reason-missing"
+    title = N_("请写明原因")
+    sentence = N_("不按时间签到要写明原因，组织者签字时会看到。")

@@ -1,0 +1,175 @@
+"""Tables of activities. What a scan was is never changed: a mistaken one is marked as undone and stays."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from moralbank.db import BigId, UtcDateTime, metadata
+
+activities = sa.Table(
+    "activities_activities",
+    metadata,
+    sa.Column("activity_id", BigId, primary_key=True),
+    sa.Column("code", sa.String(32), nullable=False, unique=True),
+    sa.Column("title", sa.String(100), nullable=False),
+    sa.Column("rule_code", sa.String(16), nullable=False),
+    sa.Column("branch_id", BigId, sa.ForeignKey("branches_branches.branch_id"), nullable=False, index=True),
+    sa.Column("place", sa.String(100), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    #: Who runs it: a login of the bank, and the resident who leads it and earns the points for leading, if
+    #: any.
+    sa.Column("leader_login_id", sa.BigInteger),
+    sa.Column("leader_resident_id", BigId, sa.ForeignKey("residents_residents.resident_id")),
+    #: NULL: everybody who comes is welcome.
+    sa.Column("capacity", sa.Integer),
+    sa.Column("checkin_mode", sa.String(16), nullable=False),
+    sa.Column("needs_signup", sa.Boolean, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.CheckConstraint("capacity > 0", name="capacity_positive"),
+    sa.CheckConstraint("checkin_mode IN ('rotating', 'poster', 'desk')", name="mode_known"),
+    sa.CheckConstraint("status IN ('draft', 'published', 'cancelled', 'closed')", name="status_known"),
+)
+
+sessions = sa.Table(
+    "activities_sessions",
+    metadata,
+    sa.Column("session_id", BigId, primary_key=True),
+    sa.Column("activity_id", BigId, sa.ForeignKey("activities_activities.activity_id"), nullable=False, index=True),
+    sa.Column("starts_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("ends_at", UtcDateTime, nullable=False),
+    #: Minutes around the planned start and end in which scans count.
+    sa.Column("in_before_minutes", sa.Integer, nullable=False),
+    sa.Column("in_after_minutes", sa.Integer, nullable=False),
+    sa.Column("out_before_minutes", sa.Integer, nullable=False),
+    sa.Column("out_after_minutes", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("head_count", sa.Integer),
+    sa.Column("signed_off_by", sa.String(64)),
+    sa.Column("signed_off_at", UtcDateTime),
+    sa.CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+    sa.CheckConstraint("state IN ('open', 'signed_off', 'cancelled')", name="state_known"),
+    sa.CheckConstraint("(state = 'signed_off') = (signed_off_at IS NOT NULL)", name="signed_off_whole"),
+    sa.UniqueConstraint("activity_id", "starts_at"),
+)
+
+signups = sa.Table(
+    "activities_signups",
+    metadata,
+    sa.Column("signup_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    #: Of the last sign-up: who cancels and comes back queues at the end.
+    sa.Column("signed_up_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("session_id", "resident_id"),
+    sa.CheckConstraint("state IN ('going', 'waiting', 'cancelled')", name="state_known"),
+)
+
+receipts = sa.Table(
+    "activities_receipts",
+    metadata,
+    #: SHA-256 of the random 128 bits in the scanner's cookie: the table alone opens nothing.
+    sa.Column("receipt_id", sa.String(64), primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    sa.Column("station", sa.Integer, nullable=False),
+    #: NULL: by the person's state.
+    sa.Column("direction", sa.String(3)),
+    sa.Column("means", sa.String(16), nullable=False),
+    sa.Column("scanned_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("used_by", sa.BigInteger),
+)
+
+checkins = sa.Table(
+    "activities_checkins",
+    metadata,
+    sa.Column("checkin_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False, index=True),
+    sa.Column("direction", sa.String(3), nullable=False),
+    sa.Column("visit_no", sa.Integer, nullable=False),
+    #: The caller's key of this one scan, kept whatever becomes of it: the same scan sent twice is one scan.
+    sa.Column("nonce", sa.String(100), nullable=False, unique=True),
+    #: The instant that counts: of the scan, not of the login after it.
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("means", sa.String(16), nullable=False),
+    #: Not credited before the leader has confirmed it.
+    sa.Column("pending", sa.Boolean, nullable=False),
+    sa.Column("doubt", sa.String(16)),
+    sa.Column("reason", sa.String(200)),
+    sa.Column("actor", sa.String(64), nullable=False),
+    #: SHA-256 of the phone's cookie; NULL at the desk.
+    sa.Column("device", sa.String(64)),
+    sa.Column("station", sa.Integer, nullable=False),
+    sa.Column("undone_at", UtcDateTime),
+    sa.Column("undone_by", sa.String(64)),
+    sa.CheckConstraint("direction IN ('in', 'out')", name="direction_known"),
+    sa.CheckConstraint("visit_no > 0", name="visit_from_one"),
+    sa.CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone_whole"),
+    sa.Index("ix_activities_checkins_session_id_device", "session_id", "device"),
+)
+#: The gate: one check-in and one check-out a visit, whatever is scanned at once on however many phones.
+sa.Index(
+    "uq_activities_checkins_one_scan",
+    checkins.c.session_id,
+    checkins.c.resident_id,
+    checkins.c.direction,
+    checkins.c.visit_no,
+    unique=True,
+    sqlite_where=checkins.c.undone_at.is_(None),
+    postgresql_where=checkins.c.undone_at.is_(None),
+)
+
+awards = sa.Table(
+    "activities_awards",
+    metadata,
+    sa.Column("award_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False),
+    #: "attendance", "leading" or "first-service".
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("rule_code", sa.String(16), nullable=False),
+    sa.Column("rule_version", sa.Integer, nullable=False),
+    sa.Column("occurred_on", sa.Date, nullable=False),
+    sa.Column("grade", sa.String(1), nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    #: Names of the caps that took something, joined by spaces.
+    sa.Column("capped_by", sa.String(200), nullable=False),
+    sa.Column("review", sa.Boolean, nullable=False),
+    #: NULL: nothing was posted.
+    sa.Column("entry_id", sa.Uuid),
+    #: What the caps of the same day, month and year have to know.
+    sa.Column("counted_times", sa.Integer, nullable=False),
+    sa.Column("surplus_points", sa.BigInteger, nullable=False),
+    sa.Column("points", sa.BigInteger, nullable=False),
+    sa.Column("present_minutes", sa.BigInteger, nullable=False),
+    sa.Column("counted_minutes", sa.BigInteger, nullable=False),
+    sa.Column("service_minutes", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("session_id", "resident_id", "kind"),
+    sa.Index("ix_activities_awards_resident_id_occurred_on", "resident_id", "occurred_on"),
+)
+
+posters = sa.Table(
+    "activities_posters",
+    metadata,
+    #: The serial printed on the paper.
+    sa.Column("serial", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False, index=True),
+    sa.Column("printed_at", UtcDateTime, nullable=False),
+    sa.Column("printed_by", sa.String(64), nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.Column("revoked_by", sa.String(64)),
+)
+
+qr_keys = sa.Table(
+    "activities_qr_keys",
+    metadata,
+    sa.Column("kid", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("retired_at", UtcDateTime),
+    sa.CheckConstraint("kid BETWEEN 0 AND 255", name="kid_one_byte"),
+)

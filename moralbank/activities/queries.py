@@ -1,0 +1,363 @@
+"""Reads of activities. Says nothing about who may read: the caller gives the branches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from moralbank.activities.errors import UnknownActivity, UnknownSession
+from moralbank.activities.models import (
+    activities,
+    awards,
+    checkins,
+    posters,
+    qr_keys,
+    receipts,
+    sessions,
+    signups,
+)
+from moralbank.activities.tokens import Key
+from moralbank.activities.values import (
+    Activity,
+    Award,
+    CheckIn,
+    Direction,
+    Doubt,
+    Means,
+    Mode,
+    Poster,
+    Receipt,
+    Session,
+    SessionCount,
+    Signup,
+    State,
+    Status,
+    Windows,
+)
+
+LIST_LIMIT_MAX = 200
+#: A session shows up as running this long before its start and after its end.
+AROUND = timedelta(hours=1)
+
+_A, _S, _U, _C = activities.c, sessions.c, signups.c, checkins.c
+_ACTIVITY = (
+    _A.activity_id, _A.code, _A.title, _A.rule_code, _A.branch_id, _A.place, _A.description,
+    _A.leader_login_id, _A.leader_resident_id, _A.capacity, _A.checkin_mode, _A.needs_signup, _A.status,
+)  # fmt: skip
+_SESSION = (
+    _S.session_id, _S.starts_at, _S.ends_at, _S.in_before_minutes, _S.in_after_minutes, _S.out_before_minutes,
+    _S.out_after_minutes, _S.state, _S.head_count, _S.signed_off_by, _S.signed_off_at,
+)  # fmt: skip
+_CHECKIN = (
+    _C.checkin_id, _C.session_id, _C.resident_id, _C.direction, _C.visit_no, _C.nonce, _C.at, _C.means,
+    _C.pending, _C.doubt, _C.reason, _C.actor, _C.device,
+)  # fmt: skip
+_W = awards.c
+_AWARD = (
+    _W.session_id, _W.resident_id, _W.kind, _W.present_minutes, _W.service_minutes, _W.points,
+    _W.surplus_points, _W.grade, _W.capped_by, _W.review, _W.reason, _W.occurred_on, _W.entry_id,
+)  # fmt: skip
+_stands = _C.undone_at.is_(None)
+
+
+def get_activity(db: Connection, activity_id: int) -> Activity:
+    """Return the activity. Raises: UnknownActivity."""
+    row = db.execute(sa.select(*_ACTIVITY).where(_A.activity_id == activity_id)).first()
+    if row is None:
+        raise UnknownActivity()
+    return _activity(row)
+
+
+def find_activity_by_code(db: Connection, code: str) -> Activity | None:
+    """Return the activity of this code, or None."""
+    row = db.execute(sa.select(*_ACTIVITY).where(_A.code == code)).first()
+    return None if row is None else _activity(row)
+
+
+def list_activities(
+    db: Connection,
+    branch_ids: Collection[int],
+    *,
+    status: Status | None = None,
+    search: str = "",
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[Activity]:
+    """List activities of the branches, newest first; before_id is the last one already seen."""
+    query = sa.select(*_ACTIVITY).where(_A.branch_id.in_(branch_ids))
+    if status is not None:
+        query = query.where(_A.status == status)
+    if search:
+        query = query.where(
+            sa.or_(
+                _A.title.contains(search, autoescape=True),
+                _A.code == search,
+                _A.place.contains(search, autoescape=True),
+            )
+        )
+    if before_id is not None:
+        query = query.where(_A.activity_id < before_id)
+    query = query.order_by(_A.activity_id.desc()).limit(min(limit, LIST_LIMIT_MAX))
+    return [_activity(row) for row in db.execute(query)]
+
+
+def get_session(db: Connection, session_id: int) -> Session:
+    """Return the session. Raises: UnknownSession."""
+    found = find_session(db, session_id)
+    if found is None:
+        raise UnknownSession()
+    return found
+
+
+def find_session(db: Connection, session_id: int) -> Session | None:
+    """Return the session, or None."""
+    row = db.execute(_session_query().where(_S.session_id == session_id)).first()
+    return None if row is None else _session(row)
+
+
+def list_sessions(db: Connection, activity_ids: Collection[int]) -> list[SessionCount]:
+    """List the sessions of activities with their counts, by start."""
+    query = _session_query().where(_S.activity_id.in_(activity_ids)).order_by(_S.starts_at, _S.session_id)
+    return _counted(db, [_session(row) for row in db.execute(query.limit(LIST_LIMIT_MAX * 4))])
+
+
+def list_coming(
+    db: Connection, now: datetime, branch_ids: Collection[int] | None = None, *, limit: int = 50
+) -> list[SessionCount]:
+    """List published sessions that run or are to come, the next first; branch_ids None means everywhere."""
+    query = _session_query().where(_A.status == Status.PUBLISHED, _S.state == State.OPEN, _S.ends_at > now)
+    if branch_ids is not None:
+        query = query.where(_A.branch_id.in_(branch_ids))
+    query = query.order_by(_S.starts_at, _S.session_id).limit(min(limit, LIST_LIMIT_MAX))
+    return _counted(db, [_session(row) for row in db.execute(query)])
+
+
+def list_to_do(db: Connection, now: datetime, branch_ids: Collection[int], *, limit: int = 50) -> list[SessionCount]:
+    """List open sessions that run now, begin soon or wait for their sign-off, oldest first."""
+    query = (
+        _session_query()
+        .where(
+            _A.status == Status.PUBLISHED, _S.state == State.OPEN,
+            _A.branch_id.in_(branch_ids), _S.starts_at < now + AROUND,
+        )
+        .order_by(_S.starts_at, _S.session_id)
+        .limit(min(limit, LIST_LIMIT_MAX))
+    )  # fmt: skip
+    return _counted(db, [_session(row) for row in db.execute(query)])
+
+
+def signups_of(db: Connection, resident_id: int, session_ids: Collection[int]) -> dict[int, Signup]:
+    """Return a resident's sign-ups for the sessions, cancelled ones too, by session."""
+    query = sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at).where(
+        _U.resident_id == resident_id, _U.session_id.in_(session_ids)
+    )
+    return {row.session_id: Signup(*row) for row in db.execute(query)}
+
+
+def list_my_sessions(db: Connection, resident_id: int, now: datetime, *, limit: int = 20) -> list[SessionCount]:
+    """List the sessions a resident has signed up for that are not over, the next first."""
+    query = (
+        _session_query()
+        .join(signups, _U.session_id == _S.session_id)
+        .where(_U.resident_id == resident_id, _U.state != "cancelled", _S.ends_at > now, _S.state == State.OPEN)
+        .order_by(_S.starts_at)
+        .limit(min(limit, LIST_LIMIT_MAX))
+    )
+    return _counted(db, [_session(row) for row in db.execute(query)])
+
+
+def list_signups(db: Connection, session_id: int) -> list[Signup]:
+    """List who comes and who waits, in the order of signing up."""
+    query = (
+        sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at)
+        .where(_U.session_id == session_id, _U.state != "cancelled")
+        .order_by(_U.signed_up_at, _U.signup_id)
+    )
+    return [Signup(*row) for row in db.execute(query)]
+
+
+def list_scans(db: Connection, session_id: int, resident_id: int) -> list[CheckIn]:
+    """List a person's standing scans in a session, in order of time."""
+    query = sa.select(*_CHECKIN).where(_C.session_id == session_id, _C.resident_id == resident_id, _stands)
+    return [_checkin(row) for row in db.execute(query.order_by(_C.visit_no, _C.direction, _C.checkin_id))]
+
+
+def scans_by_resident(db: Connection, session_id: int) -> dict[int, list[CheckIn]]:
+    """Return all standing scans of a session by person, each in order of time."""
+    query = sa.select(*_CHECKIN).where(_C.session_id == session_id, _stands)
+    found: dict[int, list[CheckIn]] = defaultdict(list)
+    for row in db.execute(query.order_by(_C.visit_no, _C.direction, _C.checkin_id)):
+        found[row.resident_id].append(_checkin(row))
+    return dict(found)
+
+
+def find_scan_by_nonce(db: Connection, nonce: str) -> CheckIn | None:
+    """Return the standing scan recorded under a nonce, or None."""
+    row = db.execute(sa.select(*_CHECKIN).where(_C.nonce == nonce, _stands)).first()
+    return None if row is None else _checkin(row)
+
+
+def find_scan(db: Connection, checkin_id: int) -> CheckIn | None:
+    """Return a standing scan, or None."""
+    row = db.execute(sa.select(*_CHECKIN).where(_C.checkin_id == checkin_id, _stands)).first()
+    return None if row is None else _checkin(row)
+
+
+def list_last_scans(db: Connection, session_id: int, *, limit: int = 10) -> list[CheckIn]:
+    """List the session's last standing scans, newest first."""
+    query = (
+        sa.select(*_CHECKIN)
+        .where(_C.session_id == session_id, _stands, _C.means != Means.PLANNED_END)
+        .order_by(_C.checkin_id.desc())
+        .limit(min(limit, LIST_LIMIT_MAX))
+    )
+    return [_checkin(row) for row in db.execute(query)]
+
+
+def list_last_arrivals(db: Connection, session_id: int, *, limit: int = 5) -> list[int]:
+    """List the residents who came in last, newest first."""
+    query = (
+        sa.select(_C.resident_id)
+        .where(_C.session_id == session_id, _C.direction == Direction.IN, _C.visit_no == 1, _stands)
+        .order_by(_C.checkin_id.desc())
+        .limit(limit)
+    )
+    return list(db.execute(query).scalars())
+
+
+def count_present(db: Connection, session_id: int) -> int:
+    """Count the people with a scan in the session."""
+    query = sa.select(sa.func.count(sa.distinct(_C.resident_id))).where(_C.session_id == session_id, _stands)
+    return db.execute(query).scalar_one()
+
+
+def count_places(db: Connection, session_id: int) -> int:
+    """Count the places taken: everybody who signed up, and everybody who came without."""
+    going = sa.select(_U.resident_id).where(_U.session_id == session_id, _U.state == "going")
+    here = sa.select(_C.resident_id).where(_C.session_id == session_id, _stands)
+    return db.execute(sa.select(sa.func.count()).select_from(going.union(here).subquery())).scalar_one()
+
+
+def find_receipt(db: Connection, receipt_id: str) -> Receipt | None:
+    """Return the receipt, used or not, expired or not, or None."""
+    row = db.execute(sa.select(receipts).where(receipts.c.receipt_id == receipt_id)).mappings().first()
+    if row is None:
+        return None
+    direction = Direction(row["direction"]) if row["direction"] else None
+    return Receipt(**{**row, "direction": direction, "means": Means(row["means"])})
+
+
+def list_posters(db: Connection, session_id: int) -> list[Poster]:
+    """List the posters printed for a session, newest first."""
+    query = sa.select(*_POSTER).where(posters.c.session_id == session_id).order_by(posters.c.serial.desc())
+    return [Poster(*row) for row in db.execute(query.limit(LIST_LIMIT_MAX))]
+
+
+def find_poster(db: Connection, serial: int) -> Poster | None:
+    """Return the poster of a serial, revoked or not, or None."""
+    row = db.execute(sa.select(*_POSTER).where(posters.c.serial == serial)).first()
+    return None if row is None else Poster(*row)
+
+
+def list_awards(db: Connection, session_id: int) -> list[Award]:
+    """List what a session brought, refused and capped outcomes too."""
+    query = sa.select(*_AWARD).where(awards.c.session_id == session_id).order_by(awards.c.award_id)
+    return [_award(row) for row in db.execute(query)]
+
+
+def sessions_by_id(db: Connection, session_ids: Collection[int]) -> dict[int, Session]:
+    """Return sessions by id, for pages that show what entries were posted for."""
+    query = _session_query().where(_S.session_id.in_(session_ids))
+    return {row.session_id: _session(row) for row in db.execute(query)}
+
+
+def lock_session(db: Connection, session_id: int, *, read: bool = False) -> Session:
+    """Return the session and keep others from changing it (read: from signing it off) until the commit.
+
+    Raises: UnknownSession.
+    """
+    query = _session_query().where(_S.session_id == session_id).with_for_update(read=read, of=sessions)
+    row = db.execute(query).first()
+    if row is None:
+        raise UnknownSession()
+    return _session(row)
+
+
+def qr_keys_by_kid(db: Connection) -> dict[int, Key]:
+    """Return every key that codes may have been made with."""
+    rows = db.execute(sa.select(qr_keys.c.kid, qr_keys.c.secret, qr_keys.c.retired_at))
+    return {row.kid: Key(*row) for row in rows}
+
+
+_POSTER = (posters.c.serial, posters.c.session_id, posters.c.printed_at, posters.c.revoked_at)
+
+
+def _session_query() -> sa.Select[Any]:
+    joined = sessions.join(activities, _S.activity_id == _A.activity_id)
+    return sa.select(*_ACTIVITY, *_SESSION).select_from(joined)
+
+
+def _counted(db: Connection, found: Sequence[Session]) -> list[SessionCount]:
+    """Add the counts of all sessions at once."""
+    ids = [session.session_id for session in found]
+    by_state = sa.select(_U.session_id, _U.state, sa.func.count()).where(_U.session_id.in_(ids))
+    coming = {(row[0], row[1]): row[2] for row in db.execute(by_state.group_by(_U.session_id, _U.state))}
+    here = sa.select(_C.session_id, sa.func.count(sa.distinct(_C.resident_id))).where(_C.session_id.in_(ids), _stands)
+    present = {row[0]: row[1] for row in db.execute(here.group_by(_C.session_id))}
+    return [
+        SessionCount(
+            session,
+            going=coming.get((session.session_id, "going"), 0),
+            waiting=coming.get((session.session_id, "waiting"), 0),
+            present=present.get(session.session_id, 0),
+        )
+        for session in found
+    ]
+
+
+def _activity(row: Row[Any]) -> Activity:
+    return Activity(
+        row.activity_id, row.code, row.title, row.rule_code, row.branch_id, row.place, row.description,
+        row.leader_login_id, row.leader_resident_id, row.capacity, Mode(row.checkin_mode), row.needs_signup,
+        Status(row.status),
+    )  # fmt: skip
+
+
+def _session(row: Row[Any]) -> Session:
+    windows = Windows(row.in_before_minutes, row.in_after_minutes, row.out_before_minutes, row.out_after_minutes)
+    return Session(
+        row.session_id, _activity(row), row.starts_at, row.ends_at, windows, State(row.state), row.head_count,
+        row.signed_off_by, row.signed_off_at,
+    )  # fmt: skip
+
+
+def _checkin(row: Row[Any]) -> CheckIn:
+    doubt = Doubt(row.doubt) if row.doubt else None
+    return CheckIn(
+        row.checkin_id, row.session_id, row.resident_id, Direction(row.direction), row.visit_no, row.nonce,
+        row.at, Means(row.means), row.pending, doubt, row.reason, row.actor, row.device,
+    )  # fmt: skip
+
+
+def _award(row: Row[Any]) -> Award:
+    caps = tuple(row.capped_by.split())
+    return Award(
+        session_id=row.session_id,
+        resident_id=row.resident_id,
+        kind=row.kind,
+        present_minutes=row.present_minutes,
+        service_minutes=row.service_minutes,
+        points=row.points,
+        surplus_points=row.surplus_points,
+        grade=row.grade,
+        capped_by=caps,
+        is_review=row.review,
+        reason=row.reason,
+        occurred_on=row.occurred_on,
+        entry_id=row.entry_id,
+    )

@@ -1,0 +1,170 @@
+"""The leader's signature: who was there and for how long, and from that every award of the session at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from moralbank import clock
+from moralbank.activities import queries
+from moralbank.activities.awarding import Attended, award_session
+from moralbank.activities.checkin import close_forgotten
+from moralbank.activities.errors import (
+    BadDecision,
+    HeadCountDiffers,
+    NotOnRoster,
+    NotStarted,
+    OwnAttendance,
+    SessionOver,
+    StillInside,
+)
+from moralbank.activities.models import sessions
+from moralbank.activities.presence import Presence, presence_of
+from moralbank.activities.values import Award, CheckIn, Doubt, Session, State
+from moralbank.errors import N_
+from moralbank.residents.queries import Resident, find_resident, residents_by_id
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """One person of a session as the leader sees them."""
+
+    resident: Resident
+    presence: Presence
+    scans: tuple[CheckIn, ...]
+    is_signed_up: bool
+
+    @property
+    def reasons(self) -> list[str]:
+        """What staff wrote when they counted a scan outside the rules."""
+        return [scan.reason for scan in self.scans if scan.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """That the leader saw a person; minutes: None takes what the scans say."""
+
+    resident_id: int
+    minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """A signed-off session and everything it brought, refusals and reviews too."""
+
+    session: Session
+    awards: tuple[Award, ...]
+    is_repeat: bool = False
+
+
+def roster(db: Connection, session: Session) -> list[RosterRow]:
+    """Return everybody with a scan, doubts first, then by arrival."""
+    scans = queries.scans_by_resident(db, session.session_id)
+    people = residents_by_id(db, list(scans))
+    coming = {signup.resident_id for signup in queries.list_signups(db, session.session_id)}
+    rows = [
+        RosterRow(people[who], presence_of(session, theirs), tuple(theirs), who in coming)
+        for who, theirs in scans.items()
+    ]
+    return sorted(rows, key=lambda row: (not row.presence.doubts, row.scans[0].at, row.resident.resident_id))
+
+
+def sign_off(
+    db: Connection,
+    session_id: int,
+    decisions: Sequence[Decision],
+    head_count: int,
+    *,
+    actor: str,
+    resident_id: int | None = None,
+) -> SignOff:
+    """End a session: credit those whom the leader confirms, once, and return what came of it; again, the
+    same again.
+
+    resident_id: of the one who signs, if they are a resident; nobody signs for themselves or their family.
+    Writes: the ledger entries, the awards, the check-outs nobody made.
+    Raises (in the order checked): UnknownSession, SessionOver, NotStarted, StillInside, NotOnRoster,
+    BadDecision,
+        HeadCountDiffers, OwnAttendance.
+    """
+    _one_at_a_time(db)
+    session = queries.lock_session(db, session_id)
+    if session.state is State.SIGNED_OFF:
+        return SignOff(session, tuple(queries.list_awards(db, session_id)), is_repeat=True)
+    if not session.takes_scans:
+        raise SessionOver()
+    now = clock.now()
+    rows = {row.resident.resident_id: row for row in roster(db, session)}
+    _refuse_too_early(session, rows, now)
+    confirmed = {decision.resident_id: decision for decision in decisions}
+    _check_decisions(rows, confirmed)
+    if head_count != len(confirmed):
+        raise HeadCountDiffers(
+            {"head_count": [N_("和名单上确认的人数不一样。")]},
+            head_count=head_count,
+            confirmed=len(confirmed),
+        )
+    _refuse_own(db, session, [rows[who].resident for who in confirmed], resident_id)
+    close_forgotten(db, now, session_id)
+    award_session(db, session, [_attended(rows[who], decision) for who, decision in confirmed.items()], actor=actor)
+    signed = {
+        "state": State.SIGNED_OFF,
+        "head_count": head_count,
+        "signed_off_by": actor,
+        "signed_off_at": now,
+    }
+    db.execute(sessions.update().where(sessions.c.session_id == session_id).values(signed))
+    return SignOff(queries.get_session(db, session_id), tuple(queries.list_awards(db, session_id)))
+
+
+def _one_at_a_time(db: Connection) -> None:
+    """Let sign-offs pass singly, so that two of one day never both read the same person's totals."""
+    if db.dialect.name == "postgresql":
+        db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('moralbank sign-off'))"))
+
+
+def _refuse_too_early(session: Session, rows: Mapping[int, RosterRow], now: datetime) -> None:
+    if now < session.out_from:
+        raise NotStarted(opens=f"{clock.local(session.out_from):%H:%M}")
+    inside = [row for row in rows.values() if Doubt.NO_OUT in row.presence.doubts]
+    if now < session.ends_at and inside:
+        raise StillInside(people=len(inside), ends=f"{clock.local(session.ends_at):%H:%M}")
+
+
+def _check_decisions(rows: Mapping[int, RosterRow], confirmed: Mapping[int, Decision]) -> None:
+    if confirmed.keys() - rows.keys():
+        raise NotOnRoster()
+    wrong = {
+        f"minutes_{who}": [N_("请填 0 到上限之间的整数。")]
+        for who, decision in confirmed.items()
+        if decision.minutes is not None and not 0 <= decision.minutes <= rows[who].presence.minutes_max
+    }
+    if wrong:
+        raise BadDecision(wrong)
+
+
+def _refuse_own(db: Connection, session: Session, people: Sequence[Resident], resident_id: int | None) -> None:
+    if resident_id is None:
+        return
+    signer = find_resident(db, resident_id)
+    home = signer.household_id if signer else None
+    is_related = any(
+        person.resident_id == resident_id or (home is not None and person.household_id == home) for person in people
+    )
+    if is_related or session.activity.leader_resident_id == resident_id:
+        raise OwnAttendance()
+
+
+def _attended(row: RosterRow, decision: Decision) -> Attended:
+    """Return what the leader confirmed; minutes other than the scans' own are the leader's word, so grade
+    B.
+    """
+    said = row.presence.minutes if decision.minutes is None else decision.minutes
+    grade = row.presence.grade if said == row.presence.minutes else "B"
+    return Attended(row.resident, said, grade)
