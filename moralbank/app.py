@@ -9,7 +9,7 @@ from flask import Flask
 
 from moralbank.config import Config
 from moralbank.db import Database
-from moralbank.web import auth, filters, health, i18n, logs, metrics, preferences, problems, security
+from moralbank.web import auth, filters, health, i18n, logs, metrics, navigation, preferences, problems, security
 from moralbank.web import db as web_db
 
 #: Modules with a `blueprint`, each a room of pages.
@@ -59,7 +59,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     app.url_map.strict_slashes = False
     database = database or Database(config.database_url)
     web_db.init_app(app, database)
-    for module in (i18n, filters, problems, logs, metrics, security, auth, preferences):
+    for module in (i18n, filters, problems, logs, metrics, security, auth, navigation, preferences):
         module.init_app(app)
     for name in PAGES:
         if _is_there(name):

@@ -1,0 +1,67 @@
+"""Which pages the reader is offered in the tabs of a phone and beside a staff page. Offers, never permits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, request
+
+from moralbank.errors import N_
+from moralbank.web.auth import principal_or_none
+from moralbank.web.i18n import gettext
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One link, for those who hold one of the roles."""
+
+    label: str
+    path: str
+    roles: tuple[str, ...]
+
+
+STAFF, AUDITOR, ADMIN = ("staff",), ("staff", "auditor"), ("admin",)
+
+#: By the layout of the page: a phone has room for five tabs, a desk for every room.
+ITEMS = {
+    "resident": (
+        Item(N_("首页"), "/me", ("resident",)),
+        Item(N_("活动"), "/activities", ("resident",)),
+        Item(N_("存折"), "/me/passbook", ("resident",)),
+        Item(N_("可换"), "/me/offers", ("resident",)),
+        Item(N_("工作台"), "/staff/activities", STAFF),
+    ),
+    "staff": (
+        Item(N_("活动"), "/staff/activities", STAFF),
+        Item(N_("居民"), "/staff/residents", STAFF),
+        Item(N_("导入名单"), "/staff/roster", STAFF),
+        Item(N_("商户"), "/staff/merchants", STAFF),
+        Item(N_("可换的"), "/staff/offers", STAFF),
+        Item(N_("查账"), "/audit", AUDITOR),
+        Item(N_("收银台"), "/counter", ("operator",)),
+        Item(N_("驿站"), "/admin/branches", ADMIN),
+        Item(N_("账号"), "/admin/logins", ADMIN),
+        Item(N_("接口令牌"), "/admin/tokens", ADMIN),
+        Item(N_("积分规则"), "/admin/rules", ADMIN),
+        Item(N_("我的存折"), "/me", ("resident",)),
+    ),
+}
+
+
+def nav_items(layout: str) -> list[tuple[str, str, bool]]:
+    """Return (label, path, whether it is the page one is on) for the reader's roles."""
+    principal = principal_or_none()
+    if principal is None:
+        return []
+    offered = [item for item in ITEMS.get(layout, ()) if principal.has(*item.roles)]
+    here = max((item.path for item in offered if _is_within(item.path)), key=len, default=None)
+    return [(gettext(item.label), item.path, item.path == here) for item in offered]
+
+
+def _is_within(path: str) -> bool:
+    return request.path == path or request.path.startswith(f"{path}/")
+
+
+def init_app(app: Flask) -> None:
+    """Give templates nav_items()."""
+    app.jinja_env.globals.update(nav_items=nav_items)
