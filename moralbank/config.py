@@ -76,7 +76,5 @@ def _secret_key(env: Mapping[str, str], var: Path) -> str:
     if not key and path.is_file():
         key = path.read_text().strip()
     if len(key) < 32:
-        raise ConfigError(
-            f"SECRET_KEY (or the file {path}) must hold at least 32 characters; scripts/serve makes one"
-        )
+        raise ConfigError(f"SECRET_KEY (or the file {path}) must hold at least 32 characters; scripts/serve makes one")
     return key

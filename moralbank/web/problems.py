@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from moralbank.errors import MoralBankError, N_, TooMany, Unauthenticated, Unavailable, fill
+from moralbank.errors import N_, MoralBankError, TooMany, Unauthenticated, Unavailable, fill
 from moralbank.web.i18n import gettext
 
 RETRY_SECONDS = 2

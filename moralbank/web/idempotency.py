@@ -1,0 +1,142 @@
+"""One key, one effect, forever: keeps the first answer to every keyed write, in the transaction of its effect."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from moralbank import clock
+from moralbank.db import Database, UtcDateTime, insert_for, metadata
+from moralbank.errors import MoralBankError, Refused
+from moralbank.web.errors import IdempotencyKeyReused
+
+#: First answers. Rows are never changed and never pruned.
+web_idempotency = sa.Table(
+    "web_idempotency",
+    metadata,
+    #: Whose key it is; two logins may use the same text.
+    sa.Column("login_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(128), primary_key=True),
+    #: SHA-256 of method, path and canonical body.
+    sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("content_type", sa.String(64), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("status BETWEEN 200 AND 499", name="status_decided"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back, octet for octet the same on every repetition."""
+
+    status: int
+    content_type: str
+    body: bytes
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One login's key for one request."""
+
+    login_id: int
+    key: str
+    fingerprint: bytes
+
+
+class _Overtaken(Exception):
+    """The same key was answered while this act ran, so the act is undone."""
+
+
+def fingerprint(method: str, path: str, body: Any) -> bytes:
+    """Return the SHA-256 of a request. `body` is its JSON value or its octets; spacing and order don't count."""
+    octets = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    digest.update(octets)
+    return digest.digest()
+
+
+def once(
+    database: Database,
+    key: Key,
+    act: Callable[[Connection], Answer],
+    on_refusal: Callable[[Refused], Answer],
+) -> Answer:
+    """Return the first answer to the key, running `act` in a write transaction when there is none yet.
+
+    A refusal under the rules is an answer and stays one. Every other error leaves nothing behind, so that
+    the same request may be made again.
+    Raises (in the order checked): IdempotencyKeyReused, whatever `act` raises.
+    """
+    try:
+        return database.transact(_answer_once, key, act)
+    except _Overtaken:
+        return _first_answer(database, key)
+    except Refused as refusal:
+        return database.transact(_remember, key, on_refusal(refusal))
+    except IdempotencyKeyReused:
+        raise
+    except MoralBankError:
+        # The state may have moved under the act because the same request was carried out meanwhile.
+        with database.reading() as db:
+            if first := find_answer(db, key):
+                return first
+        raise
+
+
+def find_answer(db: Connection, key: Key) -> Answer | None:
+    """Return the answer given to the key before, or None. Raises IdempotencyKeyReused."""
+    row = db.execute(
+        sa.select(web_idempotency).where(web_idempotency.c.login_id == key.login_id, web_idempotency.c.key == key.key)
+    ).first()
+    if row is None:
+        return None
+    if bytes(row.fingerprint) != key.fingerprint:
+        raise IdempotencyKeyReused()
+    return Answer(row.status, row.content_type, bytes(row.body), replayed=True)
+
+
+def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) -> Answer:
+    if first := find_answer(db, key):
+        return first
+    answer = act(db)
+    if not _insert(db, key, answer):
+        raise _Overtaken
+    return answer
+
+
+def _remember(db: Connection, key: Key, refusal: Answer) -> Answer:
+    if _insert(db, key, refusal):
+        return refusal
+    first = find_answer(db, key)
+    assert first is not None, "a row that is in the way is there"
+    return first
+
+
+def _first_answer(database: Database, key: Key) -> Answer:
+    with database.reading() as db:
+        first = find_answer(db, key)
+    assert first is not None, "an act is overtaken by an answer only"
+    return first
+
+
+def _insert(db: Connection, key: Key, answer: Answer) -> bool:
+    """Write the answer down; on PostgreSQL this waits for a transaction that is just writing the same key."""
+    row = insert_for(db, web_idempotency).values(
+        login_id=key.login_id,
+        key=key.key,
+        fingerprint=key.fingerprint,
+        status=answer.status,
+        content_type=answer.content_type,
+        body=answer.body,
+        created_at=clock.now(),
+    )
+    return db.execute(row.on_conflict_do_nothing()).rowcount == 1

@@ -1,0 +1,96 @@
+"""Figures for Prometheus: of requests as they happen, of the books and the jobs as the database has them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from moralbank import clock, slots
+from moralbank.config import Config
+from moralbank.db import Database
+from moralbank.errors import Forbidden
+from moralbank.web.auth import public
+from moralbank.web.db import database
+from moralbank.web.logs import route
+
+REQUEST_SECONDS = Histogram(
+    "moralbank_request_seconds",
+    "How long requests took.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+REFUSALS = Counter("moralbank_refusals", "Refusals by their code.", ["code"])
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+@public
+def show_metrics() -> Response:
+    """Show the figures to this machine, or to one who bears METRICS_TOKEN."""
+    config: Config = current_app.config["MORALBANK"]
+    if not _may_read(config):
+        raise Forbidden()
+    own = CollectorRegistry()
+    own.register(_FromDatabase(database()))
+    if config.metrics_dir:
+        processes = CollectorRegistry()
+        MultiProcessCollector(processes, path=config.metrics_dir)
+    else:
+        processes = REGISTRY
+    return Response(generate_latest(processes) + generate_latest(own), content_type=CONTENT_TYPE_LATEST)
+
+
+class _FromDatabase(Collector):
+    """Figures that are the same whichever process is asked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        with self._database.reading() as db:
+            jobs = slots.list_latest(db)
+            lease = slots.find_lease(db)
+        lag = GaugeMetricFamily("moralbank_job_lag_seconds", "Age of the latest slot a job has run.", labels=["job"])
+        for run in jobs:
+            lag.add_metric([run.job], (clock.now() - run.slot_at).total_seconds())
+        yield lag
+        yield GaugeMetricFamily(
+            "moralbank_scheduler_up", "1 while a scheduler holds the lease.", value=int(lease is not None)
+        )
+
+
+def _may_read(config: Config) -> bool:
+    """A proxy on this machine speaks for others, so what it passes on doesn't count as coming from here."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if config.metrics_token and kind.lower() == "bearer":
+        return secrets.compare_digest(token.encode(), config.metrics_token.encode())
+    passed_on = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return not passed_on and request.remote_addr is not None and ip_address(request.remote_addr).is_loopback
+
+
+def _begin() -> None:
+    g.measured_from = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    seconds = time.perf_counter() - g.measured_from
+    REQUEST_SECONDS.labels(request.method, route(), str(response.status_code)).observe(seconds)
+    if code := g.get("refusal"):
+        REFUSALS.labels(code).inc()
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Measure every request and open /metrics."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_blueprint(blueprint)
