@@ -17,6 +17,7 @@ def upgrade() -> None:
     _person_keys()
     _cards()
     _consents()
+    _deeds()
     _imports()
 
 
@@ -146,6 +147,23 @@ def _consents() -> None:
     )
 
 
+def _deeds() -> None:
+    op.create_table(
+        "residents_deeds",
+        sa.Column("deed_id", BigId, nullable=False),
+        sa.Column("resident_id", BigId, nullable=False),
+        sa.Column("deed", sa.String(16), nullable=False),
+        sa.Column("note", sa.String(200), nullable=False),
+        sa.Column("done_at", UtcDateTime, nullable=False),
+        sa.Column("done_by", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("deed_id", name="pk_residents_deeds"),
+        sa.ForeignKeyConstraint(
+            ["resident_id"], ["residents_residents.resident_id"], name="fk_residents_deeds_resident_id"
+        ),
+    )
+    op.create_index("ix_residents_deeds_resident_id", "residents_deeds", ["resident_id"])
+
+
 def _imports() -> None:
     op.create_table(
         "residents_imports",
@@ -161,6 +179,7 @@ def _imports() -> None:
         sa.Column("confirmed_by", sa.String(64)),
         sa.Column("confirmed_at", UtcDateTime),
         sa.Column("finished_at", UtcDateTime),
+        sa.Column("touched_at", UtcDateTime, nullable=False),
         sa.Column("done_rows", sa.Integer, nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("stopped_by", sa.String(64)),

@@ -51,3 +51,39 @@ class CardInForce(Conflict):
     code = "card-in-force"
     title = N_("已经有卡")
     sentence = N_("已有一张在用的卡（尾号 {tail}），请先挂失再补卡。")
+
+
+class NothingToImport(Refused):
+    code = "nothing-to-import"
+    title = N_("没有要导入的人")
+    sentence = N_("名单里没有可以新登记的人，请核对后重新上传。")
+
+
+class ImportNotOpen(Conflict):
+    code = "import-not-open"
+    title = N_("这次导入已经办过")
+    sentence = N_("这份名单已经确认或放弃，请回到列表查看结果。")
+
+
+class UnknownImport(NotFound):
+    code = "import-unknown"
+    title = N_("没有这次导入")
+    sentence = N_("没有找到这次导入，请回到列表选择。")
+
+
+class UnknownHousehold(NotFound):
+    code = "household-unknown"
+    title = N_("没有这一户")
+    sentence = N_("没有找到这一户，请核对户号。")
+
+
+class OtherBook(Conflict):
+    code = "resident-other-book"
+    title = N_("不能换到另一本账")
+    sentence = N_("{branch}用的是另一本账，请先销户再到那里登记。")
+
+
+class StatusNotNext(Refused):
+    code = "resident-status"
+    title = N_("不能这样办")
+    sentence = N_("这位储户现在的状态不能这样办，请刷新后再看。")

@@ -107,6 +107,19 @@ sa.Index(
     postgresql_where=residents_consents.c.withdrawn_at.is_(None),
 )
 
+#: What was done about a resident, by whom and why; never what their details were before.
+residents_deeds = sa.Table(
+    "residents_deeds",
+    metadata,
+    sa.Column("deed_id", BigId, primary_key=True),
+    sa.Column("resident_id", sa.ForeignKey(residents_residents.c.resident_id), nullable=False, index=True),
+    sa.Column("deed", sa.String(16), nullable=False),
+    #: The reason given, or the names of the details corrected.
+    sa.Column("note", sa.String(200), nullable=False),
+    sa.Column("done_at", UtcDateTime, nullable=False),
+    sa.Column("done_by", sa.String(64), nullable=False),
+)
+
 #: A roster on its way in. Nothing of it is a resident before somebody confirmed what the preview shows.
 residents_imports = sa.Table(
     "residents_imports",
@@ -124,6 +137,8 @@ residents_imports = sa.Table(
     sa.Column("confirmed_by", sa.String(64)),
     sa.Column("confirmed_at", UtcDateTime),
     sa.Column("finished_at", UtcDateTime),
+    #: When a page of it was last written: a running import that is quiet has lost its process.
+    sa.Column("touched_at", UtcDateTime, nullable=False),
     #: How many of the rows to take are dealt with: enrolled, or found to be here by now.
     sa.Column("done_rows", sa.Integer, nullable=False),
     #: The sheet row up to which that is so: where a stopped import goes on.
@@ -148,9 +163,9 @@ residents_import_rows = sa.Table(
     #: What is wrong, as [code, column, first_row] each; empty for a row to take.
     sa.Column("reasons", sa.JSON, nullable=False),
     #: The row as it stands in the sheet, kept for the file of refused rows and emptied once it is a resident.
-    sa.Column("cells", sa.JSON),
+    sa.Column("cells", sa.JSON(none_as_null=True)),
     #: The person as understood, emptied once it is a resident.
-    sa.Column("person", sa.JSON),
+    sa.Column("person", sa.JSON(none_as_null=True)),
     sa.Column("opening_points", sa.BigInteger, nullable=False),
     sa.Column("resident_id", sa.ForeignKey(residents_residents.c.resident_id)),
     sa.CheckConstraint("verdict IN ('take', 'here', 'refuse', 'skip')", name="verdict_known"),

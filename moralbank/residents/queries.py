@@ -249,12 +249,10 @@ def _residents(db: Connection, statement: sa.Select[tuple[object, ...]]) -> list
 
 
 def _resident(row: Row[tuple[object, ...]]) -> Resident:
-    return Resident(**{**row._mapping, "status": Status(row.status)})  # type: ignore[arg-type]
+    return Resident(**{**row._mapping, "status": Status(row.status)})
 
 
-def _wanted(
-    branch_ids: Collection[int], search: str, status: Status | None
-) -> Sequence[sa.ColumnElement[bool]]:
+def _wanted(branch_ids: Collection[int], search: str, status: Status | None) -> Sequence[sa.ColumnElement[bool]]:
     wanted: list[sa.ColumnElement[bool]] = [_R.branch_id.in_(branch_ids)]
     if status is not None:
         wanted.append(_R.status == status)

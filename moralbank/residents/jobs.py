@@ -1,0 +1,130 @@
+"""Drives imports: reads a file into a preview, enrols page by page, goes on with what a process left.
+
+Each page is a transaction of its own. Views, commands and the scheduler begin here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import IO, TypeVar
+
+import sqlalchemy as sa
+
+from moralbank import clock
+from moralbank.branches import queries as branches
+from moralbank.branches.queries import Branch
+from moralbank.db import Database
+from moralbank.errors import MoralBankError
+from moralbank.residents import importing, roster
+from moralbank.residents.import_queries import State, list_quiet
+
+#: A running import that wrote nothing for so long has lost its process.
+QUIET = timedelta(seconds=60)
+#: A preview that nobody confirmed is forgotten, names and all.
+PREVIEW_KEPT = timedelta(days=7)
+_PAGE_TRIES = 5
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def read_roster(
+    database: Database,
+    branch: Branch,
+    stream: IO[bytes],
+    file_name: str,
+    *,
+    actor: str,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> int:
+    """Read a roster for a branch and those below it, and return the import whose preview it opens.
+
+    progress is told how many more rows were read.
+    Raises (in the order checked): BranchWithoutBook, what roster.read and its rows raise.
+    """
+    with database.reading() as db:
+        names = _names(branches.list_branches(db, branch.branch_id), branch.book_id)
+    sheet = roster.read(stream, file_name, names)
+    import_id = database.transact(
+        importing.begin_import,
+        branch,
+        file_name=file_name,
+        file_format=sheet.file_format,
+        header=sheet.header,
+        actor=actor,
+    )
+    try:
+        for page in _pages(sheet, importing.PAGE_ROWS):
+            database.transact(importing.add_rows, import_id, page)
+            progress(len(page))
+    except MoralBankError:
+        database.transact(importing.drop_import, import_id)
+        raise
+    database.transact(importing.end_reading, import_id)
+    return import_id
+
+
+def run_import(database: Database, import_id: int, progress: Callable[[int], object] = lambda rows: None) -> None:
+    """Enrol the rest of a running import, page by page; a refusal of the books stops it and keeps its reason.
+
+    progress is told how many more rows were dealt with.
+    """
+    try:
+        while rows := _import_page(database, import_id):
+            progress(rows)
+    except MoralBankError as refusal:
+        log.warning("roster import %s stopped: %s", import_id, refusal.code)
+        database.transact(importing.stop_import, import_id, refusal.code)
+
+
+def start_import(database: Database, import_id: int) -> None:
+    """Run an import beside the request; if this process ends, continue_imports goes on with it."""
+    threading.Thread(target=run_import, args=(database, import_id), name=f"import-{import_id}", daemon=True).start()
+
+
+def continue_imports(database: Database) -> int:
+    """Go on with running imports whose process is gone; return how many. Once a minute is often enough."""
+    with database.reading() as db:
+        left = list_quiet(db, [State.RUNNING], clock.now() - QUIET)
+    for import_id in left:
+        run_import(database, import_id)
+    return len(left)
+
+
+def forget_previews(database: Database) -> int:
+    """Forget rosters that nobody confirmed for a week; return how many. Once a day is often enough."""
+    with database.reading() as db:
+        left = list_quiet(db, [State.READING, State.PREVIEW], clock.now() - PREVIEW_KEPT)
+    for import_id in left:
+        database.transact(importing.drop_import, import_id)
+    return len(left)
+
+
+def _import_page(database: Database, import_id: int) -> int:
+    """Do one page, anew when somebody of it was enrolled elsewhere in the same moment: now they are here."""
+    for _ in range(_PAGE_TRIES - 1):
+        try:
+            return database.transact(importing.import_page, import_id)
+        except sa.exc.IntegrityError:
+            continue
+    return database.transact(importing.import_page, import_id)
+
+
+def _names(found: Iterable[Branch], book_id: int | None) -> dict[str, int]:
+    """Return every way in which a roster may name the branches of a book."""
+    names: dict[str, int] = {}
+    for branch in found:
+        if branch.book_id == book_id:
+            for name in (branch.name_zh, branch.name_en, branch.code):
+                names.setdefault(name, branch.branch_id)
+    return names
+
+
+def _pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while page := list(islice(iterator, size)):
+        yield page
