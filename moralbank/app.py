@@ -17,6 +17,7 @@ PAGES = (
     "moralbank.web.preferences",
     "moralbank.web.health",
     "moralbank.access.views",
+    "moralbank.access.admin_views",
     "moralbank.branches.views",
     "moralbank.residents.login_views",
     "moralbank.residents.views",

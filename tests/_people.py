@@ -73,12 +73,8 @@ def make_login(
     branch_id = branch.branch_id if isinstance(branch, Branch) else branch
     secret = PIN if role in ("operator", "resident") else PASSWORD
     if role == "resident":
-        assert resident_id is not None and branch_id is not None, (
-            "a resident's login is somebody's, somewhere"
-        )
-        opened = service.open_resident_login(
-            db, resident_id, branch_id, by=None, secret=secret, must_change=False
-        )
+        assert resident_id is not None and branch_id is not None, "a resident's login is somebody's, somewhere"
+        opened = service.open_resident_login(db, resident_id, branch_id, by=None, secret=secret, must_change=False)
     else:
         name = name or f"{role}-{next(_numbers)}"
         grants = [GrantDraft(role, branch_id, merchant_id)]

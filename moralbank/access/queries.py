@@ -83,9 +83,7 @@ class Principal:
     def paths(self, *roles: str) -> list[str]:
         """Return the paths of the branches where any of the roles is held, for prefix filters in queries."""
         held = {g.branch_path for g in self.grants if any(g.stands_for(role) for role in roles)}
-        return sorted(
-            path for path in held if not any(path != other and path.startswith(other) for other in held)
-        )
+        return sorted(path for path in held if not any(path != other and path.startswith(other) for other in held))
 
     def merchant_ids(self) -> list[int]:
         """Return the merchants at whose till this operator works."""
@@ -207,9 +205,7 @@ def find_bearer(db: Connection, token: str) -> Known | None:
 def get_principal(db: Connection, login_id: int) -> Principal:
     """Return a login as it would act, for jobs and commands. Raises: UnknownLogin."""
     login = get_login(db, login_id)
-    return Principal(
-        login_id, login.display_name, login.resident_id, login.grants, must_change=login.must_change
-    )
+    return Principal(login_id, login.display_name, login.resident_id, login.grants, must_change=login.must_change)
 
 
 def get_login(db: Connection, login_id: int) -> Login:
@@ -283,11 +279,7 @@ def list_sessions(db: Connection, login_id: int) -> list[Session]:
         .limit(100)
     )
     now = clock.now()
-    return [
-        Session(*row[:-1])
-        for row in db.execute(query)
-        if (now - row.seen_at).total_seconds() <= row.idle_seconds
-    ]
+    return [Session(*row[:-1]) for row in db.execute(query) if (now - row.seen_at).total_seconds() <= row.idle_seconds]
 
 
 def list_tokens(db: Connection, login_id: int) -> list[Token]:

@@ -85,14 +85,10 @@ def refuse_weak(kind: str, secret: str, *, not_in: tuple[str, ...] = ()) -> None
         if not (len(secret) == PIN_DIGITS and secret.isascii() and secret.isdigit()):
             raise WeakSecret(errors={"secret": [N_("密码要 6 位数字。")]})
         if is_easy_pin(secret) or any(secret in known for known in not_in):
-            raise WeakSecret(
-                errors={"secret": [N_("这 6 位数字太好猜，请换一个，不要用连号、叠号或手机号里的数字。")]}
-            )
+            raise WeakSecret(errors={"secret": [N_("这 6 位数字太好猜，请换一个，不要用连号、叠号或手机号里的数字。")]})
         return
     if not PASSWORD_MIN <= len(secret) <= PASSWORD_MAX:
         raise WeakSecret(errors={"secret": [N_("密码至少 10 个字符，最多 128 个。")]})
     easy = len(set(secret)) < _DIFFERENT_MIN
     if easy or any(known and known.casefold() in secret.casefold() for known in not_in):
-        raise WeakSecret(
-            errors={"secret": [N_("密码太好猜，请换一个，不要含有登录名，也不要重复几个字符。")]}
-        )
+        raise WeakSecret(errors={"secret": [N_("密码太好猜，请换一个，不要含有登录名，也不要重复几个字符。")]})

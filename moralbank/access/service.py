@@ -18,6 +18,7 @@ from moralbank.access.errors import (
     NotOneself,
     OutOfScope,
     RolesClash,
+    WeakSecret,
 )
 from moralbank.access.models import access_grants, access_logins, access_sessions
 from moralbank.access.queries import EVERYWHERE, Grant, Login, Principal
@@ -36,6 +37,7 @@ from moralbank.access.sessions import (
 from moralbank.access.tries import begin_try, end_try, forgive
 from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
+from moralbank.errors import N_
 
 __all__ = [
     "GrantDraft",
@@ -210,6 +212,8 @@ def reset_secret(db: Connection, login_id: int, *, by: Principal | None) -> str:
 def change_secret(db: Connection, login_id: int, secret: str, *, not_in: tuple[str, ...] = ()) -> None:
     """Set the secret that the login's owner chose and end its sessions. Raises: UnknownLogin, WeakSecret."""
     login = _held(db, login_id)
+    if secrets.matching(queries.list_secrets(db, [login_id]), secret):
+        raise WeakSecret(errors={"secret": [N_("新密码要和现在的不一样。")]})
     secrets.refuse_weak(login.secret_kind, secret, not_in=(*not_in, *filter(None, [login.name])))
     _set_secret(db, login_id, secret, must_change=False)
 
@@ -223,9 +227,7 @@ def suspend_login(db: Connection, login_id: int, *, by: Principal) -> None:
     if login_id == by.login_id:
         raise NotOneself()
     _refuse_foreign(login, by)
-    db.execute(
-        access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=clock.now())
-    )
+    db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=clock.now()))
     end_sessions(db, access_sessions.c.login_id == login_id)
 
 
@@ -237,9 +239,7 @@ def resume_login(db: Connection, login_id: int, *, by: Principal) -> None:
 
 def _held(db: Connection, login_id: int) -> Login:
     """Return the login, held until the transaction ends: two administrators can't grant past each other."""
-    db.execute(
-        sa.select(access_logins.c.login_id).where(access_logins.c.login_id == login_id).with_for_update()
-    )
+    db.execute(sa.select(access_logins.c.login_id).where(access_logins.c.login_id == login_id).with_for_update())
     return queries.get_login(db, login_id)
 
 
@@ -258,9 +258,7 @@ def _checked(db: Connection, draft: GrantDraft, held: Sequence[Grant], by: Princ
     grant = Grant(draft.role, draft.branch_id, path, draft.merchant_id)
     if by is not None and not _may_give(by, grant):
         raise OutOfScope()
-    if any(
-        (g.role, g.branch_id, g.merchant_id) == (grant.role, grant.branch_id, grant.merchant_id) for g in held
-    ):
+    if any((g.role, g.branch_id, g.merchant_id) == (grant.role, grant.branch_id, grant.merchant_id) for g in held):
         raise AlreadyGranted()
     if any(_clash(grant, other) for other in held):
         raise RolesClash()

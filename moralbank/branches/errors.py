@@ -32,6 +32,4 @@ class BranchMoved(Conflict):
 class UnreadableBranchFile(Invalid):
     code = "unreadable-branch-file"
     title = N_("网点文件读不了")
-    sentence = N_(
-        "第 {line} 行读不了。列名应为 code,name_zh,name_en,kind,parent,address,opening_hours，前四列必填。"
-    )
+    sentence = N_("第 {line} 行读不了。列名应为 code,name_zh,name_en,kind,parent,address,opening_hours，前四列必填。")

@@ -83,7 +83,7 @@ def paths_of(db: Connection, branch_ids: Collection[int]) -> dict[int, str]:
     query = sa.select(branches_branches.c.branch_id, branches_branches.c.path).where(
         branches_branches.c.branch_id.in_(list(branch_ids))
     )
-    return dict(db.execute(query))
+    return {row.branch_id: row.path for row in db.execute(query)}
 
 
 def is_within(db: Connection, branch_id: int, ancestor_id: int) -> bool:
@@ -93,9 +93,7 @@ def is_within(db: Connection, branch_id: int, ancestor_id: int) -> bool:
 
 def find_hub(db: Connection, book_id: int) -> Branch | None:
     """Return the hub that keeps this book, or None."""
-    query = sa.select(*_COLUMNS).where(
-        branches_branches.c.book_id == book_id, branches_branches.c.kind == "hub"
-    )
+    query = sa.select(*_COLUMNS).where(branches_branches.c.book_id == book_id, branches_branches.c.kind == "hub")
     row = db.execute(query).first()
     return None if row is None else _branch(row)
 

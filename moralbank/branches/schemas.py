@@ -6,42 +6,33 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from moralbank.branches.queries import KINDS
+from moralbank.errors import N_
 
-_NAME = validate.Length(1, 100)
+_NAME = validate.Length(1, 100, error=N_("请填 1 到 100 个字。"))
 
 
 class BranchText(ma.Schema):
     """The particulars that may change."""
 
-    class Meta:
-        unknown = ma.EXCLUDE
-
     name_zh = fields.String(required=True, validate=_NAME)
     name_en = fields.String(required=True, validate=_NAME)
-    address = fields.String(load_default="", validate=validate.Length(max=200))
-    opening_hours = fields.String(load_default="", validate=validate.Length(max=100))
-
-    @ma.pre_load
-    def trim(self, data: dict[str, object], **_: object) -> dict[str, object]:
-        """Drop the spaces that a form brings along."""
-        return {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
+    address = fields.String(load_default="", validate=validate.Length(max=200, error=N_("地址最多 200 个字。")))
+    opening_hours = fields.String(
+        load_default="", validate=validate.Length(max=100, error=N_("开放时间最多 100 个字。"))
+    )
 
 
 class NewBranch(BranchText):
-    """A branch to be opened."""
+    """A branch to be opened; without parent_id it stands at the top of the tree."""
 
-    code = fields.String(required=True, validate=validate.Regexp(r"^[A-Z0-9][A-Z0-9-]{0,15}$"))
-    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    code = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"^[A-Z0-9][A-Z0-9-]{0,15}$", error=N_("编号用大写字母、数字和短横，最多 16 位，例如 NS-07。")
+        ),
+    )
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS, error=N_("请选择网点类型。")))
     parent_id = fields.Integer(load_default=None, allow_none=True)
-
-    @ma.pre_load
-    def no_parent(self, data: dict[str, object], **_: object) -> dict[str, object]:
-        """Read the empty choice of a form as the top of the tree, and a code as it is printed."""
-        code = data.get("code")
-        return data | {
-            "parent_id": data.get("parent_id") or None,
-            "code": code.strip().upper() if isinstance(code, str) else code,
-        }
 
 
 class BranchOut(ma.Schema):

@@ -1,4 +1,7 @@
-"""Opens branches and keeps their particulars. A branch never moves: its path is cited by grants, its book by entries."""
+"""Opens branches and keeps their particulars.
+
+A branch never moves: grants cite its path, and entries its book.
+"""
 
 from __future__ import annotations
 

@@ -111,9 +111,7 @@ def acting_roles() -> tuple[str, ...]:
     """Return the roles by which the view is open to the one who asks; an auditor's never opens a change."""
     allowed: Allowed = g.allowed
     changes = request.method in _UNSAFE and allowed.scope != "self"
-    return tuple(
-        role for role in allowed.roles if current().has(role) and not (changes and role == "auditor")
-    )
+    return tuple(role for role in allowed.roles if current().has(role) and not (changes and role == "auditor"))
 
 
 def actor() -> str:
@@ -121,9 +119,12 @@ def actor() -> str:
     return current().actor(acting_roles()[0])
 
 
-def within(branch_id: int) -> None:
-    """Refuse a branch that none of the view's roles covers. Raises: UnknownBranch, OutOfScope."""
-    paths: dict[int, str] = g.setdefault("branch_paths", {})
+def within(branch_id: int | None) -> None:
+    """Refuse a branch (None: the whole bank) that none of the view's roles covers.
+
+    Raises (in the order checked): UnknownBranch, OutOfScope.
+    """
+    paths: dict[int | None, str] = g.setdefault("branch_paths", {None: queries.EVERYWHERE})
     if branch_id not in paths:
         with database().reading() as db:
             paths[branch_id] = get_branch(db, branch_id).path

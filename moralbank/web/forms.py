@@ -1,0 +1,65 @@
+"""Reads what a page's form sent, through the same schemas as the API, and says in words what to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import marshmallow as ma
+from flask import request
+from marshmallow import fields
+
+from moralbank.errors import N_, Invalid, MoralBankError
+from moralbank.web import bodies
+from moralbank.web.i18n import gettext
+
+#: marshmallow's own words for what our schemas say nothing about.
+_WORDS = {
+    "Missing data for required field.": N_("请填写这一项。"),
+    "Field may not be null.": N_("请填写这一项。"),
+    "Not a valid integer.": N_("请填一个整数。"),
+    "Not a valid date.": N_("请填一个日期，例如 2026-11-21。"),
+    "Not a valid time.": N_("请填一个时间，例如 14:30。"),
+    "Not a valid boolean.": N_("请选择是或否。"),
+}
+
+
+def read_form(schema: type[ma.Schema]) -> dict[str, Any]:
+    """Return the form's fields as the schema loads them; an empty field counts as missing.
+
+    Raises: Invalid, with a sentence per field.
+    """
+    loader = schema(unknown=ma.EXCLUDE)
+    given = {name: value for name, value in _given(loader) if value not in ("", [])}
+    bad = [name for name, value in given.items() if not _is_storable(value)]
+    if bad:
+        raise Invalid(errors={name: [gettext("有不能保存的字符，请删去后再提交。")] for name in bad})
+    try:
+        loaded: dict[str, Any] = loader.load(given)
+    except ma.ValidationError as error:
+        raise Invalid(errors=dict(_in_words(error.normalized_messages()))) from None
+    return loaded
+
+
+def in_words(refusal: MoralBankError) -> dict[str, list[str]]:
+    """Return a refusal's sentences by field, in the reader's language, for the form's macros."""
+    return {name: [gettext(text) for text in texts] for name, texts in refusal.errors.items()}
+
+
+def _given(loader: ma.Schema) -> Iterable[tuple[str, Any]]:
+    for name, field in loader.load_fields.items():
+        key = field.data_key or name
+        if isinstance(field, fields.List):
+            yield key, request.form.getlist(key)
+        elif key in request.form:
+            yield key, request.form[key].strip()
+
+
+def _is_storable(value: str | list[str]) -> bool:
+    return all(bodies.is_storable(text) for text in ([value] if isinstance(value, str) else value))
+
+
+def _in_words(messages: dict[str, Any]) -> Iterable[tuple[str, list[str]]]:
+    for name, found in messages.items():
+        texts = found if isinstance(found, list) else [text for texts in found.values() for text in texts]
+        yield name, [gettext(_WORDS.get(text, text)) for text in texts]
