@@ -1,0 +1,1 @@
+"""Partner merchants and what they offer. Knows no resident and no charge."""

@@ -1,0 +1,64 @@
+"""Tables of merchants, their offers, and how much of each offer a month has used."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from moralbank.db import BigId, UtcDateTime, metadata
+
+merchants = sa.Table(
+    "merchants_merchants",
+    metadata,
+    sa.Column("merchant_id", BigId, primary_key=True),
+    sa.Column("book_id", sa.BigInteger, nullable=False),
+    #: The merchant's account in the book, where its points arrive.
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("branch_id", sa.BigInteger, sa.ForeignKey("branches_branches.branch_id"), nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("contact", sa.String(100), nullable=False),
+    sa.Column("phone", sa.String(32), nullable=False),
+    #: donated, subsidised or recirculated: who bears what the merchant gives.
+    sa.Column("settlement_mode", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("joined_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("book_id", "code"),
+    sa.UniqueConstraint("book_id", "account_id"),
+    sa.CheckConstraint("settlement_mode IN ('donated', 'subsidised', 'recirculated')", name="settlement_mode_known"),
+    sa.CheckConstraint("status IN ('applied', 'visited', 'active', 'suspended', 'left')", name="status_known"),
+    sa.Index("ix_merchants_merchants_branch_id", "branch_id"),
+)
+
+offers = sa.Table(
+    "merchants_offers",
+    metadata,
+    sa.Column("offer_id", BigId, primary_key=True),
+    sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id"), nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("title", sa.String(100), nullable=False),
+    #: 0: a thing for every depositor that costs nothing but is still counted.
+    sa.Column("points", sa.Integer, nullable=False),
+    #: How many a calendar month has in all.
+    sa.Column("monthly_quota", sa.Integer, nullable=False),
+    sa.Column("per_resident_per_month", sa.Integer, nullable=False),
+    #: What the fund pays the merchant for one, in hundredths of a yuan.
+    sa.Column("settlement_fen", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.UniqueConstraint("merchant_id", "code"),
+    sa.CheckConstraint("points >= 0", name="points_not_negative"),
+    sa.CheckConstraint("monthly_quota > 0", name="quota_positive"),
+    sa.CheckConstraint("per_resident_per_month > 0", name="per_resident_positive"),
+    sa.CheckConstraint("settlement_fen >= 0", name="settlement_not_negative"),
+    sa.CheckConstraint("status IN ('active', 'suspended')", name="status_known"),
+)
+
+#: The row is the offer's lock for a month: taking one is a single guarded UPDATE.
+offer_months = sa.Table(
+    "merchants_offer_months",
+    metadata,
+    sa.Column("offer_id", sa.BigInteger, sa.ForeignKey("merchants_offers.offer_id"), primary_key=True),
+    sa.Column("month_on", sa.Date, primary_key=True),
+    sa.Column("used", sa.Integer, nullable=False),
+    sa.CheckConstraint("used >= 0", name="used_not_negative"),
+)

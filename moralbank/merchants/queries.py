@@ -1,0 +1,191 @@
+"""Reads merchants and offers; what leaves here are frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from moralbank import clock
+from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
+from moralbank.merchants.models import merchants, offer_months, offers
+
+SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
+STATUSES = ("applied", "visited", "active", "suspended", "left")
+LIST_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A partner merchant; account_id is where its points arrive in the book."""
+
+    merchant_id: int
+    book_id: int
+    account_id: int
+    branch_id: int
+    code: str
+    name: str
+    kind: str
+    contact: str
+    phone: str
+    settlement_mode: str
+    status: str
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a merchant gives for points; settlement_fen is what the fund pays for one."""
+
+    offer_id: int
+    merchant_id: int
+    code: str
+    title: str
+    points: int
+    monthly_quota: int
+    per_resident_per_month: int
+    settlement_fen: int
+    status: str
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class StockedOffer:
+    """An offer with its merchant and what is left of it in one month."""
+
+    offer: Offer
+    merchant: Merchant
+    used: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.offer.monthly_quota - self.used)
+
+
+_MERCHANT = [merchants.c[name] for name in Merchant.__slots__]
+_OFFER = [offers.c[name] for name in Offer.__slots__]
+
+
+def month_of(day: date) -> date:
+    """Return the first day of a date's month, by which offers are counted."""
+    return day.replace(day=1)
+
+
+def find_merchant(db: Connection, merchant_id: int) -> Merchant | None:
+    row = db.execute(sa.select(*_MERCHANT).where(merchants.c.merchant_id == merchant_id)).first()
+    return Merchant(*row) if row else None
+
+
+def get_merchant(db: Connection, merchant_id: int) -> Merchant:
+    """Return the merchant or raise UnknownMerchant."""
+    merchant = find_merchant(db, merchant_id)
+    if merchant is None:
+        raise UnknownMerchant
+    return merchant
+
+
+def find_merchant_by_code(db: Connection, book_id: int, code: str) -> Merchant | None:
+    where = (merchants.c.book_id == book_id) & (merchants.c.code == code)
+    row = db.execute(sa.select(*_MERCHANT).where(where)).first()
+    return Merchant(*row) if row else None
+
+
+def list_merchants(
+    db: Connection,
+    *,
+    branch_ids: list[int] | None = None,
+    status: str | None = None,
+    q: str = "",
+    after_id: int = 0,
+    limit: int = LIST_MAX,
+) -> list[Merchant]:
+    """List merchants as they joined; branch_ids None means everywhere, q is part of a name, or a code."""
+    query = sa.select(*_MERCHANT).where(merchants.c.merchant_id > after_id)
+    if branch_ids is not None:
+        query = query.where(merchants.c.branch_id.in_(branch_ids))
+    if status:
+        query = query.where(merchants.c.status == status)
+    if q:
+        query = query.where(sa.or_(merchants.c.name.contains(q, autoescape=True), merchants.c.code == q.upper()))
+    rows = db.execute(query.order_by(merchants.c.merchant_id).limit(min(limit, LIST_MAX)))
+    return [Merchant(*row) for row in rows]
+
+
+def list_merchants_by_id(db: Connection, merchant_ids: list[int]) -> dict[int, Merchant]:
+    """Return the merchants with these ids, for pages that name many at once."""
+    rows = db.execute(sa.select(*_MERCHANT).where(merchants.c.merchant_id.in_(merchant_ids)))
+    return {row.merchant_id: Merchant(*row) for row in rows}
+
+
+def find_offer(db: Connection, offer_id: int) -> Offer | None:
+    row = db.execute(sa.select(*_OFFER).where(offers.c.offer_id == offer_id)).first()
+    return Offer(*row) if row else None
+
+
+def get_offer(db: Connection, offer_id: int) -> Offer:
+    """Return the offer or raise UnknownOffer."""
+    offer = find_offer(db, offer_id)
+    if offer is None:
+        raise UnknownOffer
+    return offer
+
+
+def find_offer_by_code(db: Connection, merchant_id: int, code: str) -> Offer | None:
+    where = (offers.c.merchant_id == merchant_id) & (offers.c.code == code)
+    row = db.execute(sa.select(*_OFFER).where(where)).first()
+    return Offer(*row) if row else None
+
+
+def get_stocked_offer(db: Connection, offer_id: int) -> StockedOffer:
+    """Return one offer with its merchant and this month's use, or raise UnknownOffer."""
+    row = db.execute(_stocked().where(offers.c.offer_id == offer_id)).first()
+    if row is None:
+        raise UnknownOffer
+    return _to_stocked(row)
+
+
+def list_offers(
+    db: Connection,
+    *,
+    merchant_id: int | None = None,
+    branch_ids: list[int] | None = None,
+    book_id: int | None = None,
+    only_open: bool = False,
+    after_id: int = 0,
+    limit: int = LIST_MAX,
+) -> list[StockedOffer]:
+    """List offers with this month's use; only_open: those that a resident could take now."""
+    query = _stocked().where(offers.c.offer_id > after_id)
+    if merchant_id is not None:
+        query = query.where(offers.c.merchant_id == merchant_id)
+    if branch_ids is not None:
+        query = query.where(merchants.c.branch_id.in_(branch_ids))
+    if book_id is not None:
+        query = query.where(merchants.c.book_id == book_id)
+    if only_open:
+        used = sa.func.coalesce(offer_months.c.used, 0)
+        query = query.where(merchants.c.status == "active", offers.c.status == "active", used < offers.c.monthly_quota)
+    rows = db.execute(query.order_by(offers.c.offer_id).limit(min(limit, LIST_MAX)))
+    return [_to_stocked(row) for row in rows]
+
+
+def _stocked() -> sa.Select[tuple[object, ...]]:
+    this_month = (offer_months.c.offer_id == offers.c.offer_id) & (offer_months.c.month_on == month_of(clock.today()))
+    return (
+        sa.select(*_OFFER, *_MERCHANT, sa.func.coalesce(offer_months.c.used, 0))
+        .join_from(offers, merchants, offers.c.merchant_id == merchants.c.merchant_id)
+        .outerjoin(offer_months, this_month)
+    )
+
+
+def _to_stocked(row: Row[tuple[object, ...]]) -> StockedOffer:
+    middle = len(_OFFER)
+    return StockedOffer(Offer(*row[:middle]), Merchant(*row[middle:-1]), row[-1])  # type: ignore[arg-type]

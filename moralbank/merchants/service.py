@@ -1,0 +1,140 @@
+"""Verbs on merchants and offers. An offer is taken by a guarded UPDATE, so no month gives too much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from sqlalchemy.engine import Connection
+
+from moralbank import clock, ledger
+from moralbank.branches.queries import Branch
+from moralbank.db import insert_for
+from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken, OfferUsedUp, StatusNotNext
+from moralbank.merchants.models import merchants, offer_months, offers
+from moralbank.merchants.queries import (
+    Merchant,
+    Offer,
+    find_merchant_by_code,
+    get_merchant,
+    get_offer,
+    month_of,
+)
+
+#: What a merchant may become next: apply, visit, agreement, then on and off; one who left applies anew.
+NEXT = {
+    "applied": ("visited", "left"),
+    "visited": ("active", "left"),
+    "active": ("suspended", "left"),
+    "suspended": ("active", "left"),
+    "left": ("applied",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantDetails:
+    """What staff write down about a merchant."""
+
+    name: str
+    kind: str
+    contact: str
+    phone: str
+    settlement_mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferDetails:
+    """What staff write down about an offer."""
+
+    title: str
+    points: int
+    monthly_quota: int
+    per_resident_per_month: int
+    settlement_fen: int
+
+
+def add_merchant(
+    db: Connection, branch: Branch, code: str, details: MerchantDetails, *, status: str = "applied"
+) -> Merchant:
+    """Take a merchant in at a branch that has a book, with an account of its own in it.
+
+    Raises (in the order checked): MerchantCodeTaken.
+    """
+    assert branch.book_id is not None, "the caller offers only branches that keep a book"
+    if find_merchant_by_code(db, branch.book_id, code):
+        raise MerchantCodeTaken(merchant=code)
+    [account_id] = ledger.open_accounts(db, branch.book_id, [ledger.AccountKind.MERCHANT])
+    row = insert_for(db, merchants).values(
+        book_id=branch.book_id,
+        account_id=account_id,
+        branch_id=branch.branch_id,
+        code=code,
+        status=status,
+        joined_at=clock.now(),
+        **asdict(details),
+    )
+    added = row.on_conflict_do_nothing(index_elements=["book_id", "code"]).returning(merchants.c.merchant_id)
+    merchant_id = db.execute(added).scalar_one_or_none()
+    if merchant_id is None:  # Somebody else took the code between our look and our insert.
+        raise MerchantCodeTaken(merchant=code)
+    return get_merchant(db, merchant_id)
+
+
+def edit_merchant(db: Connection, merchant_id: int, details: MerchantDetails) -> Merchant:
+    """Write down new details of a merchant. Raises: UnknownMerchant."""
+    db.execute(merchants.update().where(merchants.c.merchant_id == merchant_id).values(**asdict(details)))
+    return get_merchant(db, merchant_id)
+
+
+def move_merchant(db: Connection, merchant_id: int, status: str) -> Merchant:
+    """Move a merchant to its next status. Raises (in the order checked): UnknownMerchant, StatusNotNext."""
+    before = [known for known, following in NEXT.items() if status in following]
+    moved = merchants.update().where(merchants.c.merchant_id == merchant_id, merchants.c.status.in_(before))
+    if db.execute(moved.values(status=status)).rowcount:
+        return get_merchant(db, merchant_id)
+    merchant = get_merchant(db, merchant_id)
+    if merchant.status != status:
+        raise StatusNotNext
+    return merchant
+
+
+def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails) -> Offer:
+    """Add an offer to a merchant. Raises (in the order checked): UnknownMerchant, OfferCodeTaken."""
+    get_merchant(db, merchant_id)
+    row = insert_for(db, offers).values(merchant_id=merchant_id, code=code, status="active", **asdict(details))
+    added = row.on_conflict_do_nothing(index_elements=["merchant_id", "code"]).returning(offers.c.offer_id)
+    offer_id = db.execute(added).scalar_one_or_none()
+    if offer_id is None:
+        raise OfferCodeTaken(offer=code)
+    return get_offer(db, offer_id)
+
+
+def edit_offer(db: Connection, offer_id: int, details: OfferDetails) -> Offer:
+    """Write down new details of an offer; past charges keep their points. Raises: UnknownOffer."""
+    db.execute(offers.update().where(offers.c.offer_id == offer_id).values(**asdict(details)))
+    return get_offer(db, offer_id)
+
+
+def show_offer(db: Connection, offer_id: int, *, active: bool) -> Offer:
+    """Put an offer on the list, or take it off. Raises: UnknownOffer."""
+    status = "active" if active else "suspended"
+    db.execute(offers.update().where(offers.c.offer_id == offer_id).values(status=status))
+    return get_offer(db, offer_id)
+
+
+def take_offer(db: Connection, offer: Offer, day: date) -> None:
+    """Use up one of the offer in the day's month. Raises: OfferUsedUp."""
+    row = insert_for(db, offer_months).values(offer_id=offer.offer_id, month_on=month_of(day), used=1)
+    taken = row.on_conflict_do_update(
+        index_elements=["offer_id", "month_on"],
+        set_={"used": offer_months.c.used + 1},
+        where=offer_months.c.used < offer.monthly_quota,
+    ).returning(offer_months.c.used)
+    if db.execute(taken).first() is None:
+        raise OfferUsedUp(offer=offer.title)
+
+
+def give_back_offer(db: Connection, offer_id: int, day: date) -> None:
+    """Give one back to the month it was taken from."""
+    one = (offer_months.c.offer_id == offer_id) & (offer_months.c.month_on == month_of(day))
+    db.execute(offer_months.update().where(one).values(used=offer_months.c.used - 1))

@@ -1,0 +1,85 @@
+"""One-time payment codes: issued to a resident's own phone, spent once, kept only as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank import clock, ids
+from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
+from moralbank.redemptions.models import codes
+from moralbank.redemptions.numbers import CODE_PREFIX, CODE_RANDOM_DIGITS
+from moralbank.residents.queries import get_resident
+
+#: How long a phone shows a code, and how much longer a till still takes it.
+SHOWN_SECONDS = 60
+GRACE_SECONDS = 15
+KEPT_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCode:
+    """A code in clear: only its resident's phone ever sees it."""
+
+    number: str
+    issued_at: datetime
+    #: When the phone stops showing it; tills take it a little longer.
+    shown_until_at: datetime
+
+
+def issue_code(db: Connection, resident_id: int) -> IssuedCode:
+    """Issue a fresh code; the ones before it stay good for a moment, for the scan that is under way.
+
+    Raises (in the order checked): UnknownResident, ResidentNotActive.
+    """
+    if not get_resident(db, resident_id).is_active:
+        raise ResidentNotActive
+    now = clock.now()
+    soon = now + timedelta(seconds=GRACE_SECONDS)
+    former = sa.and_(codes.c.resident_id == resident_id, codes.c.used_at.is_(None), codes.c.expires_at > soon)
+    db.execute(codes.update().where(former).values(expires_at=soon))
+    number = ids.checked_digits(CODE_PREFIX, CODE_RANDOM_DIGITS)
+    until = now + timedelta(seconds=SHOWN_SECONDS)
+    expires_at = until + timedelta(seconds=GRACE_SECONDS)
+    row = {"hash": digest(number), "resident_id": resident_id, "issued_at": now, "expires_at": expires_at}
+    db.execute(codes.insert().values(row))
+    return IssuedCode(number, now, until)
+
+
+def digest(number: str) -> bytes:
+    """Return what is kept of a code. Nobody searches 46 random bits in the minute it lives."""
+    return hashlib.sha256(number.encode()).digest()
+
+
+def find_code(db: Connection, number: str) -> int:
+    """Return whose live code this is. Raises (in the order checked): UnknownCode, CodeUsed, CodeExpired."""
+    row = db.execute(sa.select(codes).where(codes.c.hash == digest(number))).first()
+    if row is None:
+        raise UnknownCode
+    if row.used_at is not None:
+        raise CodeUsed
+    if row.expires_at <= clock.now():
+        raise CodeExpired
+    resident_id: int = row.resident_id
+    return resident_id
+
+
+def spend_code(db: Connection, number: str) -> bytes:
+    """Use the code up and return what is kept of it; of two tills at the same instant one gets CodeUsed."""
+    now = clock.now()
+    live = sa.and_(codes.c.hash == digest(number), codes.c.used_at.is_(None), codes.c.expires_at > now)
+    if not db.execute(codes.update().where(live).values(used_at=now)).rowcount:
+        find_code(db, number)
+        raise CodeUsed
+    return digest(number)
+
+
+def purge_codes(db: Connection) -> int:
+    """Forget codes that nobody used within a day; a used one stays, so that it is answered for what it is."""
+    before = clock.now() - timedelta(hours=KEPT_HOURS)
+    unused = codes.c.used_at.is_(None) & (codes.c.expires_at < before)
+    return db.execute(codes.delete().where(unused)).rowcount

@@ -1,0 +1,179 @@
+"""Reads charges as receipts, the answers to keys, and what the resident's own phone may know of a code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank import clock
+from moralbank.merchants.queries import list_merchants_by_id
+from moralbank.redemptions.errors import UnknownCharge
+from moralbank.redemptions.models import answers, charges
+from moralbank.redemptions.numbers import Means
+from moralbank.residents.queries import residents_by_id
+from moralbank.residents.values import mask
+
+UNDO_SECONDS = 120
+LIST_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One charge as a till may see it: the resident's name is masked, and no balance is in it."""
+
+    charge_id: int
+    book_id: int
+    merchant_id: int
+    operator_id: int
+    terminal: str
+    resident_id: int
+    offer_id: int | None
+    #: The offer's title at the time; empty when the points were typed.
+    title: str
+    points: int
+    means: Means
+    #: None: nothing moved, since the offer costs no points.
+    entry_id: UUID | None
+    charged_at: datetime
+    undone_at: datetime | None
+    merchant_name: str = ""
+    masked_name: str = ""
+    #: The same key had this answer before.
+    replayed: bool = False
+
+    @property
+    def number(self) -> str:
+        """The receipt's number as it is printed and read out."""
+        digits = f"{self.charge_id:08d}"
+        return f"{digits[:-4]}-{digits[-4:]}"
+
+    @property
+    def undo_seconds(self) -> int:
+        """How many whole seconds are left in which the charge can be undone."""
+        if self.undone_at is not None:
+            return 0
+        left = self.charged_at + timedelta(seconds=UNDO_SECONDS) - clock.now()
+        return max(0, int(left.total_seconds()))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a key was answered: a charge, or a refusal's code with its public fields."""
+
+    fingerprint: bytes
+    charge_id: int | None
+    refusal: str | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotals:
+    """A merchant's day: what stands, and what was undone."""
+
+    charges: int
+    points: int
+    undone: int
+    undone_points: int
+
+
+_RECEIPT = [charges.c[name] for name in Receipt.__dataclass_fields__ if name in charges.c]
+
+
+def find_receipt(db: Connection, charge_id: int) -> Receipt | None:
+    return next(iter(_receipts(db, sa.select(*_RECEIPT).where(charges.c.charge_id == charge_id))), None)
+
+
+def get_receipt(db: Connection, charge_id: int, merchant_id: int | None = None) -> Receipt:
+    """Return the receipt of a charge, at this merchant if one is named, or raise UnknownCharge."""
+    receipt = find_receipt(db, charge_id)
+    if receipt is None or merchant_id not in (None, receipt.merchant_id):
+        raise UnknownCharge
+    return receipt
+
+
+def find_answer(db: Connection, merchant_id: int, operator_id: int, key: str) -> Answer | None:
+    """Return what the operator's key was answered at the merchant, or None while it has not come."""
+    where = sa.and_(answers.c.merchant_id == merchant_id, answers.c.operator_id == operator_id, answers.c.key == key)
+    query = sa.select(answers.c.fingerprint, answers.c.charge_id, answers.c.refusal, answers.c.fields)
+    row = db.execute(query.where(where)).first()
+    if row is None:
+        return None
+    return Answer(bytes(row.fingerprint), row.charge_id, row.refusal, json.loads(row.fields))
+
+
+def list_receipts(
+    db: Connection, merchant_ids: list[int], on: date, *, before_id: int | None = None, limit: int = LIST_MAX
+) -> list[Receipt]:
+    """List what was charged at the merchants on a local day, the latest first."""
+    query = sa.select(*_RECEIPT).where(_on_day(merchant_ids, on))
+    if before_id is not None:
+        query = query.where(charges.c.charge_id < before_id)
+    return _receipts(db, query.order_by(charges.c.charge_id.desc()).limit(min(limit, LIST_MAX)))
+
+
+def list_receipts_after(db: Connection, merchant_ids: list[int], after_id: int, limit: int) -> list[Receipt]:
+    """List the merchants' charges in the order they were made, from just behind one of them."""
+    behind = sa.and_(charges.c.merchant_id.in_(merchant_ids), charges.c.charge_id > after_id)
+    query = sa.select(*_RECEIPT).where(behind).order_by(charges.c.charge_id)
+    return _receipts(db, query.limit(min(limit, LIST_MAX + 1)))
+
+
+def day_totals(db: Connection, merchant_ids: list[int], on: date) -> DayTotals:
+    """Sum up the merchants' local day."""
+    stands = charges.c.undone_at.is_(None)
+    counted = [(stands, 1), (stands, charges.c.points), (~stands, 1), (~stands, charges.c.points)]
+    sums = [sa.func.coalesce(sa.func.sum(sa.case((which, what))), 0) for which, what in counted]
+    row = db.execute(sa.select(*sums).where(_on_day(merchant_ids, on))).one()
+    return DayTotals(*(int(total) for total in row))
+
+
+def find_payment(db: Connection, resident_id: int, since: datetime) -> Receipt | None:
+    """Return the resident's latest payment by code since an instant, or None."""
+    query = sa.select(*_RECEIPT).where(
+        charges.c.resident_id == resident_id,
+        charges.c.charged_at >= since,
+        charges.c.means == Means.CODE,
+        charges.c.undone_at.is_(None),
+    )
+    return next(iter(_receipts(db, query.order_by(charges.c.charge_id.desc()).limit(1))), None)
+
+
+def offers_taken(db: Connection, resident_id: int) -> dict[int, int]:
+    """Return how many of each offer the resident has taken this month; offers not taken are left out."""
+    query = sa.select(charges.c.offer_id, sa.func.count().label("taken")).where(
+        charges.c.resident_id == resident_id,
+        charges.c.charged_at >= clock.start_of(clock.today().replace(day=1)),
+        charges.c.offer_id.is_not(None),
+        charges.c.undone_at.is_(None),
+    )
+    rows = db.execute(query.group_by(charges.c.offer_id))
+    return {row.offer_id: row.taken for row in rows}
+
+
+def _on_day(merchant_ids: list[int], on: date) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        charges.c.merchant_id.in_(merchant_ids),
+        charges.c.charged_at >= clock.start_of(on),
+        charges.c.charged_at < clock.end_of(on),
+    )
+
+
+def _receipts(db: Connection, query: sa.Select[Any]) -> list[Receipt]:
+    found = [Receipt(**{**row._mapping, "means": Means(row.means)}) for row in db.execute(query)]
+    shops = list_merchants_by_id(db, list({receipt.merchant_id for receipt in found}))
+    people = residents_by_id(db, {receipt.resident_id for receipt in found})
+    return [
+        replace(
+            receipt,
+            merchant_name=shops[receipt.merchant_id].name,
+            masked_name=mask(people[receipt.resident_id].name) if receipt.resident_id in people else "*",
+        )
+        for receipt in found
+    ]
