@@ -163,7 +163,7 @@ def _on_postgresql_connect(dbapi: Any, _record: object) -> None:
 
 def insert_for(db: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """Return the engine's own INSERT for `table`, with `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table)
+    return sqlite.insert(table) if db.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def violated(error: sa.exc.IntegrityError, *names: str) -> bool:

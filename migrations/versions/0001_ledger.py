@@ -67,9 +67,7 @@ def _create_tables() -> None:
         sa.Column("book_id", sa.BigInteger(), nullable=False),
         sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_accounts_book_id")
-        ),
+        sa.ForeignKeyConstraint(["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_accounts_book_id")),
         sa.PrimaryKeyConstraint("book_id", "account_id", name=op.f("pk_ledger_accounts")),
     )
     op.create_index("ix_ledger_accounts_book_id_kind", "ledger_accounts", ["book_id", "kind"], unique=False)
@@ -79,9 +77,7 @@ def _create_tables() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("closed_at", UtcDateTime(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_closed_days_book_id")
-        ),
+        sa.ForeignKeyConstraint(["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_closed_days_book_id")),
         sa.PrimaryKeyConstraint("book_id", "day", name=op.f("pk_ledger_closed_days")),
     )
     op.create_table(
@@ -107,9 +103,7 @@ def _create_tables() -> None:
             ["ledger_entries.book_id", "ledger_entries.entry_id"],
             name=op.f("fk_ledger_entries_book_id_reverses"),
         ),
-        sa.ForeignKeyConstraint(
-            ["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_entries_book_id")
-        ),
+        sa.ForeignKeyConstraint(["book_id"], ["ledger_books.book_id"], name=op.f("fk_ledger_entries_book_id")),
         sa.PrimaryKeyConstraint("book_id", "entry_id", name=op.f("pk_ledger_entries")),
         sa.UniqueConstraint(
             "book_id",
@@ -121,9 +115,7 @@ def _create_tables() -> None:
         sa.UniqueConstraint("book_id", "reverses", name=op.f("uq_ledger_entries_book_id_reverses")),
         sa.UniqueConstraint("book_id", "seq", name=op.f("uq_ledger_entries_book_id_seq")),
     )
-    op.create_index(
-        "ix_ledger_entries_book_id_posted_at", "ledger_entries", ["book_id", "posted_at"], unique=False
-    )
+    op.create_index("ix_ledger_entries_book_id_posted_at", "ledger_entries", ["book_id", "posted_at"], unique=False)
     op.create_table(
         "ledger_balances",
         sa.Column("book_id", sa.BigInteger(), nullable=False),
@@ -153,9 +145,7 @@ def _create_tables() -> None:
         sa.Column("expires_on", sa.Date(), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("posted_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint(
-            "(n IS NULL) = (balance_after IS NULL)", name=op.f("ck_ledger_postings_line_whole")
-        ),
+        sa.CheckConstraint("(n IS NULL) = (balance_after IS NULL)", name=op.f("ck_ledger_postings_line_whole")),
         sa.CheckConstraint(
             "amount <> 0 AND amount BETWEEN -9007199254740991 AND 9007199254740991",
             name=op.f("ck_ledger_postings_amount_whole"),
@@ -332,7 +322,6 @@ def _grant_postgresql() -> None:
     op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}")
     # The tables of the later migrations are ordinary ones, unless they say otherwise.
     op.execute(
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA public "
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE}"
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE}"
     )
     op.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {APP_ROLE}")

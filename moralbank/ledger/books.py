@@ -87,9 +87,7 @@ def find_account(db: Connection, book: int, account: int) -> Account | None:
     return None if kind is None else Account(book, account, AccountKind(kind))
 
 
-def list_accounts(
-    db: Connection, book: int, kinds: Iterable[AccountKind], *, limit: int = 200
-) -> list[Account]:
+def list_accounts(db: Connection, book: int, kinds: Iterable[AccountKind], *, limit: int = 200) -> list[Account]:
     """Return the first accounts of the kinds, by number."""
     query = (
         sa.select(models.accounts)
@@ -113,11 +111,7 @@ def close_day(db: Connection, book: int, day: date) -> bool:
     closed = closed_through(db, book)
     if closed is not None and day <= closed:
         return False
-    last = sa.select(sa.func.coalesce(sa.func.max(models.entries.c.seq), 0)).where(
-        models.entries.c.book_id == book
-    )
+    last = sa.select(sa.func.coalesce(sa.func.max(models.entries.c.seq), 0)).where(models.entries.c.book_id == book)
     last_seq = db.execute(last).scalar_one()
-    db.execute(
-        models.closed_days.insert().values(book_id=book, day=day, closed_at=clock.now(), last_seq=last_seq)
-    )
+    db.execute(models.closed_days.insert().values(book_id=book, day=day, closed_at=clock.now(), last_seq=last_seq))
     return True

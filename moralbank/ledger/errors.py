@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moralbank.errors import Conflict, Invalid, N_, NotFound, Refused
+from moralbank.errors import N_, Conflict, Invalid, NotFound, Refused
 
 
 class BadDraft(Invalid):

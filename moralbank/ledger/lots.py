@@ -58,9 +58,7 @@ def lots(lines: Iterable[Movement]) -> list[Lot]:
         if line.amount > 0:
             given_back = _give_back(drawn.get(line.reverses, []), line.amount) if line.reverses else 0
             if line.amount > given_back:
-                opened[line.entry_id] = _Open(
-                    line.entry_id, line.seq, line.expires_on, line.amount - given_back
-                )
+                opened[line.entry_id] = _Open(line.entry_id, line.seq, line.expires_on, line.amount - given_back)
         else:
             own = opened.get(line.reverses) if line.reverses else None
             drawn[line.entry_id] = _draw(_in_turn(opened.values(), own), -line.amount)

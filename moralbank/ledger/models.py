@@ -83,18 +83,12 @@ postings = sa.Table(
         deferrable=True,
         initially="DEFERRED",
     ),
-    sa.ForeignKeyConstraint(
-        ["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]
-    ),
-    sa.CheckConstraint(
-        "amount <> 0 AND amount BETWEEN -9007199254740991 AND 9007199254740991", name="amount_whole"
-    ),
+    sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
+    sa.CheckConstraint("amount <> 0 AND amount BETWEEN -9007199254740991 AND 9007199254740991", name="amount_whole"),
     sa.CheckConstraint("balance_after >= 0 AND n > 0", name="line_guarded"),
     sa.CheckConstraint("(n IS NULL) = (balance_after IS NULL)", name="line_whole"),
     sa.CheckConstraint("unit IN (1, 2)", name="unit_known"),
-    sa.Index(
-        "ix_ledger_postings_book_id_account_id_unit_posted_at", "book_id", "account_id", "unit", "posted_at"
-    ),
+    sa.Index("ix_ledger_postings_book_id_account_id_unit_posted_at", "book_id", "account_id", "unit", "posted_at"),
 )
 
 #: What each guarded account holds now, and the number and instant of its last line. The row is the account's lock.
@@ -107,9 +101,7 @@ balances = sa.Table(
     sa.Column("n", sa.BigInteger, nullable=False),
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.Column("last_at", UtcDateTime),
-    sa.ForeignKeyConstraint(
-        ["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]
-    ),
+    sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
     sa.CheckConstraint("balance >= 0", name="balance_not_negative"),
 )
 

@@ -65,9 +65,7 @@ def post_many(db: Connection, items: Sequence[Draft]) -> list[Verdict]:
             verdicts[place] = refusal
     for book in sorted(by_book):
         places = by_book[book]
-        for place, verdict in zip(
-            places, _post_in(db, book, [items[place] for place in places]), strict=True
-        ):
+        for place, verdict in zip(places, _post_in(db, book, [items[place] for place in places]), strict=True):
             verdicts[place] = verdict
     return [verdict for verdict in verdicts if verdict is not None]
 

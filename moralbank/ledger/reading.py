@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -60,9 +60,7 @@ def _of(table: sa.Table, book: int, account: int, unit: Unit) -> list[sa.ColumnE
 
 
 def _summed(db: Connection, book: int, account: int, unit: Unit, at: datetime | None) -> int:
-    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(
-        *_of(_postings, book, account, unit)
-    )
+    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*_of(_postings, book, account, unit))
     if at is not None:
         query = query.where(_postings.c.posted_at <= at)
     return int(db.execute(query).scalar_one())
@@ -276,9 +274,7 @@ def get_entry(db: Connection, book: int, entry_id: UUID) -> Entry:
 def _load(db: Connection, conditions: list[sa.ColumnElement[bool]], limit: int) -> list[Entry]:
     query = (
         sa.select(_entries, _later.c.entry_id.label("reversed_by"), models.private_parts.c.content)
-        .outerjoin(
-            _later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id)
-        )
+        .outerjoin(_later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id))
         .outerjoin(models.private_parts, _same_entry(models.private_parts, _entries))
         .where(*conditions)
         .order_by(_entries.c.seq.desc())

@@ -39,9 +39,7 @@ def _chunks(items: Iterable[T]) -> Iterable[list[T]]:
 
 
 _LOCK = (
-    sa.select(
-        _balances.c.account_id, _balances.c.unit, _balances.c.n, _balances.c.balance, _balances.c.last_at
-    )
+    sa.select(_balances.c.account_id, _balances.c.unit, _balances.c.n, _balances.c.balance, _balances.c.last_at)
     .where(_balances.c.book_id == sa.bindparam("book"))
     .where(_balances.c.account_id.in_(sa.bindparam("accounts", expanding=True)))
     .order_by(_balances.c.account_id, _balances.c.unit)
@@ -111,9 +109,7 @@ _SOURCES = sa.select(_entries.c.kind, _entries.c.source_kind, _entries.c.source_
 )
 
 
-def posted_sources(
-    db: Connection, book: int, sources: Iterable[tuple[str, str, str]]
-) -> set[tuple[str, str, str]]:
+def posted_sources(db: Connection, book: int, sources: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Return those of the (kind, source kind, source id) that have an entry already."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for kind, source_kind, source_id in sources:
@@ -141,24 +137,18 @@ def reversed_ones(db: Connection, book: int, entry_ids: Iterable[UUID]) -> set[U
     """Return those of the entries that are reversed already."""
     found: set[UUID] = set()
     for part in _chunks(set(entry_ids)):
-        query = sa.select(_entries.c.reverses).where(
-            _entries.c.book_id == book, _entries.c.reverses.in_(part)
-        )
+        query = sa.select(_entries.c.reverses).where(_entries.c.book_id == book, _entries.c.reverses.in_(part))
         found.update(db.execute(query).scalars())
     return found
 
 
-_CLOSED = sa.select(sa.func.max(models.closed_days.c.day)).where(
-    models.closed_days.c.book_id == sa.bindparam("book")
-)
+_CLOSED = sa.select(sa.func.max(models.closed_days.c.day)).where(models.closed_days.c.book_id == sa.bindparam("book"))
 
 
 def closed_through(db: Connection, book: int) -> date | None:
     """Return the last closed day, and keep the days as they are until this transaction ends."""
     if db.dialect.name == "postgresql":
-        db.execute(
-            sa.text("SELECT pg_advisory_xact_lock_shared(:space, :book)"), {"space": DAY_LOCK, "book": book}
-        )
+        db.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:space, :book)"), {"space": DAY_LOCK, "book": book})
     day: date | None = db.execute(_CLOSED, {"book": book}).scalar()
     return day
 

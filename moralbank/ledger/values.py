@@ -56,9 +56,11 @@ INTERNAL = (
 )
 
 KINDS = frozenset(
-    "award opening deposit redemption undo refund reversal expiry gift donation help "
-    "settlement recirculation payout adjustment move".split()
-)
+    {
+        "award", "opening", "deposit", "redemption", "undo", "refund", "reversal", "expiry", "gift", "donation",
+        "help", "settlement", "recirculation", "payout", "adjustment", "move",
+    }
+)  # fmt: skip
 GRADES = frozenset("ABCD")
 
 

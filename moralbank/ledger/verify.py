@@ -38,13 +38,7 @@ class Fault:
     is_alteration: bool
 
     def __str__(self) -> str:
-        place = (
-            f"entry {self.entry_id}"
-            if self.entry_id
-            else f"account {self.account}"
-            if self.account
-            else "book"
-        )
+        place = f"entry {self.entry_id}" if self.entry_id else f"account {self.account}" if self.account else "book"
         return f"{place}: {self.what} ({self.detail})"
 
 
@@ -126,9 +120,7 @@ def _kinds(db: Connection, book: int) -> dict[int, AccountKind]:
 
 def _closed(db: Connection, book: int) -> list[tuple[date, int]]:
     days = models.closed_days
-    rows = db.execute(
-        sa.select(days.c.day, days.c.last_seq).where(days.c.book_id == book).order_by(days.c.day)
-    )
+    rows = db.execute(sa.select(days.c.day, days.c.last_seq).where(days.c.book_id == book).order_by(days.c.day))
     return [(row.day, row.last_seq) for row in rows]
 
 
@@ -209,24 +201,17 @@ def _compare(walk: _Walk, row: Any, legs: list[Any], fields: dict[str, Any]) -> 
         "on": row.occurred_on.isoformat(),
         "br": row.branch_id,
         "src": None if (row.source_kind, row.source_id) == (None, None) else [row.source_kind, row.source_id],
-        "rule": None
-        if (row.rule_code, row.rule_version) == (None, None)
-        else [row.rule_code, row.rule_version],
+        "rule": None if (row.rule_code, row.rule_version) == (None, None) else [row.rule_code, row.rule_version],
         "grade": row.grade,
         "rev": row.reverses.hex if row.reverses else None,
     }
     for name, value in stands.items():
         if fields.get(name) != value:
             walk.blame("the entry differs from its leaf", row.entry_id, f"{name}: {value!r}", altered=True)
-    stored = [
-        PostedLeg(leg.account_id, leg.unit, leg.amount, leg.n, leg.balance_after, leg.expires_on)
-        for leg in legs
-    ]
+    stored = [PostedLeg(leg.account_id, leg.unit, leg.amount, leg.n, leg.balance_after, leg.expires_on) for leg in legs]
     if stored != list(leaf.legs_of(fields)) or [leg.leg for leg in legs] != list(range(len(legs))):
         walk.blame("the postings differ from the leaf", row.entry_id, f"{len(legs)} legs", altered=True)
-    if any(
-        leg.seq != row.seq or leg.posted_at != row.posted_at or leg.book_id != row.book_id for leg in legs
-    ):
+    if any(leg.seq != row.seq or leg.posted_at != row.posted_at or leg.book_id != row.book_id for leg in legs):
         walk.blame("a posting's number or instant differs from its entry's", row.entry_id, altered=True)
 
 
@@ -297,9 +282,7 @@ def _check_strays(db: Connection, walk: _Walk) -> None:
     for table in (_postings, models.private_parts):
         stray = (
             sa.select(table.c.entry_id)
-            .outerjoin(
-                _entries, (_entries.c.book_id == table.c.book_id) & (_entries.c.entry_id == table.c.entry_id)
-            )
+            .outerjoin(_entries, (_entries.c.book_id == table.c.book_id) & (_entries.c.entry_id == table.c.entry_id))
             .where(table.c.book_id == walk.report.book, _entries.c.entry_id.is_(None))
             .limit(MAX_FAULTS)
         )
