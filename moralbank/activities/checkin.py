@@ -310,13 +310,18 @@ def _doubt(db: Connection, session: Session, scan: Scan, step: Next, scans: list
 
 
 def _is_others_device(db: Connection, scan: Scan) -> bool:
-    same = sa.exists().where(
-        checkins.c.session_id == scan.session_id,
-        checkins.c.device == scan.device,
-        checkins.c.resident_id != scan.resident_id,
-        checkins.c.undone_at.is_(None),
+    """Tell whether somebody else used this phone first: it stays theirs for the session."""
+    first = (
+        sa.select(checkins.c.resident_id)
+        .where(
+            checkins.c.session_id == scan.session_id,
+            checkins.c.device == scan.device,
+            checkins.c.undone_at.is_(None),
+        )
+        .order_by(checkins.c.checkin_id)
+        .limit(1)
     )
-    return bool(db.execute(sa.select(same)).scalar())
+    return db.execute(first).scalar() not in (None, scan.resident_id)
 
 
 def _is_elsewhere(db: Connection, session: Session, resident_id: int) -> bool:

@@ -77,6 +77,12 @@ class SessionOver(Refused):
     sentence = N_("这一场已签字或取消，不能再改。")
 
 
+class SessionsOpen(Refused):
+    code = "activity-has-open-sessions"
+    title = N_("还有场次没有签字")
+    sentence = N_("请先给每一场签字或取消，再结束活动。")
+
+
 class SessionHasScans(Refused):
     code = "session-has-scans"
     title = N_("已经有人签到")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from moralbank import clock
 from moralbank.activities import queries, tokens
+from moralbank.activities.awarding import LEADING_RULE
 from moralbank.activities.errors import (
     ActivityOver,
     BadPlan,
@@ -24,6 +25,7 @@ from moralbank.activities.errors import (
     NotSignedUp,
     SessionHasScans,
     SessionOver,
+    SessionsOpen,
     SessionTaken,
     SignupClosed,
     UnknownPoster,
@@ -32,11 +34,12 @@ from moralbank.activities.models import activities, posters, qr_keys, sessions, 
 from moralbank.activities.values import Activity, Plan, Poster, Session, Signup, State, Status, Windows
 from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
-from moralbank.earning import list_rules
+from moralbank.earning import Basis, Rule, list_rules
 from moralbank.errors import N_
 from moralbank.residents.queries import find_resident
 
 LONGEST_SESSION = timedelta(hours=12)
+_BASES = (Basis.PER_HOUR, Basis.PER_SESSION, Basis.PER_TIME)
 _OVER = (Status.CANCELLED, Status.CLOSED)
 
 
@@ -114,7 +117,7 @@ def close_activity(db: Connection, activity_id: int) -> Activity:
     if activity.status is not Status.PUBLISHED:
         raise ActivityOver()
     if any(count.session.state is State.OPEN for count in queries.list_sessions(db, [activity_id])):
-        raise ActivityOver()
+        raise SessionsOpen()
     return _update_activity(db, activity_id, status=Status.CLOSED)
 
 
@@ -241,6 +244,11 @@ def _add_key(db: Connection, kid: int) -> tokens.Key:
     return queries.qr_keys_by_kid(db)[kid]
 
 
+def session_rules(db: Connection) -> list[Rule]:
+    """Return the rules in force that a sitting of people can earn by: by the hour, by the session, by the time."""
+    return [rule for rule in list_rules(db, on=clock.today()) if rule.basis in _BASES and rule.code != LEADING_RULE]
+
+
 def _check(db: Connection, plan: Plan) -> None:
     """Refuse a plan that names a rule or a leader that don't exist, or says too little."""
     errors: dict[str, list[str]] = {}
@@ -250,7 +258,7 @@ def _check(db: Connection, plan: Plan) -> None:
         errors["place"] = [N_("请填写地点。")]
     if plan.capacity is not None and plan.capacity < 1:
         errors["capacity"] = [N_("名额要大于 0，不限名额请留空。")]
-    if plan.rule_code not in {rule.code for rule in list_rules(db, on=clock.today())}:
+    if plan.rule_code not in {rule.code for rule in session_rules(db)}:
         errors["rule_code"] = [N_("请从规则表里选一条。")]
     if plan.leader_resident_id is not None and find_resident(db, plan.leader_resident_id) is None:
         errors["leader_number"] = [N_("没有这位居民，请核对居民号。")]
