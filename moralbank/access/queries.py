@@ -254,7 +254,7 @@ def names_of(db: Connection, login_ids: Collection[int]) -> dict[int, str]:
     query = sa.select(access_logins.c.login_id, access_logins.c.display_name).where(
         access_logins.c.login_id.in_(list(login_ids)), access_logins.c.name.is_not(None)
     )
-    return dict(db.execute(query))
+    return {row.login_id: row.display_name for row in db.execute(query)}
 
 
 def list_secrets(db: Connection, login_ids: Iterable[int]) -> dict[int, str]:
@@ -262,7 +262,7 @@ def list_secrets(db: Connection, login_ids: Iterable[int]) -> dict[int, str]:
     query = sa.select(access_logins.c.login_id, access_logins.c.secret_hash).where(
         access_logins.c.login_id.in_(list(login_ids)), access_logins.c.suspended_at.is_(None)
     )
-    return dict(db.execute(query))
+    return {row.login_id: row.secret_hash for row in db.execute(query)}
 
 
 def list_sessions(db: Connection, login_id: int) -> list[Session]:
