@@ -48,7 +48,7 @@ class StrictParser(FlaskParser):
             for name in given
             if len(given.getlist(name)) > 1 and not isinstance(schema.load_fields.get(name), fields.List)
         }
-        _raise_any({**dict(_unstorable(dict(given.lists()), "")), **repeated})
+        _raise_any({**dict(_unstorable({name: "".join(given.getlist(name)) for name in given}, "")), **repeated})
         return MultiDictProxy(given, schema)
 
     def handle_error(

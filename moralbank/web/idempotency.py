@@ -139,4 +139,5 @@ def _insert(db: Connection, key: Key, answer: Answer) -> bool:
         body=answer.body,
         created_at=clock.now(),
     )
-    return db.execute(row.on_conflict_do_nothing()).rowcount == 1
+    written = row.on_conflict_do_nothing().returning(web_idempotency.c.key)
+    return db.execute(written).first() is not None
