@@ -291,23 +291,19 @@ def _check_strays(db: Connection, walk: _Walk) -> None:
 
 
 def _check_balances(db: Connection, walk: _Walk) -> None:
-    rows = db.execute(sa.select(models.balances).where(models.balances.c.book_id == walk.report.book))
-    expected = {(account, unit) for account, kind in walk.kinds.items() if kind.is_guarded for unit in Unit}
-    for row in rows:
-        if row.unit not in tuple(Unit) or (row.account_id, Unit(row.unit)) not in expected:
-            walk.blame("a balance has no guarded account", None, f"unit {row.unit}", account=row.account_id)
-            continue
-        name = row.account_id, Unit(row.unit)
-        expected.discard(name)
-        state = walk.states.get(name, _State())
-        walk.report.outstanding[name[1]] += state.balance
-        if (row.n, row.balance, row.last_at) != (state.n, state.balance, state.last_at):
-            detail = f"account {row.account_id}, {name[1].name.lower()}: {row.balance} at line {row.n}"
-            walk.blame("the balance row does not follow from the lines", state.last_entry, detail,
-                       account=row.account_id)  # fmt: skip
-    for account, unit in sorted(expected):
-        state = walk.states.get((account, unit), _State())
-        walk.blame("the balance row is missing", state.last_entry, unit.name.lower(), account=account)
+    rows = db.execute(sa.select(models.balances).where(models.balances.c.book_id == walk.report.book)).all()
+    stored = {(row.account_id, row.unit): (row.n, row.balance, row.last_at) for row in rows}
+    for account, kind in sorted(walk.kinds.items()):
+        for unit in Unit if kind.is_guarded else ():
+            state = walk.states.get((account, unit), _State())
+            walk.report.outstanding[unit] += state.balance
+            found = stored.pop((account, unit), None)
+            if found != (state.n, state.balance, state.last_at):
+                detail = f"account {account}, {unit.name.lower()}: {found}"
+                what = "the balance row does not follow from the lines"
+                walk.blame(what, state.last_entry, detail, account=account)
+    for account, unit_number in stored:
+        walk.blame("a balance has no guarded account", None, f"unit {unit_number}", account=account)
 
 
 def _check_keys(db: Connection, walk: _Walk) -> None:
