@@ -20,6 +20,7 @@ GROUPS = (
     "moralbank.residents.cli",
     "moralbank.merchants.cli",
     "moralbank.reports.cli",
+    "moralbank.history.cli",
 )
 
 
