@@ -6,9 +6,13 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from flask import Flask
+from sqlalchemy import Connection
 
+from moralbank.access import admin_views
+from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
+from moralbank.merchants.queries import list_merchants
 from moralbank.web import auth, filters, health, i18n, logs, metrics, navigation, preferences, problems, security
 from moralbank.web import db as web_db
 
@@ -21,7 +25,9 @@ PAGES = (
     "moralbank.branches.views",
     "moralbank.residents.login_views",
     "moralbank.residents.views",
+    "moralbank.residents.card_views",
     "moralbank.residents.roster_views",
+    "moralbank.residents.profile_views",
     "moralbank.earning.views",
     "moralbank.activities.views",
     "moralbank.activities.desk_views",
@@ -66,9 +72,17 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
         if _is_there(name):
             app.register_blueprint(import_module(name).blueprint)
     _register_operations(app)
+    admin_views.use_tills(app, _tills)
     if config.production:
         health.refuse_unsafe(database, config)
     return app
+
+
+def _tills(db: Connection, paths: list[str]) -> list[admin_views.Till]:
+    """List the merchants of these branches for the administrator who lets their operators in."""
+    branch_ids = [branch.branch_id for branch in list_branches_under(db, paths)]
+    found = list_merchants(db, branch_ids=branch_ids)
+    return [admin_views.Till(merchant.merchant_id, merchant.name, merchant.branch_id) for merchant in found]
 
 
 def _register_operations(app: Flask) -> None:

@@ -10,12 +10,15 @@ strangers, XX-00, with a book of its own and the station XX-01.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
 from flask.testing import FlaskClient
 from sqlalchemy import Connection
+from werkzeug.test import TestResponse
 
 from moralbank import clock
 from moralbank.access import queries as access
@@ -27,6 +30,7 @@ from moralbank.branches.service import BranchDraft, open_branch
 
 PASSWORD = "correct horse staple"
 PIN = "258369"
+_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 _TREE = (
     ("DZ", "洛南区", "Luonan District", "district", None),
@@ -73,7 +77,8 @@ def make_login(
     branch_id = branch.branch_id if isinstance(branch, Branch) else branch
     secret = PIN if role in ("operator", "resident") else PASSWORD
     if role == "resident":
-        assert resident_id is not None and branch_id is not None, "a resident's login is somebody's, somewhere"
+        if resident_id is None or branch_id is None:
+            raise AssertionError("a resident's login is somebody's, somewhere")
         opened = service.open_resident_login(db, resident_id, branch_id, by=None, secret=secret, must_change=False)
     else:
         name = name or f"{role}-{next(_numbers)}"
@@ -98,3 +103,18 @@ def bearer(db: Connection, login: MadeLogin, *scopes: str) -> dict[str, str]:
     until = clock.today() + timedelta(days=30)
     token = service.issue_token(db, login.principal, "tests", scopes, until)
     return {"Authorization": f"Bearer {token}"}
+
+
+def form(client: FlaskClient, path: str, fields: Mapping[str, object] | None = None) -> TestResponse:
+    """Send a form as a browser would, with the token that any page of the session carries."""
+    page = client.get("/secret" if "_user_id" in _cookie(client) else "/login").text
+    token = _CSRF.search(page)
+    if token is None:
+        raise AssertionError("no page with a form was shown")
+    given = {name: value for name, value in (fields or {}).items() if value is not None}
+    return client.post(path, data={"csrf_token": token[1], **given})
+
+
+def _cookie(client: FlaskClient) -> dict[str, object]:
+    with client.session_transaction() as cookie:
+        return dict(cookie)

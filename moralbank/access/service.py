@@ -149,6 +149,7 @@ def open_resident_login(
     secret = secret or secrets.new_secret("pin")
     known = queries.find_resident_login(db, resident_id)
     if known is not None:
+        _move_grants(db, known.login_id, branch_id)
         _set_secret(db, known.login_id, secret, must_change=must_change)
         return Opened(known.login_id, secret)
     row = {
@@ -277,8 +278,9 @@ def _may_give(by: Principal, grant: Grant) -> bool:
 
 
 def _refuse_foreign(login: Login, by: Principal | None) -> None:
-    """Refuse one who may not give every role that the login has."""
-    if by is not None and not (login.grants and all(_may_give(by, grant) for grant in login.grants)):
+    """Refuse one who may not give every role that the login has; one without a role is the whole bank's."""
+    reached = login.grants or (Grant("admin", None, EVERYWHERE),)
+    if by is not None and not all(_may_give(by, grant) for grant in reached):
         raise OutOfScope()
 
 
@@ -293,6 +295,12 @@ def _insert_grant(db: Connection, login_id: int, grant: Grant, by: Principal | N
             granted_by=_actor(by),
         )
     )
+
+
+def _move_grants(db: Connection, login_id: int, branch_id: int) -> None:
+    """Let a resident's role follow them to the branch they belong to now."""
+    mine = sa.and_(access_grants.c.login_id == login_id, access_grants.c.role == "resident")
+    db.execute(access_grants.update().where(mine).values(branch_id=branch_id))
 
 
 def _set_secret(db: Connection, login_id: int, secret: str, *, must_change: bool) -> None:
