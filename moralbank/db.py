@@ -36,7 +36,7 @@ APP_ROLE = "moralbank_app"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _RETRIES = 8
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
-_RETRYABLE = frozenset({"40001", "40P01"})
+RETRYABLE = frozenset({"40001", "40P01"})
 
 
 class Raced(Exception):
@@ -114,7 +114,7 @@ class Database:
 
 
 def _is_retryable(error: Exception) -> bool:
-    return isinstance(error, Raced) or getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRYABLE
+    return isinstance(error, Raced) or getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE
 
 
 def make_engine(url: str) -> Engine:

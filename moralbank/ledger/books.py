@@ -12,7 +12,7 @@ from moralbank import clock
 from moralbank.ledger import models
 from moralbank.ledger.errors import BadDraft, UnknownBook
 from moralbank.ledger.posting import BOOK_SHIFT
-from moralbank.ledger.rows import DAY_LOCK, closed_through
+from moralbank.ledger.rows import DAY_LOCK
 from moralbank.ledger.values import INTERNAL, Account, AccountKind, Book, Unit
 
 
@@ -108,7 +108,8 @@ def close_day(db: Connection, book: int, day: date) -> bool:
     if db.dialect.name == "postgresql":
         # Waits for every posting that looked at the days before, and keeps new ones waiting until the close commits.
         db.execute(sa.text("SELECT pg_advisory_xact_lock(:space, :book)"), {"space": DAY_LOCK, "book": book})
-    closed = closed_through(db, book)
+    days = models.closed_days
+    closed = db.execute(sa.select(sa.func.max(days.c.day)).where(days.c.book_id == book)).scalar()
     if closed is not None and day <= closed:
         return False
     last = sa.select(sa.func.coalesce(sa.func.max(models.entries.c.seq), 0)).where(models.entries.c.book_id == book)

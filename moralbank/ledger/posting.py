@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
@@ -22,12 +21,10 @@ from moralbank.ledger import drafts, errors, leaf, rows
 from moralbank.ledger.values import (
     MAX_AMOUNT,
     MAX_LEAF_BYTES,
-    AccountKind,
     Draft,
     Leg,
     Posted,
     PostedLeg,
-    Unit,
 )
 
 Verdict = Posted | MoralBankError
@@ -110,62 +107,49 @@ class _Batch:
 
     book: int
     now: datetime
-    held: dict[tuple[int, Unit], rows.Held]
-    kinds: dict[int, AccountKind]
-    closed_through: date | None
+    seen: rows.Seen
     originals: dict[UUID, bytes]
     reversed_ones: set[UUID]
-    posted_sources: set[tuple[str, str, str]]
     taken_ids: set[UUID]
-    seqs: list[int]
-    postings: list[dict[str, Any]] = field(default_factory=list)
-    entries: list[dict[str, Any]] = field(default_factory=list)
-    private_parts: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[dict[str, Any]] = field(default_factory=list)
-    moved: set[tuple[int, Unit]] = field(default_factory=set)
+    writes: rows.Writes = field(default_factory=rows.Writes)
 
 
 def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
-    accounts = {leg.account for draft in items for leg in draft.legs if leg.account >> BOOK_SHIFT == book}
-    held = rows.lock_balances(db, book, accounts)
-    first_answers = rows.answered(db, book, [(draft.actor, draft.key) for draft in items])
-    new = [draft for draft in items if (draft.actor, draft.key) not in first_answers]
-    batch = _look_around(db, book, new, accounts, held) if new else None
+    table = rows.of(db)
+    accounts = sorted({leg.account for draft in items for leg in draft.legs if leg.account >> BOOK_SHIFT == book})
+    names = list({(draft.actor, draft.key): None for draft in items})
+    sources = [(draft.kind, *draft.source) for draft in items if draft.source]
+    seen = table.look(book, accounts, names, sources, len(names))
+    seen.seqs.reverse()
+    batch = _batch(db, book, items, seen)
     given: dict[tuple[str, str], tuple[bytes, Verdict]] = {}
     verdicts: list[Verdict] = []
     for draft in items:
         name, asked = (draft.actor, draft.key), drafts.fingerprint(draft)
-        if name in first_answers:
-            verdict = _again(first_answers[name], asked)
+        if name in seen.answered:
+            verdict = _again(seen.answered[name], asked)
         elif name in given:
             verdict = _same(given[name], asked)
         else:
-            assert batch is not None
             verdict = _decide(batch, draft, asked)
             given[name] = asked, verdict
         verdicts.append(verdict)
-    if batch is not None:
-        _write(db, batch)
+    if batch.writes.keys:
+        table.append(book, batch.writes)
     return verdicts
 
 
-def _look_around(
-    db: Connection, book: int, new: list[Draft], accounts: set[int], held: dict[tuple[int, Unit], rows.Held]
-) -> _Batch:
+def _batch(db: Connection, book: int, items: list[Draft], seen: rows.Seen) -> _Batch:
+    new = [draft for draft in items if (draft.actor, draft.key) not in seen.answered]
     reversing = {draft.reverses for draft in new if draft.reverses}
-    sources = [(draft.kind, *draft.source) for draft in new if draft.source]
     brought = {draft.entry_id for draft in new if draft.entry_id}
     return _Batch(
         book=book,
         now=clock.now(),
-        held=held,
-        kinds=rows.kinds(db, book, accounts),
-        closed_through=rows.closed_through(db, book),
+        seen=seen,
         originals=rows.leaves(db, book, reversing) if reversing else {},
         reversed_ones=rows.reversed_ones(db, book, reversing) if reversing else set(),
-        posted_sources=rows.posted_sources(db, book, sources) if sources else set(),
         taken_ids=set(rows.leaves(db, book, brought)) if brought else set(),
-        seqs=rows.draw_seqs(db, book, len(new))[::-1],
     )
 
 
@@ -196,16 +180,15 @@ _REFUSALS: dict[str, type[Refused]] = {
 
 
 def _decide(batch: _Batch, draft: Draft, asked: bytes) -> Verdict:
-    key = {"book_id": batch.book, "actor": draft.actor, "key": draft.key, "fingerprint": asked}
     try:
         posted_at = _check(batch, draft)
         posted = _enter(batch, draft, posted_at)
     except Refused as refusal:
-        batch.keys.append(key | {"entry_id": None, "refusal": refusal.code})
+        batch.writes.keys.append((draft.actor, draft.key, asked, None, refusal.code))
         return refusal
     except MoralBankError as refusal:
         return refusal
-    batch.keys.append(key | {"entry_id": posted.entry_id, "refusal": None})
+    batch.writes.keys.append((draft.actor, draft.key, asked, posted.entry_id, None))
     return posted
 
 
@@ -214,25 +197,25 @@ def _check(batch: _Batch, draft: Draft) -> datetime:
     for leg in draft.legs:
         if leg.account >> BOOK_SHIFT != batch.book:
             raise errors.OtherBook(account=leg.account)
-        if leg.account not in batch.kinds:
+        if leg.account not in batch.seen.kinds:
             raise errors.UnknownAccount(account=leg.account)
-    guarded = [leg for leg in draft.legs if (leg.account, leg.unit) in batch.held]
+    guarded = [leg for leg in draft.legs if (leg.account, leg.unit) in batch.seen.held]
     # A clock that was set back must not let an account's lines run backwards in time.
-    before = (batch.held[leg.account, leg.unit].last_at for leg in guarded)
+    before = (batch.seen.held[leg.account, leg.unit].last_at for leg in guarded)
     posted_at = max([batch.now, *(at for at in before if at is not None)])
     day = clock.local(posted_at).date()
-    if batch.closed_through is not None and day <= batch.closed_through:
-        raise errors.DayClosed(day=batch.closed_through)
+    if batch.seen.closed_through is not None and day <= batch.seen.closed_through:
+        raise errors.DayClosed(day=batch.seen.closed_through)
     if draft.occurred_on is not None and draft.occurred_on > day:
         raise errors.BadDraft(field="occurred_on")
     if draft.entry_id in batch.taken_ids:
         raise errors.EntryExists()
     if draft.reverses is not None:
         _check_reversal(batch, draft)
-    if draft.source is not None and (draft.kind, *draft.source) in batch.posted_sources:
+    if draft.source is not None and (draft.kind, *draft.source) in batch.seen.posted_sources:
         raise errors.SourcePosted()
     for leg in guarded:
-        after = batch.held[leg.account, leg.unit].balance + leg.amount
+        after = batch.seen.held[leg.account, leg.unit].balance + leg.amount
         if after < 0:
             raise errors.InsufficientBalance()
         if after > MAX_AMOUNT:
@@ -256,7 +239,7 @@ def _check_reversal(batch: _Batch, draft: Draft) -> None:
 def _enter(batch: _Batch, draft: Draft, posted_at: datetime) -> Posted:
     """Make the entry in memory and move the held balances on."""
     legs = tuple(_posted_leg(batch, leg) for leg in draft.legs)
-    entry_id, seq = draft.entry_id or ids.new_id(), batch.seqs[-1]
+    entry_id, seq = draft.entry_id or ids.new_id(), batch.seen.seqs[-1]
     occurred_on = draft.occurred_on or clock.local(posted_at).date()
     private = leaf.private_text(draft.private) if draft.private else None
     salt = secrets.token_bytes(32)
@@ -264,19 +247,31 @@ def _enter(batch: _Batch, draft: Draft, posted_at: datetime) -> Posted:
     stored = leaf.encode(draft, entry_id, seq, posted_at, occurred_on, legs, commits_to)
     if len(stored) > MAX_LEAF_BYTES:
         raise errors.BadDraft(field="legs")
-    batch.seqs.pop()
+    batch.seen.seqs.pop()
     _move(batch, draft, legs, posted_at)
-    common = {"book_id": batch.book, "entry_id": entry_id, "seq": seq, "posted_at": posted_at}
-    batch.postings += [common | _posting(place, leg) for place, leg in enumerate(legs)]
-    batch.entries.append(common | _entry(draft, occurred_on, stored))
+    entry = rows.NewEntry(
+        entry_id=entry_id,
+        seq=seq,
+        posted_at=posted_at,
+        kind=draft.kind,
+        actor=draft.actor,
+        branch=draft.branch,
+        source=draft.source or (None, None),
+        rule=draft.rule or (None, None),
+        grade=draft.grade,
+        occurred_on=occurred_on,
+        reverses=draft.reverses,
+        leaf=stored,
+        legs=legs,
+    )
+    batch.writes.entries.append(entry)
     if private is not None:
-        part = {"book_id": batch.book, "entry_id": entry_id, "salt": salt, "content": private}
-        batch.private_parts.append(part)
+        batch.writes.private_parts.append((entry_id, salt, private))
     return Posted(entry_id, seq, posted_at, legs, leaf.leaf_hash(stored))
 
 
 def _posted_leg(batch: _Batch, leg: Leg) -> PostedLeg:
-    held = batch.held.get((leg.account, leg.unit))
+    held = batch.seen.held.get((leg.account, leg.unit))
     if held is None:
         return PostedLeg(leg.account, leg.unit, leg.amount, None, None, leg.expires_on)
     return PostedLeg(leg.account, leg.unit, leg.amount, held.n + 1, held.balance + leg.amount, leg.expires_on)
@@ -284,58 +279,13 @@ def _posted_leg(batch: _Batch, leg: Leg) -> PostedLeg:
 
 def _move(batch: _Batch, draft: Draft, legs: tuple[PostedLeg, ...], posted_at: datetime) -> None:
     for leg in legs:
-        held = batch.held.get((leg.account, leg.unit))
+        held = batch.seen.held.get((leg.account, leg.unit))
         if held is not None and leg.n is not None and leg.balance_after is not None:
             held.n, held.balance, held.last_at = leg.n, leg.balance_after, posted_at
-            batch.moved.add((leg.account, leg.unit))
+            batch.writes.moved[leg.account, leg.unit] = held
     if draft.source is not None:
-        batch.posted_sources.add((draft.kind, *draft.source))
+        batch.seen.posted_sources.add((draft.kind, *draft.source))
     if draft.reverses is not None:
         batch.reversed_ones.add(draft.reverses)
     if draft.entry_id is not None:
         batch.taken_ids.add(draft.entry_id)
-
-
-def _posting(place: int, leg: PostedLeg) -> dict[str, Any]:
-    return {
-        "leg": place,
-        "account_id": leg.account,
-        "unit": int(leg.unit),
-        "amount": leg.amount,
-        "n": leg.n,
-        "balance_after": leg.balance_after,
-        "expires_on": leg.expires_on,
-    }
-
-
-def _entry(draft: Draft, occurred_on: date, stored: bytes) -> dict[str, Any]:
-    source_kind, source_id = draft.source or (None, None)
-    rule_code, rule_version = draft.rule or (None, None)
-    return {
-        "kind": draft.kind,
-        "actor": draft.actor,
-        "branch_id": draft.branch,
-        "source_kind": source_kind,
-        "source_id": source_id,
-        "rule_code": rule_code,
-        "rule_version": rule_version,
-        "grade": draft.grade,
-        "occurred_on": occurred_on,
-        "reverses": draft.reverses,
-        "leaf_bytes": stored,
-    }
-
-
-def _write(db: Connection, batch: _Batch) -> None:
-    moved = [
-        {
-            "b_book": batch.book,
-            "b_account": account,
-            "b_unit": int(unit),
-            "b_n": batch.held[account, unit].n,
-            "b_balance": batch.held[account, unit].balance,
-            "b_last_at": batch.held[account, unit].last_at,
-        }
-        for account, unit in sorted(batch.moved)
-    ]
-    rows.append(db, batch.postings, batch.entries, batch.private_parts, batch.keys, moved)
