@@ -1,4 +1,4 @@
-"""What a test does when the machine lacks something: skip at home, fail in CI, where a silent skip would hide a hole."""
+"""What a test does when the machine lacks something: skip at home, fail in CI, where a skip would hide a hole."""
 
 from __future__ import annotations
 

@@ -1,0 +1,220 @@
+"""Behind scripts/serve: readies the database, then keeps the web server and the scheduler running until told to stop.
+
+Loads no Flask itself. Speaks to the person at the terminal; the children write their own logs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+
+from moralbank.config import database_url
+from moralbank.supervised import SUPERVISOR
+
+_STOP_SECONDS = 9
+_QUICK_SECONDS = 10
+_QUICK_DEATHS_MAX = 5
+
+
+class Child:
+    """One process that should always run, and how often it has lately failed to."""
+
+    def __init__(self, name: str, words: list[str]) -> None:
+        self.name = name
+        self._words = words
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._next_start_at = 0.0
+        self.quick_deaths = 0
+
+    def keep_running(self) -> None:
+        """Start the child if it isn't running and its turn has come; count a death soon after its start."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._bury(self._process.returncode)
+        if time.monotonic() >= self._next_start_at:
+            self._started_at = time.monotonic()
+            # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which then stops us in order.
+            self._process = subprocess.Popen([sys.executable, *self._words], process_group=0)
+
+    def terminate(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the child's end; after `seconds`, end it and all it started."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(seconds, 0.1))
+        except subprocess.TimeoutExpired:
+            _say(f"The {self.name} did not stop in time and was ended.")
+        _end_group(self._process)
+
+    def _bury(self, status: int) -> None:
+        lived = time.monotonic() - self._started_at
+        if self._process is not None:
+            _end_group(self._process)
+        self._process = None
+        self.quick_deaths = self.quick_deaths + 1 if lived < _QUICK_SECONDS else 1
+        pause = 0.5 * 2 ** (self.quick_deaths - 1)
+        self._next_start_at = time.monotonic() + pause
+        _say(f"The {self.name} ended unexpectedly (status {status}) after {lived:.0f} s.")
+
+
+def main() -> int:
+    """Ready everything, serve until a signal comes, and return the exit status."""
+    options = _options()
+    os.umask(0o077)
+    _refuse_taken_port(options.host, options.port)
+    shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
+    os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
+    var = _make_var()
+    url = database_url()
+    _ready_database(url, demo=options.demo)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_make_metrics(var))
+    os.environ[SUPERVISOR] = str(os.getpid())
+    workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
+    bind = f"[{options.host}]:{options.port}" if ":" in options.host else f"{options.host}:{options.port}"
+    web = ["-m", "gunicorn", "-c", "python:moralbank.gunicorn_conf", "--bind", bind, "--workers", str(workers)]
+    children = [Child("web server", web), Child("scheduler", ["-m", "moralbank.scheduler"])]
+    threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
+    return _run(children)
+
+
+def _run(children: list[Child]) -> int:
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    status = 0
+    try:
+        while not stop.wait(0.2):
+            for child in children:
+                child.keep_running()
+            failed = next((child for child in children if child.quick_deaths >= _QUICK_DEATHS_MAX), None)
+            if failed:
+                _say(f"The {failed.name} keeps failing; its reason is in the lines above. Stopping.")
+                status = 1
+                break
+    finally:
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(deadline - time.monotonic())
+    _say("已停止 · stopped")
+    return status
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/serve", description="Open the bank and keep it open until Ctrl-C.")
+    parser.add_argument("--demo", action="store_true", help="fill an empty bank with a believable district")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    return parser.parse_args()
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            sys.exit(
+                f"Can't listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). Stop what uses it, "
+                f"or choose another port: scripts/serve --port 8001"
+            )
+
+
+def _make_var() -> Path:
+    """Make the private directory of everything this installation writes, and its secret key, once."""
+    var = Path(os.environ.get("MORALBANK_VAR", "var"))
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = var / "secret.key"
+    if not key.exists():
+        # Linked into place whole: of two starts at once one wins, and neither reads half a key.
+        draft = var / f"secret.key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48) + "\n")
+        try:
+            key.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return var
+
+
+def _make_metrics(var: Path) -> Path:
+    """Make an empty directory for the workers' counters: those of an earlier run belong to dead processes."""
+    metrics = var / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    return metrics
+
+
+def _ready_database(url: str, *, demo: bool) -> None:
+    """Migrate; give a new bank its first administrator; load the district when asked to."""
+    from moralbank import db, setup
+
+    db.migrate(url)
+    database = db.Database(url)
+    try:
+        password = setup.first_start(database)
+        if password is not None:
+            _say(f"第一位管理员 · first administrator: {setup.ADMINISTRATOR} / {password}")
+            _say("密码只显示这一次，请记下 · this password is shown only now: write it down.")
+        if demo:
+            from moralbank import demo as district
+
+            district.load(database)
+            _say(district.card(database))
+    finally:
+        database.dispose()
+
+
+def _announce(host: str, port: int) -> None:
+    """Say where the bank is once it answers."""
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310 - always http
+                break
+        except (OSError, urllib.error.HTTPError):
+            time.sleep(0.1)
+    _say(f"道德银行已开门 · the bank is open: {address}  (Ctrl-C 停止 · stops it)")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End what is left of a child's process group: workers whose master is gone would keep the port."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+    process.wait()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

