@@ -199,6 +199,7 @@ def _imports() -> None:
         sa.Column("sheet_row", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("verdict", sa.String(6), nullable=False),
         sa.Column("reason_code", sa.String(32)),
+        sa.Column("reason_column", sa.String(100)),
         sa.Column("reasons", sa.JSON, nullable=False),
         sa.Column("cells", sa.JSON),
         sa.Column("person", sa.JSON),

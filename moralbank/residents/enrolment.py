@@ -58,9 +58,7 @@ class Enrolled:
 def known_keys(db: Connection, book_id: int, keys: Collection[str]) -> dict[str, int]:
     """Return the residents of a book that are or were known by these fingerprints."""
     table = residents_person_keys.c
-    found = sa.select(table.person_key, table.resident_id).where(
-        table.book_id == book_id, table.person_key.in_(keys)
-    )
+    found = sa.select(table.person_key, table.resident_id).where(table.book_id == book_id, table.person_key.in_(keys))
     return {row.person_key: row.resident_id for row in db.execute(found)}
 
 
@@ -71,9 +69,7 @@ def enrol_many(db: Connection, book_id: int, people: Sequence[Person], *, actor:
     Raises: IntegrityError when one of them became known to the book in the same moment.
     """
     accounts = ledger.open_accounts(db, book_id, [ledger.AccountKind.RESIDENT] * len(people))
-    households = household_ids(
-        db, book_id, {person.household_code for person in people if person.household_code}
-    )
+    households = household_ids(db, book_id, {person.household_code for person in people if person.household_code})
     numbers = _unused_numbers(db, book_id, len(people))
     now, today = clock.now(), clock.today()
     rows = [
@@ -135,9 +131,7 @@ def household_ids(db: Connection, book_id: int, codes: Collection[str]) -> dict[
     table = residents_households
     new = insert_for(db, table).on_conflict_do_nothing()
     db.execute(new, [{"book_id": book_id, "code": code} for code in sorted(codes)])
-    found = sa.select(table.c.code, table.c.household_id).where(
-        table.c.book_id == book_id, table.c.code.in_(codes)
-    )
+    found = sa.select(table.c.code, table.c.household_id).where(table.c.book_id == book_id, table.c.code.in_(codes))
     return {row.code: row.household_id for row in db.execute(found)}
 
 

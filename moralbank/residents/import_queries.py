@@ -61,7 +61,7 @@ class Tally:
     """How many rows have one verdict for one reason, and the opening points they bring."""
 
     verdict: Verdict
-    reason_code: str | None
+    reason: Reason | None
     rows: int
     opening_points: int
 
@@ -108,12 +108,15 @@ def tally(db: Connection, import_id: int) -> list[Tally]:
     """Count the rows of an import by verdict and reason, the commonest first."""
     rows = sa.func.count()
     statement = (
-        sa.select(_W.verdict, _W.reason_code, rows, sa.func.sum(_W.opening_points))
+        sa.select(_W.verdict, _W.reason_code, _W.reason_column, rows, sa.func.sum(_W.opening_points))
         .where(_W.import_id == import_id)
-        .group_by(_W.verdict, _W.reason_code)
-        .order_by(rows.desc(), _W.reason_code)
+        .group_by(_W.verdict, _W.reason_code, _W.reason_column)
+        .order_by(rows.desc(), _W.reason_code, _W.reason_column)
     )
-    return [Tally(Verdict(row[0]), row[1], row[2], int(row[3])) for row in db.execute(statement)]
+    return [
+        Tally(Verdict(verdict), Reason(code, column) if code else None, count, int(points))
+        for verdict, code, column, count, points in db.execute(statement)
+    ]
 
 
 def list_rows(

@@ -26,6 +26,7 @@ PAGE_ROWS = 500
 OPENING_GRADE = "D"
 OPENING_MONTHS = 36
 FILE_NAME_MAX = 200
+COLUMN_MAX = 100
 _VERDICTS = {Take.TAKE: Verdict.TAKE, Take.REFUSE: Verdict.REFUSE, Take.SKIP: Verdict.SKIP}
 
 
@@ -250,12 +251,14 @@ def _touch(db: Connection, import_id: int) -> None:
 
 def _row(import_id: int, verdict: RowVerdict, known_resident: int | None) -> dict[str, object]:
     is_here = known_resident is not None
+    first = next(iter(verdict.reasons), None)
     person = None if verdict.values is None or is_here else _as_json(verdict.values)
     return {
         "import_id": import_id,
         "sheet_row": verdict.row_number,
         "verdict": Verdict.HERE if is_here else _VERDICTS[verdict.take],
-        "reason_code": verdict.reason_code,
+        "reason_code": first.code if first else None,
+        "reason_column": first.column[:COLUMN_MAX] if first and first.column else None,
         "reasons": [[reason.code, reason.column, reason.first_row] for reason in verdict.reasons],
         "cells": None if is_here else list(verdict.cells),
         "person": person,

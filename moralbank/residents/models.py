@@ -145,21 +145,18 @@ residents_imports = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     #: Code of the refusal that stopped it, in state "stopped".
     sa.Column("stopped_by", sa.String(64)),
-    sa.CheckConstraint(
-        "state IN ('reading', 'preview', 'running', 'stopped', 'done', 'dropped')", name="state_known"
-    ),
+    sa.CheckConstraint("state IN ('reading', 'preview', 'running', 'stopped', 'done', 'dropped')", name="state_known"),
 )
 
 residents_import_rows = sa.Table(
     "residents_import_rows",
     metadata,
-    sa.Column(
-        "import_id", sa.ForeignKey(residents_imports.c.import_id), primary_key=True, autoincrement=False
-    ),
+    sa.Column("import_id", sa.ForeignKey(residents_imports.c.import_id), primary_key=True, autoincrement=False),
     sa.Column("sheet_row", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("verdict", sa.String(6), nullable=False),
-    #: Code of the first reason, to count by.
+    #: Code and column of the first reason, to count by.
     sa.Column("reason_code", sa.String(32)),
+    sa.Column("reason_column", sa.String(100)),
     #: What is wrong, as [code, column, first_row] each; empty for a row to take.
     sa.Column("reasons", sa.JSON, nullable=False),
     #: The row as it stands in the sheet, kept for the file of refused rows and emptied once it is a resident.

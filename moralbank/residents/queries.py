@@ -13,6 +13,7 @@ from moralbank.residents.errors import UnknownResident
 from moralbank.residents.models import (
     residents_cards,
     residents_consents,
+    residents_deeds,
     residents_households,
     residents_residents,
 )
@@ -86,6 +87,16 @@ class ConsentLine:
     given_by: str
     withdrawn_at: datetime | None
     withdrawn_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something done about a resident; note is the reason, or the names of the details corrected."""
+
+    deed: str
+    note: str
+    done_at: datetime
+    done_by: str
 
 
 _R = residents_residents.c
@@ -237,6 +248,18 @@ def consenting(db: Connection, kind: Consent, resident_ids: Collection[int]) -> 
         table.kind == kind, table.resident_id.in_(resident_ids), table.withdrawn_at.is_(None)
     )
     return set(db.execute(statement).scalars())
+
+
+def list_deeds(db: Connection, resident_id: int, *, limit: int = 50) -> list[Deed]:
+    """List what was done about a resident, newest first."""
+    table = residents_deeds.c
+    statement = (
+        sa.select(table.deed, table.note, table.done_at, table.done_by)
+        .where(table.resident_id == resident_id)
+        .order_by(table.deed_id.desc())
+        .limit(limit)
+    )
+    return [Deed(*row) for row in db.execute(statement)]
 
 
 def _select() -> sa.Select[tuple[object, ...]]:

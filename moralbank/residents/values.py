@@ -59,9 +59,7 @@ def person_key(name: str, phone: str | None, household_code: str | None, born_on
     Name and phone say who it is; without a phone, name, household and day of birth.
     """
     same = "".join(unicodedata.normalize("NFC", name).casefold().split())
-    parts = (
-        (same, phone) if phone else (same, "", household_code or "", born_on.isoformat() if born_on else "")
-    )
+    parts = (same, phone) if phone else (same, "", household_code or "", born_on.isoformat() if born_on else "")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
