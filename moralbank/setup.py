@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from moralbank import earning
 from moralbank.access import service as access
+from moralbank.access.errors import NameTaken
 from moralbank.access.queries import find_login
 from moralbank.access.service import GrantDraft
 from moralbank.branches.queries import list_branches
@@ -28,8 +29,12 @@ def first_start(database: Database) -> str | None:
 def _first_start(db: Connection) -> str | None:
     if find_login(db, ADMINISTRATOR) is not None:
         return None
+    try:
+        # The login comes first: of processes that start at once, one gets the name and the others wait for it here.
+        opened = access.open_login(db, ADMINISTRATOR, "管理员", [GrantDraft("admin", None)], by=None)
+    except NameTaken:
+        return None
     if not list_branches(db):
         open_branch(db, FIRST_HUB)
     earning.load_rules(db, earning.packaged_rules(), actor=access.SYSTEM, consultation=CONSULTATION)
-    grants = [GrantDraft("admin", None)]
-    return access.open_login(db, ADMINISTRATOR, "管理员", grants, by=None).secret
+    return opened.secret

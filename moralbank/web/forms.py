@@ -10,7 +10,6 @@ from flask import request
 from marshmallow import fields
 
 from moralbank.errors import N_, Invalid, MoralBankError
-from moralbank.web import bodies
 from moralbank.web.i18n import gettext
 
 #: marshmallow's own words for what our schemas say nothing about.
@@ -31,9 +30,6 @@ def read_form(schema: type[ma.Schema]) -> dict[str, Any]:
     """
     loader = schema(unknown=ma.EXCLUDE)
     given = {name: value for name, value in _given(loader) if value not in ("", [])}
-    bad = [name for name, value in given.items() if not _is_storable(value)]
-    if bad:
-        raise Invalid(errors={name: [gettext("有不能保存的字符，请删去后再提交。")] for name in bad})
     try:
         loaded: dict[str, Any] = loader.load(given)
     except ma.ValidationError as error:
@@ -53,10 +49,6 @@ def _given(loader: ma.Schema) -> Iterable[tuple[str, Any]]:
             yield key, request.form.getlist(key)
         elif key in request.form:
             yield key, request.form[key].strip()
-
-
-def _is_storable(value: str | list[str]) -> bool:
-    return all(bodies.is_storable(text) for text in ([value] if isinstance(value, str) else value))
 
 
 def _in_words(messages: dict[str, Any]) -> Iterable[tuple[str, list[str]]]:

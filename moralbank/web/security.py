@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import CSRFError, generate_csrf
 from markupsafe import Markup
 
 from moralbank.config import Config
-from moralbank.web import problems
+from moralbank.web import bodies, problems
 from moralbank.web.i18n import gettext
 
 CSRF_SECONDS = 12 * 3600
@@ -62,9 +62,16 @@ def _add_hsts(response: Response) -> Response:
 
 
 def _guard() -> None:
-    """Refuse a form without its token. The API takes bearer tokens only, which no other site can send."""
-    if request.endpoint is not None and not problems.is_api():
-        _csrf.protect()
+    """Refuse a form without its token, and characters that no database keeps.
+
+    The API takes bearer tokens only, which no other site can send, and looks at its characters itself.
+    """
+    if request.endpoint is None or problems.is_api():
+        return
+    _csrf.protect()
+    given = [*request.args.items(multi=True), *request.form.items(multi=True), *(request.view_args or {}).items()]
+    if not all(bodies.is_storable(str(text)) for pair in given for text in pair):
+        abort(400)
 
 
 def _stale_form(_error: CSRFError) -> Response:

@@ -26,6 +26,12 @@ def test_every_answer_carries_the_headers(client, path: str) -> None:
     assert "Strict-Transport-Security" not in headers
 
 
+def test_characters_that_no_database_keeps_are_refused(client) -> None:
+    assert client.get("/login?next=%00").status_code == 400
+    assert form(client, "/login", {"identifier": "\0", "secret": "x"}).status_code == 400
+    assert form(client, "/login", {"\0": "x"}).status_code == 400
+
+
 def test_pages_hold_nothing_inline(client) -> None:
     page = client.get("/login").text
     assert "<style" not in page
