@@ -4,16 +4,23 @@
  * input[data-idempotency]    hidden; filled with a fresh key before the first send, renewed only after a definite answer
  * form[data-retry]           sent in the background: 1.5 s a try, three tries with one key, then the words of the form's
  *                            <template data-unknown> in data-target="#id"; data-status="/url" is asked every 3 s (?key=…)
- *                            until it knows. An answer is a page or a fragment: its element of the same id is taken
+ *                            until it knows; told 404, it posts the same to data-close="/url", after which a late
+ *                            arrival can do nothing. An answer is a page or a fragment: its element of the same id is taken
  * form[data-filter-submit]   sends itself when a field of it changes
- * [data-poll="/url"]         fetched anew every data-every seconds (5), not while hidden; after three misses the element
- *                            in data-stale="#id" is shown until the next answer
+ * [data-poll="/url"]         fetched anew every data-every seconds (5), not while hidden; 204 changes nothing, [data-stay] in
+ *                            an answer ends it; after three misses the element in data-stale="#id" is shown
+ * form[data-resend="45"]     sends itself after so many seconds, if the page is in sight
+ * [data-vanish="60"]         emptied after so many seconds and whenever the page is hidden, then data-to="/url" is opened;
+ *                            not once it holds [data-stay]
  * [data-countdown="120"]     its text counts down in seconds; within the same [data-clock] a circle[data-ring] empties
  *                            with it and [data-until] is hidden at 0; fires "moralbank:elapsed"
  * details[data-reveal="60"]  closes itself after so many seconds and whenever the page is hidden
  * input[data-wedge="18 24"]  takes a scanner: digits only (full width too), 100 ms of silence on a number of one of these
  *                            lengths with good check digits counts as Enter; a burst into another field of the form is
- *                            put back where it belongs; a sibling input[name=typed] gets "scan" or "hand"
+ *                            put back where it belongs; a sibling input[name=typed] gets "scan" or "hand". Emptied after
+ *                            every answer without [data-keep]. data-wedge-pin="#id": the longest number waits for that field.
+ *                            One digit and a pause, or Enter, presses the [data-pick] of that digit in the form
+ * fieldset[data-either="id"] choosing in it empties the field of that id; filling that chooses the option without a value
  * [data-key="F8"]            a button pressed by that key
  * [data-refocus="#id"]       overlay button, shown when the window loses the keyboard; gives it back to the field
  * [data-sound-start]         a button that allows sound and plays a trial; [data-sound="good|bad"] plays when it appears,
@@ -70,7 +77,7 @@ async function sendWithRetry(form, submitter) {
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href;
   const answer = await firstAnswer(url, options);
   if (answer) settle(form, target, answer);
-  else await waitForTruth(form, target, body.get(all("input[data-idempotency]", form)[0]?.name));
+  else await waitForTruth(form, target, options);
   target.removeAttribute("aria-busy");
   setBusy(form, false);
 }
@@ -89,17 +96,24 @@ function settle(form, target, answer) {
   forgetKeys(form);
   show(target, answer.html);
   if (answer.ok) form.reset();
-  form.dispatchEvent(new CustomEvent("moralbank:settled", { bubbles: true, detail: { ok: answer.ok } }));
+  const place = form.isConnected ? form : target; // A form inside the answer is gone once it is answered.
+  place.dispatchEvent(new CustomEvent("moralbank:settled", { bubbles: true, detail: { ok: answer.ok } }));
 }
 
-async function waitForTruth(form, target, key) {
+async function waitForTruth(form, target, options) {
+  const { status, close } = form.dataset;
   const words = form.querySelector("template[data-unknown]");
+  const key = form.querySelector("input[data-idempotency]")?.name;
   target.replaceChildren(words.content.cloneNode(true));
   enliven(target);
-  while (form.dataset.status && form.isConnected) {
+  if (!status) return;
+  const url = new URL(status, location.href);
+  url.searchParams.set("key", options.body.get(key));
+  while (target.isConnected) {
     await pause(3000);
     try {
-      const answer = await ask(`${form.dataset.status}?key=${encodeURIComponent(key)}`);
+      let answer = await ask(url);
+      if (answer.status === 404 && close) answer = await ask(close, options);
       if (answer.ok) { settle(form, target, { ok: true, html: await answer.text() }); return; }
     } catch { /* Still no network: ask again. */ }
   }
@@ -118,12 +132,12 @@ function poll(element) {
   let misses = 0;
   const stale = find(element.dataset.stale);
   const turn = async () => {
-    if (!element.isConnected) return;
+    if (!element.isConnected || element.querySelector("[data-stay]")) return;
     if (!document.hidden) {
       try {
         const answer = await ask(element.dataset.poll, {}, 5000);
         if (!answer.ok) throw new Error(answer.status);
-        show(element, await answer.text());
+        if (answer.status !== 204) show(element, await answer.text());
         misses = 0;
       } catch { misses += 1; }
       if (stale) stale.hidden = misses < 3;
@@ -159,6 +173,20 @@ function hideAgain(details) {
   document.addEventListener("visibilitychange", () => { if (document.hidden) details.open = false; });
 }
 
+function resend(form) {
+  setTimeout(() => { if (form.isConnected && !document.hidden) form.requestSubmit(); }, 1000 * form.dataset.resend);
+}
+
+function vanish(element) {
+  const go = () => {
+    if (!element.isConnected || element.querySelector("[data-stay]")) return;
+    element.replaceChildren();
+    location.replace(element.dataset.to);
+  };
+  setTimeout(go, 1000 * element.dataset.vanish);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) go(); });
+}
+
 /* Scanners that type */
 const HUMAN_MS = 50; // Scanners send a key every 8 to 16 ms, people take more than 80.
 const digitsOf = (text) => text.normalize("NFKC").replace(/\D/g, "");
@@ -168,6 +196,9 @@ function wedge(input) {
   const lengths = input.dataset.wedge.split(" ").map(Number);
   const form = input.form;
   const complete = (digits) => lengths.includes(digits.length) && hasGoodCheck(digits);
+  const pin = find(input.dataset.wedgePin);
+  const waitsForPin = (digits) => pin && !pin.value && digits.length === Math.max(...lengths);
+  const go = () => { if (waitsForPin(input.value)) pin.focus(); else form.requestSubmit(); };
   let silence = 0;
   const typed = (how) => { if (form.elements.typed) form.elements.typed.value = how; };
   const clean = (event) => {
@@ -175,8 +206,22 @@ function wedge(input) {
     const digits = digitsOf(input.value);
     if (digits !== input.value) input.value = digits;
     clearTimeout(silence);
-    if (complete(digits)) silence = setTimeout(() => { if (complete(input.value)) form.requestSubmit(); }, 100);
+    if (complete(digits)) silence = setTimeout(() => { if (complete(input.value)) go(); }, 100);
+    // Numbers typed by hand begin with 7, so the seventh choice waits for Enter.
+    else if (digits.length === 1 && digits !== "7") silence = setTimeout(() => { if (input.value === digits) pick(); }, 300);
   };
+  const pick = () => {
+    const choice = form.querySelector(`[data-pick="${input.value}"]`);
+    if (choice) { choice.click(); input.value = ""; }
+    return Boolean(choice);
+  };
+  document.addEventListener("moralbank:settled", (event) => {
+    const keeps = find("[data-keep]");
+    if (event.detail.ok) form.reset();
+    if (!keeps) input.value = "";
+    if (pin) pin.value = "";
+    (keeps && pin ? pin : input).focus();
+  });
   input.addEventListener("input", clean);
   input.addEventListener("compositionend", () => setTimeout(() => clean({ isComposing: false })));
   form.addEventListener("submit", () => clearTimeout(silence));
@@ -190,8 +235,15 @@ function wedge(input) {
     if (!goesOn) burst = { field, before: field.value, keys: "", last: now };
     burst.last = now;
     if (isDigit) burst.keys += event.key;
-    if (field === input) { typed(burst.keys.length > 5 ? "scan" : "hand"); return; }
+    if (field === input) {
+      typed(burst.keys.length > 5 ? "scan" : "hand");
+      if (event.key !== "Enter" || event.isComposing) return;
+      if (waitsForPin(input.value)) { event.preventDefault(); go(); }
+      else if (input.value.length === 1 && pick()) event.preventDefault();
+      return;
+    }
     if (event.key === "Enter" && burst.keys.length > 7) event.preventDefault();
+    else if (event.key === "Enter" && field.matches("input") && field !== pin && !input.value) { event.preventDefault(); input.focus(); }
     if (lengths.includes(burst.keys.length)) setTimeout(() => moveBurst(field, burst.keys, burst.before), HUMAN_MS);
   });
   function moveBurst(field, keys, before) {
@@ -202,6 +254,13 @@ function wedge(input) {
     typed("scan");
     input.dispatchEvent(new InputEvent("input", { bubbles: true }));
   }
+}
+
+function either(group) {
+  const field = document.getElementById(group.dataset.either);
+  const without = group.querySelector("input[value='']");
+  group.addEventListener("change", (event) => { if (event.target !== without) field.value = ""; });
+  field.addEventListener("change", () => { if (field.value) without.checked = true; });
 }
 
 /* Keys, focus, sound, light */
@@ -259,7 +318,10 @@ const behaviours = {
   "[data-poll]": poll,
   "[data-countdown]": countDown,
   "details[data-reveal]": hideAgain,
+  "form[data-resend]": resend,
+  "[data-vanish]": vanish,
   "input[data-wedge]": wedge,
+  "fieldset[data-either]": either,
   "[data-refocus]": refocus,
   "[data-sound-start]": startSound,
   "[data-sound]": (element) => { play(element.dataset.sound); if (element.dataset.say) say(element.dataset.say); },
