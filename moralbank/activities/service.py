@@ -206,13 +206,19 @@ def print_poster(db: Connection, session_id: int, *, actor: str) -> Poster:
     return Poster(serial, session_id, row["printed_at"], None)
 
 
+def get_poster(db: Connection, session_id: int, serial: int) -> Poster:
+    """Return a poster of a session. Raises: UnknownPoster."""
+    poster = queries.find_poster(db, serial)
+    if poster is None or poster.session_id != session_id:
+        raise UnknownPoster()
+    return poster
+
+
 def revoke_poster(db: Connection, session_id: int, serial: int, *, actor: str) -> None:
     """Make a poster worthless, for instance when its picture goes round; twice is once. Raises:
     UnknownPoster.
     """
-    poster = queries.find_poster(db, serial)
-    if poster is None or poster.session_id != session_id:
-        raise UnknownPoster()
+    get_poster(db, session_id, serial)
     standing = (posters.c.serial == serial) & posters.c.revoked_at.is_(None)
     db.execute(posters.update().where(standing).values(revoked_at=clock.now(), revoked_by=actor))
 

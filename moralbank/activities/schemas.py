@@ -1,0 +1,199 @@
+"""What forms and the API say about activities, sessions, scans and awards."""
+
+from __future__ import annotations
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from moralbank.activities import verdicts
+from moralbank.activities.values import Direction, Mode, State, Status
+from moralbank.errors import N_
+
+_MOMENT = {"format": "iso", "metadata": {"description": "An instant with its offset, RFC 3339."}}
+_COUNT = validate.Range(1, 100_000, error=N_("请填 1 到 100000 之间的整数，不限请留空。"))
+_MINUTES = validate.Range(0, 1440, error=N_("请填 0 到 1440 之间的分钟数。"))
+_MODES = [mode.value for mode in Mode]
+
+
+class ActivityText(ma.Schema):
+    """What an activity says."""
+
+    title = fields.String(required=True, validate=validate.Length(1, 100, error=N_("活动名称要 1 到 100 个字。")))
+    rule_code = fields.String(required=True, validate=validate.Length(1, 16))
+    branch_id = fields.Integer(required=True, validate=validate.Range(1, 2**53 - 1))
+    place = fields.String(required=True, validate=validate.Length(1, 100, error=N_("地点要 1 到 100 个字。")))
+    description = fields.String(load_default="", validate=validate.Length(max=2000, error=N_("说明最多 2000 个字。")))
+    capacity = fields.Integer(load_default=None, allow_none=True, validate=_COUNT)
+    mode = fields.String(load_default=Mode.ROTATING.value, validate=validate.OneOf(_MODES, error=N_("请选一种。")))
+    needs_signup = fields.Boolean(load_default=False)
+    leader_number = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(r"^[0-9]{8}$", error=N_("居民号是 8 位数字。")),
+    )
+
+
+class NewActivity(ActivityText):
+    """An activity to be announced."""
+
+    code = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(r"^[A-Z0-9][A-Z0-9-]{0,31}$", error=N_("编号用大写字母、数字和短横，最多 32 位。")),
+    )
+
+
+class SessionForm(ma.Schema):
+    """A session as a page asks for it: a day and two times of that day on the bank's clock."""
+
+    on = fields.Date(required=True)
+    starts = fields.Time(required=True, format="%H:%M")
+    ends = fields.Time(required=True, format="%H:%M")
+
+
+class NewActivityForm(NewActivity, SessionForm):
+    """An activity with its first session, as a page asks for them together."""
+
+
+class WindowFields(ma.Schema):
+    """Minutes around the planned start and end in which scans count."""
+
+    in_before = fields.Integer(load_default=30, validate=_MINUTES)
+    in_after = fields.Integer(load_default=30, validate=_MINUTES)
+    out_before = fields.Integer(load_default=30, validate=_MINUTES)
+    out_after = fields.Integer(load_default=60, validate=_MINUTES)
+
+
+class HoursForm(SessionForm, WindowFields):
+    """A session's day, times and scanning hours."""
+
+
+class NewSession(WindowFields):
+    """A session as the API takes it."""
+
+    starts_at = fields.AwareDateTime(required=True, **_MOMENT)
+    ends_at = fields.AwareDateTime(required=True, **_MOMENT)
+
+
+class DeskScan(ma.Schema):
+    """What the desk sends: a card or number, and how it is meant."""
+
+    code = fields.String(load_default="", validate=validate.Length(max=100))
+    direction = fields.String(load_default="", validate=validate.OneOf(["", *Direction]))
+    reason = fields.String(load_default="", validate=validate.Length(max=200, error=N_("原因最多 200 个字。")))
+    override = fields.Boolean(load_default=False)
+    nonce = fields.String(load_default="", validate=validate.Length(max=64))
+    typed = fields.String(load_default="", validate=validate.Length(max=10))
+
+
+class ActivityOut(ma.Schema):
+    """An activity as the API shows it."""
+
+    activity_id = fields.Integer(required=True)
+    code = fields.String(required=True)
+    title = fields.String(required=True)
+    rule_code = fields.String(required=True)
+    branch_id = fields.Integer(required=True)
+    place = fields.String(required=True)
+    description = fields.String(required=True)
+    capacity = fields.Integer(required=True, allow_none=True)
+    mode = fields.String(required=True, validate=validate.OneOf(_MODES))
+    needs_signup = fields.Boolean(required=True)
+    status = fields.String(required=True, validate=validate.OneOf([status.value for status in Status]))
+
+
+class SessionOut(ma.Schema):
+    """A session as the API shows it, with how many come and came."""
+
+    session_id = fields.Integer(required=True, attribute="session.session_id")
+    activity_id = fields.Integer(required=True, attribute="session.activity.activity_id")
+    title = fields.String(required=True, attribute="session.activity.title")
+    starts_at = fields.AwareDateTime(required=True, attribute="session.starts_at", **_MOMENT)
+    ends_at = fields.AwareDateTime(required=True, attribute="session.ends_at", **_MOMENT)
+    state = fields.String(
+        required=True, attribute="session.state", validate=validate.OneOf([state.value for state in State])
+    )
+    going = fields.Integer(required=True)
+    waiting = fields.Integer(required=True)
+    present = fields.Integer(required=True)
+    head_count = fields.Integer(required=True, allow_none=True, attribute="session.head_count")
+
+
+class NewSignup(ma.Schema):
+    """Who signs up."""
+
+    resident_number = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{8}$"))
+
+
+class SignupOut(ma.Schema):
+    """A sign-up as the API shows it."""
+
+    resident_number = fields.String(required=True)
+    state = fields.String(required=True, validate=validate.OneOf(["going", "waiting", "cancelled"]))
+    signed_up_at = fields.AwareDateTime(required=True, **_MOMENT)
+
+
+class NewScan(ma.Schema):
+    """One scan of a batch; the nonce is the caller's key of it, so that a retry is answered and not counted again."""
+
+    nonce = fields.String(required=True, validate=validate.Regexp(r"^[\x21-\x7e]{8,64}$"))
+    code = fields.String(
+        required=True,
+        validate=validate.Regexp(r"^([0-9]{8}|[0-9]{24})$"),
+        metadata={"description": "A card's 24 digits or a resident's eight."},
+    )
+    direction = fields.String(
+        load_default=None, allow_none=True, validate=validate.OneOf([way.value for way in Direction])
+    )
+
+
+class NewScans(ma.Schema):
+    """A batch of scans."""
+
+    items = fields.List(fields.Nested(NewScan), required=True, validate=validate.Length(1, 100))
+
+
+class VerdictOut(ma.Schema):
+    """What became of one scan."""
+
+    nonce = fields.String(required=True)
+    verdict = fields.String(required=True, validate=validate.OneOf(verdicts.CODES))
+    sentence = fields.String(required=True)
+    direction = fields.String(required=True, allow_none=True)
+    at = fields.AwareDateTime(required=True, allow_none=True, **_MOMENT)
+
+
+class VerdictsOut(ma.Schema):
+    """A verdict for each scan, in the order given."""
+
+    items = fields.List(fields.Nested(VerdictOut), required=True)
+
+
+class DecisionIn(ma.Schema):
+    """That the leader saw a person."""
+
+    resident_number = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{8}$"))
+    minutes = fields.Integer(load_default=None, allow_none=True, validate=_MINUTES)
+
+
+class NewSignOff(ma.Schema):
+    """The leader's signature."""
+
+    head_count = fields.Integer(required=True, validate=validate.Range(0, 100_000))
+    confirmed = fields.List(fields.Nested(DecisionIn), required=True, validate=validate.Length(max=5000))
+
+
+class AwardOut(ma.Schema):
+    """What a session brought one person."""
+
+    resident_number = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(["attendance", "leading", "first-service"]))
+    present_minutes = fields.Integer(required=True)
+    service_minutes = fields.Integer(required=True)
+    points = fields.Integer(required=True)
+    surplus_points = fields.Integer(required=True)
+    grade = fields.String(required=True)
+    capped_by = fields.List(fields.String(), required=True)
+    is_review = fields.Boolean(required=True)
+    reason = fields.String(required=True)
+    entry_id = fields.UUID(required=True, allow_none=True)

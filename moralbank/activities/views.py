@@ -1,0 +1,112 @@
+"""What residents see of activities: what is coming, one of them, sign-up and its cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from moralbank import clock
+from moralbank.activities import queries, service, wording
+from moralbank.activities.errors import UnknownActivity
+from moralbank.activities.values import SessionCount, Status
+from moralbank.branches.queries import get_branch, list_branches
+from moralbank.earning import list_adoptions
+from moralbank.web.auth import allow, current, principal_or_none, public
+from moralbank.web.db import database
+from moralbank.web.i18n import gettext as _
+from moralbank.web.i18n import language
+
+blueprint = Blueprint("activities", __name__)
+
+
+@blueprint.app_context_processor
+def words() -> dict[str, Any]:
+    """Give templates the names of states, doubts and means."""
+    return {"wording": wording}
+
+
+@blueprint.app_template_global("rule_name")
+def rule_name(code: str) -> str:
+    """Return what a rule is about, in the reader's language."""
+    with database().reading() as db:
+        adopted = list_adoptions(db, code)
+    if not adopted:
+        return code
+    rule = adopted[-1].rule
+    return rule.category_en if language() == "en" else rule.category_zh
+
+
+@blueprint.get("/activities")
+@public
+def show_all() -> str:
+    """Show what is coming, one's own sign-ups marked."""
+    with database().reading() as db:
+        branches = [branch for branch in list_branches(db) if branch.book_id is not None]
+        chosen = next((b for b in branches if str(b.branch_id) == request.args.get("branch")), None)
+        within = None if chosen is None else [chosen.branch_id]
+        coming = queries.list_coming(db, clock.now(), within, limit=100)
+        mine = _mine(db, coming)
+    names = {branch.branch_id: branch for branch in branches}
+    return render_template("activities/coming.html", coming=coming, mine=mine, branches=names, chosen=chosen)
+
+
+@blueprint.get("/activities/<int:activity_id>")
+@public
+def show(activity_id: int) -> str:
+    """Show one activity with the sessions that can still be signed up for."""
+    with database().reading() as db:
+        activity = queries.get_activity(db, activity_id)
+        if activity.status is Status.DRAFT:
+            raise UnknownActivity()
+        now = clock.now()
+        sessions = [count for count in queries.list_sessions(db, [activity_id]) if count.session.ends_at > now]
+        mine = _mine(db, sessions)
+        branch = get_branch(db, activity.branch_id)
+    return render_template(
+        "activities/show.html", activity=activity, sessions=sessions, mine=mine, branch=branch, now=now
+    )
+
+
+@blueprint.post("/activities/sessions/<int:session_id>/sign-up")
+@allow("resident", scope="self")
+def sign_up(session_id: int) -> Response:
+    """Put oneself on the list of a session."""
+    signup = database().transact(service.sign_up, session_id, _resident_id())
+    if signup.state == "going":
+        flash(_("报上名了，到时请提前到现场扫码签到。"), "ok")
+    else:
+        flash(_("名额已满，您在候补名单上，有空位会自动补上。"), "warn")
+    return _back(session_id)
+
+
+@blueprint.post("/activities/sessions/<int:session_id>/cancel-sign-up")
+@allow("resident", scope="self")
+def cancel_sign_up(session_id: int) -> Response:
+    """Take oneself off the list of a session."""
+    database().transact(service.cancel_sign_up, session_id, _resident_id())
+    flash(_("已取消报名。"), "ok")
+    return _back(session_id)
+
+
+def _mine(db: Any, counts: Sequence[SessionCount]) -> dict[int, str]:
+    """Return the reader's own state in each of the sessions."""
+    principal = principal_or_none()
+    if principal is None or principal.resident_id is None:
+        return {}
+    ids = [count.session.session_id for count in counts]
+    return {which: mine.state for which, mine in queries.signups_of(db, principal.resident_id, ids).items()}
+
+
+def _resident_id() -> int:
+    resident_id = current().resident_id
+    assert resident_id is not None, "the resident role belongs to residents' logins"
+    return resident_id
+
+
+def _back(session_id: int) -> Response:
+    with database().reading() as db:
+        activity_id = queries.get_session(db, session_id).activity.activity_id
+    return redirect(url_for("activities.show", activity_id=activity_id), 303)
