@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.errors import Invalid, MoralBankError
-from moralbank.residents import queries, service
-from moralbank.residents.card_faces import bars_svg, qr_svg
+from moralbank.residents import import_queries, queries, service
+from moralbank.residents.import_queries import Verdict
 from moralbank.residents.queries import Card, Resident
 from moralbank.residents.schemas import ReasonIn
 from moralbank.residents.values import in_fours
@@ -22,6 +23,7 @@ from moralbank.web.auth import actor, allow, current, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.pictures import bars_svg, qr_svg
 
 blueprint = Blueprint("cards", __name__, url_prefix="/staff/residents")
 blueprint.add_app_template_filter(in_fours, "in_fours")
@@ -44,9 +46,12 @@ class Face:
 @blueprint.get("/cards")
 @allow("staff", scope="branch")
 def print_sheet() -> str:
-    """Lay out the cards of the chosen residents for printing, eight to a sheet of A4."""
+    """Lay out the cards of the chosen residents, or of a roster's, for printing, eight to a sheet of A4."""
     chosen = list(dict.fromkeys(request.args.getlist("id", type=int)))[:CARDS_MAX]
+    roster, next_url = request.args.get("roster", type=int), None
     with database().reading() as db:
+        if roster is not None:
+            chosen, next_url = _taken(db, roster, request.args.get("after", 0, type=int))
         residents = queries.residents_by_id(db, chosen)
         cards = queries.cards_in_force(db, chosen)
         places = {place.branch_id: place for place in branches.list_branches(db)}
@@ -65,7 +70,16 @@ def print_sheet() -> str:
     ]
     sheets = [faces[at : at + CARDS_PER_SHEET] for at in range(0, len(faces), CARDS_PER_SHEET)]
     without = [resident for one, resident in residents.items() if one not in cards]
-    return render_template("residents/cards.html", sheets=sheets, count=len(faces), without=without)
+    return render_template("residents/cards.html", sheets=sheets, count=len(faces), without=without, next_url=next_url)
+
+
+def _taken(db: Connection, import_id: int, after_row: int) -> tuple[list[int], str | None]:
+    """Return residents that a roster brought, and where to go on when there are more than one print holds."""
+    rows = import_queries.list_rows(db, import_id, verdict=Verdict.TAKE, after_row=after_row, limit=CARDS_MAX + 1)
+    page = rows[:CARDS_MAX]
+    more = len(rows) > CARDS_MAX
+    next_url = url_for(".print_sheet", roster=import_id, after=page[-1].sheet_row) if more else None
+    return [row.resident_id for row in page if row.resident_id is not None], next_url
 
 
 @blueprint.post("/<int:resident_id>/card")

@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response
 
 from moralbank.branches import queries as branches
 from moralbank.residents import queries, service
-from moralbank.residents.card_faces import qr_svg
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.queries import Resident
 from moralbank.residents.schemas import ConsentIn
@@ -18,6 +17,7 @@ from moralbank.web.auth import actor, allow, current
 from moralbank.web.db import database
 from moralbank.web.forms import read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.pictures import qr_svg
 
 blueprint = Blueprint("profile", __name__, url_prefix="/me/profile")
 

@@ -10,8 +10,8 @@ import zxingcpp
 from PIL import Image, ImageDraw
 
 from moralbank import ids
-from moralbank.residents.card_faces import bars_svg, qr_svg
 from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
+from moralbank.web.pictures import bars_svg, qr_svg
 
 
 def rendered(svg: str) -> Image.Image:

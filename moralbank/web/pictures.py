@@ -1,4 +1,4 @@
-"""Draws what scanners read from a card, as SVG: a QR code, and a bar code for scanners that know no QR."""
+"""Draws what scanners read from a card or a payment code, as SVG: a QR code, and a bar code where there is no QR."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUIET_MODULES = 10
 
 
 def qr_svg(number: str) -> str:
-    """Return a card number as a QR code of the smallest version that bears a quarter of damage (1-Q, 21 modules)."""
+    """Return a number as a QR code of the smallest version that bears a quarter of damage (1-Q, 21 modules)."""
     code = segno.make(number, version=1, error="q", mode="numeric", boost_error=False)
     svg: str = code.svg_inline(border=4, omitsize=True)
     return svg
