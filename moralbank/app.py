@@ -30,6 +30,7 @@ PAGES = (
     "moralbank.residents.profile_views",
     "moralbank.earning.views",
     "moralbank.activities.views",
+    "moralbank.activities.staff_views",
     "moralbank.activities.desk_views",
     "moralbank.activities.scan_views",
     "moralbank.merchants.views",
