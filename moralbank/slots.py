@@ -1,16 +1,27 @@
-"""Slots of periodic work: one lease with a fencing epoch, and one row per slot that was run. Knows no job."""
+"""Slots of periodic work: a lease with a fencing epoch, and one row per slot that was run. Knows no job.
+
+A slot is a whole multiple of a job's period since 1970. Its row is written in the transaction of the job's own
+first write, so that a job of one transaction has run exactly when its slot says so, whatever is killed when.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from moralbank.db import UtcDateTime, metadata
+from moralbank import clock
+from moralbank.db import Database, UtcDateTime, insert_for, metadata
 
 LEASE = "scheduler"
+#: After a long stop so many slots of each job are made up for; jobs sweep up all that is due, older slots add nothing.
+CATCH_UP = 60
+KEPT = timedelta(days=7)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 platform_leases = sa.Table(
     "platform_leases",
@@ -27,7 +38,6 @@ platform_runs = sa.Table(
     "platform_runs",
     metadata,
     sa.Column("job", sa.String(64), primary_key=True),
-    #: The start of the slot that was run, a whole multiple of the job's period.
     sa.Column("slot_at", UtcDateTime, primary_key=True),
     sa.Column("holder", sa.String(64), nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False),
@@ -45,10 +55,110 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who runs the jobs."""
+    """Who runs the jobs, and for how many more seconds."""
 
     holder: str
     epoch: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One piece of periodic work, to be run by the holder of one epoch of the lease."""
+
+    job: str
+    slot_at: datetime
+    lease: Lease
+
+
+class SlotTaken(Exception):
+    """The slot was run by somebody else, or the lease has gone to them."""
+
+
+class SlotDatabase(Database):
+    """A database as one slot's job sees it: its first write takes the slot, in the same transaction."""
+
+    def __init__(self, database: Database, slot: Slot) -> None:
+        self.engine = database.engine
+        self._database = database
+        self._slot = slot
+        self._taken = False
+
+    def transact(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run `act` in a write transaction. Raises: SlotTaken, whatever `act` raises."""
+        result = self._database.transact(self._take_and, act, *args, **kwargs)
+        self._taken = True
+        return result
+
+    def end(self) -> None:
+        """Take the slot of a job that had nothing to write. Raises: SlotTaken."""
+        if not self._taken:
+            self.transact(lambda _db: None)
+
+    def _take_and(self, db: Connection, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not self._taken and not take_slot(db, self._slot):
+            raise SlotTaken
+        return act(db, *args, **kwargs)
+
+
+def hold_lease(database: Database, holder: str, seconds: float) -> Lease | None:
+    """Take or keep the lease for `seconds` and return it, or None while another holds it."""
+    with database.reading() as db:
+        lease = find_lease(db)
+    if lease and (lease.holder != holder or lease.seconds_left > seconds / 2):
+        return lease if lease.holder == holder else None
+    return database.transact(_take_lease, holder, seconds)
+
+
+def _take_lease(db: Connection, holder: str, seconds: float) -> Lease | None:
+    now = _database_seconds(db)
+    insert = insert_for(db, platform_leases).values(name=LEASE, holder=holder, until_seconds=now + seconds, epoch=1)
+    same = platform_leases.c.holder == holder
+    taken = insert.on_conflict_do_update(
+        index_elements=["name"],
+        set_={
+            "holder": holder,
+            "until_seconds": now + seconds,
+            "epoch": platform_leases.c.epoch + sa.case((same, 0), else_=1),
+        },
+        where=sa.or_(same, platform_leases.c.until_seconds < now),
+    ).returning(platform_leases.c.epoch)
+    epoch = db.execute(taken).scalar()
+    return None if epoch is None else Lease(holder, epoch, seconds)
+
+
+def release_lease(db: Connection, lease: Lease) -> None:
+    """Let another take over at once, unless one already has."""
+    mine = sa.and_(platform_leases.c.name == LEASE, platform_leases.c.epoch == lease.epoch)
+    db.execute(platform_leases.update().where(mine, platform_leases.c.holder == lease.holder).values(until_seconds=0))
+
+
+def find_lease(db: Connection) -> Lease | None:
+    """Return who holds the lease now, or None when it has run out."""
+    left = platform_leases.c.until_seconds - _database_seconds(db)
+    query = sa.select(platform_leases.c.holder, platform_leases.c.epoch, left).where(platform_leases.c.name == LEASE)
+    row = db.execute(query).first()
+    return None if row is None or row[2] < 0 else Lease(*row)
+
+
+def take_slot(db: Connection, slot: Slot) -> bool:
+    """Write that the slot was run, if nobody has and the lease is still of that epoch; tell whether that was so."""
+    held = sa.select(platform_leases.c.name).where(
+        platform_leases.c.name == LEASE,
+        platform_leases.c.holder == slot.lease.holder,
+        platform_leases.c.epoch == slot.lease.epoch,
+    )
+    if db.execute(held).first() is None:
+        return False
+    run = insert_for(db, platform_runs).values(
+        job=slot.job,
+        slot_at=slot.slot_at,
+        holder=slot.lease.holder,
+        epoch=slot.lease.epoch,
+        ran_at=clock.now(),
+    )
+    # Whoever took over in this very moment writes the same row, waits for this one, and finds the slot taken.
+    return db.execute(run.on_conflict_do_nothing().returning(platform_runs.c.job)).first() is not None
 
 
 def list_latest(db: Connection) -> list[Run]:
@@ -57,17 +167,29 @@ def list_latest(db: Connection) -> list[Run]:
     return [Run(job, slot_at) for job, slot_at in db.execute(query.order_by(platform_runs.c.job))]
 
 
-def find_lease(db: Connection) -> Lease | None:
-    """Return who holds the lease now, or None when it has run out."""
-    query = sa.select(platform_leases.c.holder, platform_leases.c.epoch).where(
-        platform_leases.c.name == LEASE, platform_leases.c.until_seconds >= database_seconds(db)
+def due(latest: datetime | None, every: timedelta, now: datetime) -> list[datetime]:
+    """Return the slots after the latest that have begun by now, oldest first; a new job begins with the present one."""
+    present = (now - _EPOCH) // every
+    behind = 1 if latest is None else present - (latest - _EPOCH) // every
+    return [_EPOCH + number * every for number in range(present - min(behind, CATCH_UP) + 1, present + 1)]
+
+
+def forget_runs(database: Database) -> int:
+    """Forget slots older than a week, but never a job's latest; return how many."""
+    return database.transact(_forget_runs)
+
+
+def _forget_runs(db: Connection) -> int:
+    later = platform_runs.alias()
+    old = platform_runs.c.slot_at < clock.now() - KEPT
+    followed = sa.select(later.c.job).where(
+        later.c.job == platform_runs.c.job, later.c.slot_at > platform_runs.c.slot_at
     )
-    row = db.execute(query).first()
-    return None if row is None else Lease(*row)
+    return db.execute(platform_runs.delete().where(old, followed.exists())).rowcount
 
 
-def database_seconds(db: Connection) -> sa.ColumnElement[float]:
+def _database_seconds(db: Connection) -> sa.ColumnElement[float]:
     """Return the SQL for seconds since 1970 on the database's clock."""
     if db.dialect.name == "sqlite":
-        return sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Double)
+        return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Double)
     return sa.literal_column("extract(epoch FROM clock_timestamp())::double precision", sa.Double)

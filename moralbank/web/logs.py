@@ -47,11 +47,11 @@ class _ToStructlog(logging.Handler):
     """Carries the lines of libraries over, without the messages of the faults they quote."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fault = _place(record.exc_info[1]) if record.exc_info else {}
+        fault = place(record.exc_info[1]) if record.exc_info else {}
         log.log(record.levelno, record.getMessage(), logger=record.name, **fault)
 
 
-def _place(fault: BaseException | None) -> dict[str, Any]:
+def place(fault: BaseException | None) -> dict[str, Any]:
     if fault is None:
         return {}
     frames = traceback.extract_tb(fault.__traceback__)
@@ -99,7 +99,7 @@ def _log_fault(
     exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
 ) -> None:
     """Stand in for Flask's own line, which holds the path and the fault's message."""
-    log.error("fault", method=request.method, route=route(), **_place(exc_info[1]))
+    log.error("fault", method=request.method, route=route(), **place(exc_info[1]))
 
 
 def init_app(app: Flask) -> None:

@@ -1,0 +1,153 @@
+"""The periodic work of the bank: `python -m moralbank.scheduler`, any number of which may run; one of them works.
+
+Beside app.py and cli.py the only module that knows every package. APScheduler is only its clock: what is due, and
+who may do it, is in the database (slots.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from moralbank import clock, ids, slots
+from moralbank.activities import jobs as activities
+from moralbank.config import database_url
+from moralbank.db import Database
+from moralbank.redemptions import jobs as redemptions
+from moralbank.residents import jobs as residents
+from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
+from moralbank.supervised import end_with_supervisor
+from moralbank.web import logs
+
+log = structlog.get_logger("moralbank.scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Periodic work. It sweeps up all that is due, and does no harm when there is nothing."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Database], object]
+
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+JOBS = (
+    Job("activities.close_forgotten", MINUTE, activities.close_forgotten),
+    Job("activities.purge_receipts", HOUR, activities.purge_receipts),
+    Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),
+    Job("residents.continue_imports", MINUTE, residents.continue_imports),
+    Job("residents.forget_previews", DAY, residents.forget_previews),
+    Job("platform.forget_runs", DAY, slots.forget_runs),
+)
+
+TICK_SECONDS = 5.0
+#: How long the others wait for a holder that is silent; one that stops in good order lets go at once.
+LEASE_SECONDS = 20.0
+
+
+class Scheduler:
+    """One process's part: at each tick it keeps the lease, if it can, and runs the slots that are due."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job], lease_seconds: float = LEASE_SECONDS) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._lease_seconds = lease_seconds
+        self._holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{ids.token(8)}"
+        self._lease: Lease | None = None
+        self._stopping = Event()
+
+    def tick(self) -> None:
+        """Run every slot that is due, while this process holds the lease."""
+        for job in self._jobs:
+            if not self._hold():
+                return
+            with self._database.reading() as db:
+                latest = {run.job: run.slot_at for run in slots.list_latest(db)}.get(job.name)
+            for slot_at in slots.due(latest, job.every, clock.now()):
+                lease = self._hold()
+                if lease is None or not self._run(job, Slot(job.name, slot_at, lease)):
+                    break
+
+    def stop(self, *_signal: object) -> None:
+        """Begin no further slot."""
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """Wait until stop() was called."""
+        self._stopping.wait()
+
+    def release(self) -> None:
+        """Let another process take over at once."""
+        if self._lease:
+            self._database.transact(slots.release_lease, self._lease)
+            self._lease = None
+
+    def _hold(self) -> Lease | None:
+        if self._stopping.is_set():
+            return None
+        lease = slots.hold_lease(self._database, self._holder, self._lease_seconds)
+        if lease and (self._lease is None or lease.epoch != self._lease.epoch):
+            log.info("lease", epoch=lease.epoch)
+        self._lease = lease
+        return lease
+
+    def _run(self, job: Job, slot: Slot) -> bool:
+        """Run one slot and tell whether to go on; what failed is tried again at the next tick, its slot still due."""
+        database = SlotDatabase(self._database, slot)
+        try:
+            found = job.run(database)
+            database.end()
+        except SlotTaken:
+            return False
+        except Exception as fault:
+            # The outermost edge: one job's fault must not keep the others from their work.
+            log.error("job failed", job=job.name, slot=slot.slot_at.isoformat(), **logs.place(fault))
+            return False
+        log.info("job", job=job.name, slot=slot.slot_at.isoformat(), found=found if isinstance(found, int) else None)
+        return True
+
+
+def run(database: Database, jobs: Sequence[Job], tick_seconds: float, lease_seconds: float) -> None:
+    """Work until SIGTERM or SIGINT, finish the slot in hand, and let another process take over."""
+    logs.configure()
+    scheduler = Scheduler(database, jobs, lease_seconds)
+    signal.signal(signal.SIGTERM, scheduler.stop)
+    signal.signal(signal.SIGINT, scheduler.stop)
+    # A tick that takes longer than its period is no fault: the next finds what is due.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    ticks = BackgroundScheduler(timezone="UTC")
+    ticks.add_job(
+        scheduler.tick,
+        "interval",
+        seconds=tick_seconds,
+        next_run_time=clock.now(),
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=None,
+    )
+    ticks.start()
+    scheduler.wait()
+    ticks.shutdown()
+    scheduler.release()
+    database.dispose()
+
+
+def main() -> None:
+    """Run the bank's jobs on the database that DATABASE_URL names."""
+    end_with_supervisor()
+    run(Database(database_url(os.environ)), JOBS, TICK_SECONDS, LEASE_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
