@@ -11,6 +11,7 @@ from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.errors import N_, Invalid, fill
 from moralbank.residents import import_queries, importing, jobs
+from moralbank.residents import queries as residents
 from moralbank.residents.import_queries import Import, State, Tally, Verdict
 from moralbank.residents.roster_refused import write_refused
 from moralbank.residents.roster_verdicts import Reason
@@ -85,7 +86,8 @@ def show(import_id: int) -> str:
         found = import_queries.list_rows(db, import_id, verdict=verdict, after_row=after_row, limit=PAGE_ROWS + 1)
         branch = branches.get_branch(db, roster.branch_id)
         actors = actor_names(db, {roster.uploaded_by, roster.confirmed_by or roster.uploaded_by})
-    rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+        rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+        people = residents.residents_by_id(db, [row.resident_id for row in rows if row.resident_id])
     return render_template(
         "residents/import.html",
         roster=roster,
@@ -95,6 +97,7 @@ def show(import_id: int) -> str:
         points=sum(line.opening_points for line in tallies if line.verdict is Verdict.TAKE),
         why=[line for line in tallies if line.verdict in (Verdict.REFUSE, Verdict.SKIP)],
         rows=rows,
+        people=people,
         chosen=chosen,
         after_row=after_row,
         next_url=url_for(".show", import_id=import_id, verdict=chosen or None, after=rows[-1].sheet_row)
