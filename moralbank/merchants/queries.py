@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -189,3 +190,9 @@ def _stocked() -> sa.Select[tuple[object, ...]]:
 def _to_stocked(row: Row[tuple[object, ...]]) -> StockedOffer:
     middle = len(_OFFER)
     return StockedOffer(Offer(*row[:middle]), Merchant(*row[middle:-1]), row[-1])  # type: ignore[arg-type]
+
+
+def merchants_by_account(db: Connection, account_ids: Collection[int]) -> dict[int, Merchant]:
+    """Return the merchants whose points arrive in these accounts, by account."""
+    rows = db.execute(sa.select(*_MERCHANT).where(merchants.c.account_id.in_(account_ids)))
+    return {row.account_id: Merchant(*row) for row in rows}

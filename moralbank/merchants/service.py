@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
-from moralbank.branches.queries import Branch
+from moralbank.branches.queries import Branch, find_branch
 from moralbank.db import insert_for
-from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken, OfferUsedUp, StatusNotNext
+from moralbank.merchants.errors import (
+    BadMerchantFile,
+    MerchantCodeTaken,
+    OfferCodeTaken,
+    OfferUsedUp,
+    StatusNotNext,
+)
 from moralbank.merchants.models import merchants, offer_months, offers
 from moralbank.merchants.queries import (
+    SETTLEMENT_MODES,
+    STATUSES,
     Merchant,
     Offer,
     find_merchant_by_code,
+    find_offer_by_code,
     get_merchant,
     get_offer,
     month_of,
@@ -138,3 +148,70 @@ def give_back_offer(db: Connection, offer_id: int, day: date) -> None:
     """Give one back to the month it was taken from."""
     one = (offer_months.c.offer_id == offer_id) & (offer_months.c.month_on == month_of(day))
     db.execute(offer_months.update().where(one).values(used=offer_months.c.used - 1))
+
+
+#: What the files of communities call a status that is named otherwise here.
+_FILE_STATUSES = {"pending": "applied"}
+_FEN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a pair of files came to; what was there already was left as it stands."""
+
+    merchants: int
+    offers: int
+    present: int
+
+
+def load_files(
+    db: Connection, merchant_rows: Iterable[Mapping[str, str]], offer_rows: Iterable[Mapping[str, str]]
+) -> Loaded:
+    """Take in the rows of merchants.csv and offers.csv; the same files again change nothing.
+
+    Raises: BadMerchantFile, naming file, line and field; then nothing was taken in.
+    """
+    known: dict[str, Merchant] = {}
+    new_merchants = new_offers = present = 0
+    for line, row in enumerate(merchant_rows, start=2):
+        merchant, is_new = _load_merchant(db, line, row)
+        known[row["code"]] = merchant
+        new_merchants, present = new_merchants + is_new, present + (not is_new)
+    for line, row in enumerate(offer_rows, start=2):
+        if row["merchant"] not in known:
+            raise BadMerchantFile(file="offers.csv", line=line, field="merchant")
+        details = _offer_details(line, row)
+        if find_offer_by_code(db, known[row["merchant"]].merchant_id, row["code"]):
+            present += 1
+        else:
+            add_offer(db, known[row["merchant"]].merchant_id, row["code"], details)
+            new_offers += 1
+    return Loaded(new_merchants, new_offers, present)
+
+
+def _load_merchant(db: Connection, line: int, row: Mapping[str, str]) -> tuple[Merchant, bool]:
+    branch = find_branch(db, row["branch"])
+    if branch is None or branch.book_id is None:
+        raise BadMerchantFile(file="merchants.csv", line=line, field="branch")
+    status = _FILE_STATUSES.get(row["status"], row["status"])
+    if status not in STATUSES:
+        raise BadMerchantFile(file="merchants.csv", line=line, field="status")
+    if row["settlement_mode"] not in SETTLEMENT_MODES:
+        raise BadMerchantFile(file="merchants.csv", line=line, field="settlement_mode")
+    if found := find_merchant_by_code(db, branch.book_id, row["code"]):
+        return found, False
+    details = MerchantDetails(row["name"], row["kind"], row["contact"], row["phone"], row["settlement_mode"])
+    return add_merchant(db, branch, row["code"], details, status=status), True
+
+
+def _offer_details(line: int, row: Mapping[str, str]) -> OfferDetails:
+    counts: dict[str, int] = {}
+    for name, least in (("points", 0), ("monthly_quota", 1), ("per_resident_per_month", 1)):
+        if not row[name].isdecimal() or int(row[name]) < least:
+            raise BadMerchantFile(file="offers.csv", line=line, field=name)
+        counts[name] = int(row[name])
+    yuan, _, rest = row["settlement_yuan"].partition(".")
+    if not (yuan.isdecimal() and (not rest or (rest.isdecimal() and len(rest) <= 2))):
+        raise BadMerchantFile(file="offers.csv", line=line, field="settlement_yuan")
+    fen = int(yuan) * _FEN + int(rest.ljust(2, "0") or 0)
+    return OfferDetails(title=row["title"], settlement_fen=fen, **counts)

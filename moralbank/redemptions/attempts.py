@@ -1,0 +1,47 @@
+"""One try at a charge from the counter: proves a card's PIN, charges, and remembers a refusal.
+
+It begins transactions, three short ones instead of a long one, so only views use it. The PIN is proven outside of
+the charge because a wrong try must be counted although the charge is undone, and because hashing takes its time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from moralbank.access.errors import WrongSecret
+from moralbank.errors import Refused
+from moralbank.redemptions import service
+from moralbank.redemptions.errors import WrongPin
+from moralbank.redemptions.numbers import Means
+from moralbank.redemptions.queries import Receipt
+from moralbank.redemptions.service import Order, Till
+from moralbank.web import auth
+from moralbank.web.db import database
+
+
+def charge(till: Till, order: Order, pin: str, key: str) -> Receipt:
+    """Charge once for the key. Raises: as service.charge does, and Locked after too many wrong PINs."""
+    try:
+        if order.means is Means.CARD_PIN:
+            order = _proven(till, order, pin, key)
+        return database().transact(service.charge, till, order, key)
+    except Refused as refusal:
+        outcome = database().transact(service.remember_refusal, till, key, order.fingerprint, refusal)
+        if isinstance(outcome, Receipt):
+            # The same key was charged while this try was being refused: that is the true result.
+            return replace(outcome, replayed=True)
+        raise outcome from None
+
+
+def _proven(till: Till, order: Order, pin: str, key: str) -> Order:
+    """Return the order with the login whose PIN was right; a key that has its answer counts no try."""
+    with database().reading() as db:
+        if service.find_outcome(db, till, key) is not None:
+            return order
+        service.check_till(db, till)
+        login_id = service.find_card_holder(db, order.number)[1]
+    try:
+        auth.prove(order.number, [login_id], pin)
+    except WrongSecret:
+        raise WrongPin from None
+    return replace(order, proven_login_id=login_id)

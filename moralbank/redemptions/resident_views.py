@@ -1,0 +1,130 @@
+"""A resident's own pages of spending: the payment code, and what can be had for points nearby."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, abort, render_template, request
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from moralbank import clock, ledger
+from moralbank.branches.queries import Branch, get_branch, list_branches
+from moralbank.merchants.queries import StockedOffer, list_offers
+from moralbank.redemptions import codes, queries
+from moralbank.residents.queries import Resident, get_resident
+from moralbank.web import pictures
+from moralbank.web.auth import allow, current
+from moralbank.web.db import database
+
+blueprint = Blueprint("spending", __name__)
+
+REFRESH_SECONDS = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An offer as one resident meets it: what is left of it, and how often they may still take it this month."""
+
+    stocked: StockedOffer
+    times_left: int
+    points_short: int
+
+    @property
+    def can_be_had(self) -> bool:
+        return self.stocked.left > 0 and self.times_left > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A branch with what its merchants give; one's own branch comes first."""
+
+    branch: Branch
+    is_own: bool
+    choices: list[Choice]
+
+
+@blueprint.get("/me/code")
+@allow("resident", scope="self")
+def hidden_code() -> str:
+    """Show the page of the payment code. There is no code in it until its button is pressed."""
+    return render_template("redemptions/code.html", issued=None)
+
+
+@blueprint.post("/me/code")
+@allow("resident", scope="self")
+def show_code() -> str:
+    """Issue a fresh payment code and show it once."""
+    issued = database().transact(codes.issue_code, _me_id())
+    return render_template(
+        "redemptions/code.html",
+        issued=issued,
+        bars=pictures.bars_svg(issued.number),
+        picture=pictures.qr_svg(issued.number),
+        seconds=codes.SHOWN_SECONDS,
+        refresh=REFRESH_SECONDS,
+        since=issued.issued_at.isoformat(),
+    )
+
+
+@blueprint.get("/me/code/paid")
+@allow("resident", scope="self")
+def paid() -> str | Response:
+    """Tell the phone that its code was paid with; 204 while it was not."""
+    since = _moment(request.args.get("since", ""))
+    with database().reading() as db:
+        receipt = queries.find_payment(db, _me_id(), since - timedelta(seconds=codes.SHOWN_SECONDS))
+    if receipt is None or receipt.charged_at < since:
+        return Response(status=204)
+    return render_template("redemptions/_paid.html", receipt=receipt)
+
+
+@blueprint.get("/me/offers")
+@allow("resident", scope="self")
+def offers() -> str:
+    """Show what the points can be changed into, at one's own station first, and never what is gone."""
+    with database().reading() as db:
+        resident = get_resident(db, _me_id())
+        points = ledger.balance(db, resident.book_id, resident.account_id, ledger.Unit.POINTS).balance
+        places = _places(db, resident, points)
+    return render_template("redemptions/offers.html", points=points, places=places)
+
+
+def _places(db: Connection, resident: Resident, points: int) -> list[Place]:
+    taken = queries.offers_taken(db, resident.resident_id)
+    by_branch: dict[int, list[Choice]] = {}
+    for stocked in list_offers(db, book_id=resident.book_id):
+        if stocked.offer.is_active and stocked.merchant.is_active:
+            offer = stocked.offer
+            times_left = max(0, offer.per_resident_per_month - taken.get(offer.offer_id, 0))
+            choice = Choice(stocked, times_left, max(0, offer.points - points))
+            by_branch.setdefault(stocked.merchant.branch_id, []).append(choice)
+    own = get_branch(db, resident.branch_id)
+    others = (branch for branch in list_branches(db) if branch.book_id == own.book_id and branch != own)
+    return [
+        Place(branch, branch == own, sorted(by_branch[branch.branch_id], key=_first_what_can_be_had))
+        for branch in [own, *others]
+        if branch.branch_id in by_branch
+    ]
+
+
+def _first_what_can_be_had(choice: Choice) -> tuple[bool, bool, int]:
+    return (not choice.can_be_had, choice.points_short > 0, choice.stocked.offer.points)
+
+
+def _me_id() -> int:
+    resident_id = current().resident_id
+    assert resident_id is not None, "a resident's role is held by a resident's login only"
+    return resident_id
+
+
+def _moment(text: str) -> datetime:
+    """Return the instant that a page was given; one without a time zone, or too old to matter, is no page of ours."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        abort(404)
+    if moment.tzinfo is None or clock.now() - moment > timedelta(hours=1):
+        abort(404)
+    return moment

@@ -1,0 +1,245 @@
+"""The counter: charge, undo, what became of a key, the day's list and the printed receipt."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from moralbank import clock, ids
+from moralbank.access.queries import names_of
+from moralbank.branches.queries import get_branch
+from moralbank.errors import Invalid, MoralBankError, Refused
+from moralbank.merchants.queries import Merchant, get_merchant, list_merchants_by_id, list_offers
+from moralbank.redemptions import attempts, queries, service
+from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, WrongPin
+from moralbank.redemptions.queries import UNDO_SECONDS, Receipt
+from moralbank.redemptions.schemas import OrderForm, read_order
+from moralbank.redemptions.service import Till
+from moralbank.web import problems
+from moralbank.web.auth import allow, current, within_merchant
+from moralbank.web.db import database
+from moralbank.web.forms import read_form
+from moralbank.web.i18n import gettext as _
+
+blueprint = Blueprint("counter", __name__, url_prefix="/counter")
+
+#: Names the device, so that a charge is undone where it was made.
+TILL_COOKIE = "till"
+TILL_DAYS = 400
+RECENT = 8
+_TILL = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_KEY = re.compile(r"[!-~]{8,128}")
+
+Answer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stands on the right side of the counter: a receipt, a refusal, or nothing yet."""
+
+    receipt: Receipt | None = None
+    refusal: MoralBankError | None = None
+    title: str = ""
+    sentence: str = ""
+
+    @property
+    def is_question(self) -> bool:
+        return isinstance(self.refusal, ChargedJustNow)
+
+    @property
+    def keeps_number(self) -> bool:
+        """Whether the card in the scan field is still the right one."""
+        return isinstance(self.refusal, WrongPin) or getattr(self.refusal, "field", "") == "pin"
+
+
+@blueprint.get("")
+@allow("operator", scope="merchant")
+def show() -> Answer:
+    """Show the counter, with the receipt that the last act led to."""
+    till = _till()
+    done = request.args.get("done", type=int)
+    if done is None:
+        return _page(till, Shown())
+    with database().reading() as db:
+        receipt = queries.get_receipt(db, done, till.merchant_id)
+    return _page(till, Shown(receipt=receipt))
+
+
+@blueprint.post("/charges")
+@allow("operator", scope="merchant")
+def charge() -> Answer:
+    """Charge a resident; the answer is the counter with the receipt, or with the refusal and what was typed."""
+    till = _till()
+    try:
+        key = _key()
+        order, pin = read_order(read_form(OrderForm))
+        receipt = attempts.charge(till, order, pin, key)
+    except MoralBankError as refusal:
+        return _page(till, _refused(refusal)), refusal.status
+    return redirect(_counter_url(till, done=receipt.charge_id), 303)
+
+
+@blueprint.post("/charges/<int:charge_id>/undo")
+@allow("operator", scope="merchant")
+def undo(charge_id: int) -> Answer:
+    """Undo a charge of a moment ago."""
+    till = _till()
+    try:
+        receipt = database().transact(service.undo, till, charge_id)
+    except MoralBankError as refusal:
+        return _page(till, _refused(refusal)), refusal.status
+    return redirect(_counter_url(till, done=receipt.charge_id), 303)
+
+
+@blueprint.get("/outcome")
+@allow("operator", scope="merchant")
+def outcome() -> Answer:
+    """Tell what became of a key whose answer was lost; 404 while nothing has come with it."""
+    till = _till()
+    key = _key()
+    with database().reading() as db:
+        found = service.find_outcome(db, till, key)
+    if found is None:
+        return render_template("redemptions/unknown.html", key=key, merchant_id=till.merchant_id), 404
+    return _told(till, found)
+
+
+@blueprint.post("/outcome")
+@allow("operator", scope="merchant")
+def close_key() -> Answer:
+    """Say for good what became of a key; from now on one that never came can't come."""
+    till = _till()
+    return _told(till, database().transact(service.close_key, till, _key()))
+
+
+@blueprint.get("/day")
+@allow("operator", scope="merchant")
+def day() -> str:
+    """List a day's charges at this merchant with their totals."""
+    till = _till()
+    on = _asked_day()
+    before_id = request.args.get("before", type=int)
+    with database().reading() as db:
+        merchant = get_merchant(db, till.merchant_id)
+        totals = queries.day_totals(db, [till.merchant_id], on)
+        receipts = queries.list_receipts(db, [till.merchant_id], on, before_id=before_id, limit=100)
+        names = names_of(db, {receipt.operator_id for receipt in receipts})
+    return render_template(
+        "redemptions/day.html",
+        merchant=merchant,
+        on=on,
+        today=clock.today(),
+        totals=totals,
+        receipts=receipts,
+        names=names,
+        next_before=receipts[-1].charge_id if len(receipts) == 100 else None,
+    )
+
+
+@blueprint.get("/receipts/<int:charge_id>")
+@allow("operator", scope="merchant")
+def receipt(charge_id: int) -> str:
+    """Show one receipt, made to be printed 80 mm wide."""
+    till = _till()
+    with database().reading() as db:
+        found = queries.get_receipt(db, charge_id, till.merchant_id)
+        branch = get_branch(db, get_merchant(db, found.merchant_id).branch_id)
+        operator = names_of(db, [found.operator_id]).get(found.operator_id, "")
+    return render_template("redemptions/receipt.html", receipt=found, branch=branch, operator=operator)
+
+
+@blueprint.after_request
+def _remember_till(response: Response) -> Response:
+    """Name the device by a cookie, the first time it shows the counter."""
+    if "new_till" in g:
+        response.set_cookie(
+            TILL_COOKIE,
+            g.new_till,
+            max_age=TILL_DAYS * 86400,
+            path="/counter",
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+    return response
+
+
+def _till() -> Till:
+    """Return the operator's till: the merchant asked for, or the only or first one. Raises: OutOfScope."""
+    principal = current()
+    merchant_id = request.values.get("merchant", type=int) or principal.merchant_ids()[0]
+    within_merchant(merchant_id)
+    terminal = request.cookies.get(TILL_COOKIE, "")
+    if not _TILL.fullmatch(terminal):
+        terminal = g.new_till = ids.token(16)
+    return Till(merchant_id, principal.login_id, terminal, principal.resident_id)
+
+
+def _key() -> str:
+    """Return the key of this act. Raises: KeyMissing."""
+    key = request.values.get("key", "")
+    if not _KEY.fullmatch(key):
+        raise KeyMissing
+    return key
+
+
+def _counter_url(till: Till, **arguments: object) -> str:
+    if len(current().merchant_ids()) > 1:
+        arguments["merchant"] = till.merchant_id
+    return url_for("counter.show", **arguments)
+
+
+def _told(till: Till, found: Receipt | Refused) -> str:
+    """Show the true result of a key. It is an answer to a question, so a refusal told is no refused request."""
+    return _page(till, Shown(receipt=found) if isinstance(found, Receipt) else _refused(found))
+
+
+def _refused(refusal: MoralBankError) -> Shown:
+    sentence = problems.sentence(refusal)
+    if isinstance(refusal, Invalid) and refusal.errors:
+        sentence = " ".join(text for texts in refusal.errors.values() for text in texts)
+    return Shown(refusal=refusal, title=_(refusal.title), sentence=sentence)
+
+
+def _page(till: Till, shown: Shown) -> str:
+    today = clock.today()
+    with database().reading() as db:
+        shops = list_merchants_by_id(db, current().merchant_ids())
+        offers = [stocked for stocked in list_offers(db, merchant_id=till.merchant_id) if stocked.offer.is_active]
+        totals = queries.day_totals(db, [till.merchant_id], today)
+        recent = queries.list_receipts(db, [till.merchant_id], today, limit=RECENT)
+    return render_template(
+        "redemptions/counter.html",
+        merchant=shops[till.merchant_id],
+        shops=_others(shops, till),
+        offers=offers,
+        shown=shown,
+        given=request.form if shown.refusal is not None else {},
+        may_undo=_may_undo(till, shown.receipt),
+        undo_seconds=UNDO_SECONDS,
+        key=ids.token(16),
+        totals=totals,
+        recent=recent,
+    )
+
+
+def _others(shops: dict[int, Merchant], till: Till) -> list[Merchant]:
+    return [shop for shop in shops.values() if shop.merchant_id != till.merchant_id]
+
+
+def _may_undo(till: Till, receipt: Receipt | None) -> bool:
+    if receipt is None or not receipt.undo_seconds:
+        return False
+    return (receipt.operator_id, receipt.terminal) == (till.operator_id, till.terminal)
+
+
+def _asked_day() -> date:
+    """Return the day asked for in the address, or today when it names none."""
+    try:
+        return min(date.fromisoformat(request.args.get("on", "")), clock.today())
+    except ValueError:
+        return clock.today()

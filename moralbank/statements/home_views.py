@@ -1,0 +1,64 @@
+"""The site's first page, which leads everybody to where they begin, and the resident's home."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template
+from werkzeug.wrappers import Response
+
+from moralbank import clock
+from moralbank.activities import queries as activities
+from moralbank.ledger import Unit
+from moralbank.residents.queries import get_resident
+from moralbank.statements import queries
+from moralbank.statements.views import shown_line
+from moralbank.web.auth import allow, current, principal_or_none, public
+from moralbank.web.db import database
+
+blueprint = Blueprint("home", __name__)
+
+LINES = 5
+SESSIONS = 3
+#: Where each role begins its day; the first that is held counts.
+FIRST_PAGES = (
+    ("operator", "/counter"),
+    ("staff", "/staff/activities"),
+    ("auditor", "/audit"),
+    ("resident", "/me"),
+)
+
+
+@blueprint.get("/")
+@public
+def first_page() -> Response:
+    """Lead everybody to where they begin."""
+    principal = principal_or_none()
+    if principal is None:
+        return redirect("/login", 303)
+    return redirect(next((path for role, path in FIRST_PAGES if principal.has(role)), "/sessions"), 303)
+
+
+@blueprint.get("/me")
+@allow("resident", scope="self")
+def home() -> str:
+    """Show what a resident has, what to do next, and what moved last."""
+    resident_id = current().resident_id
+    assert resident_id is not None, "a resident's role is held by a resident's login only"
+    with database().reading() as db:
+        resident = get_resident(db, resident_id)
+        book = queries.passbook(db, queries.owner_of_resident(db, resident), Unit.POINTS)
+        coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
+        signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
+    return render_template(
+        "statements/home.html",
+        book=book,
+        lines=[shown_line(line) for line in book.lines[:LINES]],
+        coming=coming,
+        mine={session_id: signup.state for session_id, signup in signups.items()},
+    )
+
+
+@blueprint.get("/me/scan")
+@allow("resident", scope="self")
+def how_to_scan() -> str:
+    """Say how to check in at an activity: with the phone's own scanner, since no page here needs the camera."""
+    return render_template("statements/how_to_scan.html")
