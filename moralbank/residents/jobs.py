@@ -13,6 +13,7 @@ from itertools import islice
 from typing import IO, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.branches import queries as branches
@@ -21,6 +22,7 @@ from moralbank.db import Database
 from moralbank.errors import MoralBankError
 from moralbank.residents import importing, roster
 from moralbank.residents.import_queries import State, list_quiet
+from moralbank.residents.roster import Sheet
 
 #: A running import that wrote nothing for so long has lost its process.
 QUIET = timedelta(seconds=60)
@@ -32,39 +34,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def read_roster(
-    database: Database,
-    branch: Branch,
-    stream: IO[bytes],
-    file_name: str,
-    *,
-    actor: str,
-    progress: Callable[[int], object] = lambda rows: None,
-) -> int:
+def read_roster(database: Database, branch: Branch, stream: IO[bytes], file_name: str, *, actor: str) -> int:
     """Read a roster for a branch and those below it, and return the import whose preview it opens.
 
-    progress is told how many more rows were read.
-    Raises (in the order checked): BranchWithoutBook, what roster.read and its rows raise.
+    Raises (in the order checked): what roster.read raises, BranchWithoutBook, what the rows raise.
     """
     with database.reading() as db:
-        names = _names(branches.list_branches(db, branch.branch_id), branch.book_id)
-    sheet = roster.read(stream, file_name, names)
-    import_id = database.transact(
-        importing.begin_import,
-        branch,
-        file_name=file_name,
-        file_format=sheet.file_format,
-        header=sheet.header,
-        actor=actor,
-    )
+        sheet = _sheet(db, branch, stream, file_name)
+    import_id = database.transact(_begin, branch, sheet, file_name, actor)
     try:
         for page in _pages(sheet, importing.PAGE_ROWS):
             database.transact(importing.add_rows, import_id, page)
-            progress(len(page))
     except MoralBankError:
         database.transact(importing.drop_import, import_id)
         raise
     database.transact(importing.end_reading, import_id)
+    return import_id
+
+
+def read_at_once(db: Connection, branch: Branch, stream: IO[bytes], file_name: str, *, actor: str) -> int:
+    """As read_roster, for a small file and within the caller's transaction."""
+    sheet = _sheet(db, branch, stream, file_name)
+    import_id = _begin(db, branch, sheet, file_name, actor)
+    for page in _pages(sheet, importing.PAGE_ROWS):
+        importing.add_rows(db, import_id, page)
+    importing.end_reading(db, import_id)
     return import_id
 
 
@@ -102,6 +96,16 @@ def forget_previews(database: Database) -> int:
     for import_id in left:
         database.transact(importing.drop_import, import_id)
     return len(left)
+
+
+def _sheet(db: Connection, branch: Branch, stream: IO[bytes], file_name: str) -> Sheet:
+    names = _names(branches.list_branches(db, branch.branch_id), branch.book_id)
+    return roster.read(stream, file_name, names)
+
+
+def _begin(db: Connection, branch: Branch, sheet: Sheet, file_name: str, actor: str) -> int:
+    texts = {"file_name": file_name, "file_format": sheet.file_format}
+    return importing.begin_import(db, branch, header=sheet.header, actor=actor, **texts)
 
 
 def _import_page(database: Database, import_id: int) -> int:

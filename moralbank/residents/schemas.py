@@ -12,6 +12,7 @@ from marshmallow import fields, validate
 from moralbank import clock
 from moralbank.errors import N_
 from moralbank.residents import roster_cells as cells
+from moralbank.residents.import_queries import State, Verdict
 from moralbank.residents.values import CARD_DIGITS, Consent, Status
 
 _LARGEST_WHOLE = 2**53 - 1
@@ -159,3 +160,50 @@ class CardOut(ma.Schema):
     issued_at = fields.AwareDateTime(required=True)
     revoked_at = fields.AwareDateTime(required=True, allow_none=True)
     revoke_reason = fields.String(required=True, allow_none=True)
+
+
+class ConsentOut(ma.Schema):
+    """One time of having agreed: from given_at until withdrawn_at, or until now."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(list(Consent)))
+    given_at = fields.AwareDateTime(required=True)
+    withdrawn_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class RosterOut(ma.Schema):
+    """A roster on its way in, with its rows counted by verdict."""
+
+    import_id = fields.Integer(required=True)
+    branch_id = fields.Integer(required=True)
+    state = fields.String(required=True, validate=validate.OneOf(list(State)))
+    uploaded_at = fields.AwareDateTime(required=True)
+    confirmed_at = fields.AwareDateTime(required=True, allow_none=True)
+    finished_at = fields.AwareDateTime(required=True, allow_none=True)
+    done_rows = fields.Integer(required=True)
+    take = fields.Integer(required=True)
+    here = fields.Integer(required=True)
+    refuse = fields.Integer(required=True)
+    skip = fields.Integer(required=True)
+
+
+class RosterRowOut(ma.Schema):
+    """One row of a roster with its verdict, and what is wrong with it."""
+
+    class ReasonOut(ma.Schema):
+        """Why a row is not taken."""
+
+        code = fields.String(required=True)
+        column = fields.String(required=True, allow_none=True)
+        first_row = fields.Integer(required=True, allow_none=True)
+
+    sheet_row = fields.Integer(required=True)
+    verdict = fields.String(required=True, validate=validate.OneOf(list(Verdict)))
+    reasons = fields.List(fields.Nested(ReasonOut), required=True)
+    opening_points = fields.Integer(required=True)
+    resident_id = fields.Integer(required=True, allow_none=True)
+
+
+class RosterRowQuery(ma.Schema):
+    """Which rows to list."""
+
+    verdict = fields.String(load_default=None, validate=validate.OneOf(list(Verdict)))
