@@ -6,6 +6,7 @@ Loads no Flask itself. Speaks to the person at the terminal; the children write 
 from __future__ import annotations
 
 import argparse
+import http.client
 import os
 import secrets
 import shutil
@@ -15,12 +16,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from types import FrameType
 
-from moralbank.config import database_url
+from moralbank.config import Config
 from moralbank.supervised import SUPERVISOR
 
 _STOP_SECONDS = 9
@@ -31,12 +30,12 @@ _QUICK_DEATHS_MAX = 5
 class Child:
     """One process that should always run, and how often it has lately failed to."""
 
-    def __init__(self, name: str, words: list[str]) -> None:
+    def __init__(self, name: str, words: list[str], *, after_seconds: float = 0) -> None:
         self.name = name
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
-        self._next_start_at = 0.0
+        self._next_start_at = time.monotonic() + after_seconds
         self.quick_deaths = 0
 
     def keep_running(self) -> None:
@@ -83,14 +82,16 @@ def main() -> int:
     shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
     var = _make_var()
-    url = database_url()
+    url = Config.from_env().database_url  # A setting that can't be meant is refused here, once, not by every worker.
     _ready_database(url, demo=options.demo)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_make_metrics(var))
     os.environ[SUPERVISOR] = str(os.getpid())
     workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
     bind = f"[{options.host}]:{options.port}" if ":" in options.host else f"{options.host}:{options.port}"
     web = ["-m", "gunicorn", "-c", "python:moralbank.gunicorn_conf", "--bind", bind, "--workers", str(workers)]
-    children = [Child("web server", web), Child("scheduler", ["-m", "moralbank.scheduler"])]
+    # The scheduler lets the web server, which somebody is waiting for, have the processor first.
+    scheduler = Child("scheduler", ["-m", "moralbank.scheduler"], after_seconds=2)
+    children = [Child("web server", web), scheduler]
     threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
     return _run(children)
 
@@ -193,13 +194,17 @@ def _ready_database(url: str, *, demo: bool) -> None:
 
 def _announce(host: str, port: int) -> None:
     """Say where the bank is once it answers."""
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     while True:
+        probe = http.client.HTTPConnection(host, port, timeout=5)  # Unlike urllib, it asks no proxy.
         try:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310 - always http
-                break
-        except (OSError, urllib.error.HTTPError):
-            time.sleep(0.1)
+            probe.request("GET", "/healthz")
+            probe.getresponse()
+            break
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        finally:
+            probe.close()
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _say(f"道德银行已开门 · the bank is open: {address}  (Ctrl-C 停止 · stops it)")
 
 

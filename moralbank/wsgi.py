@@ -5,4 +5,8 @@ from __future__ import annotations
 from moralbank.app import create_app
 from moralbank.config import Config
 
-app = create_app(Config.from_env())
+try:
+    app = create_app(Config.from_env())
+except SystemExit as refusal:
+    # gunicorn would start a worker that exits again and again; an error while loading makes it give up.
+    raise RuntimeError(str(refusal)) from refusal

@@ -1,0 +1,165 @@
+"""scripts/serve's second half, run as the process it is: it starts, mends, refuses and stops."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+_PATIENCE_SECONDS = 30
+
+
+class Bank:
+    """A supervisor of its own directory and port, what it printed, and what it started."""
+
+    def __init__(self, var: Path, database_url: str | None = None) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.var = var
+        self.output = var.with_suffix(".log")
+        environment = dict(os.environ, MORALBANK_VAR=str(var))
+        environment.pop("DATABASE_URL", None)
+        if database_url:
+            environment["DATABASE_URL"] = database_url
+        words = [sys.executable, "-m", "moralbank.supervisor", "--port", str(self.port)]
+        with self.output.open("wb") as output:
+            self.process = psutil.Popen(words, env=environment, stdout=output, stderr=output)
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def is_open(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def child(self, word: str) -> psutil.Process | None:
+        """Return the living child whose command line names `word`."""
+        for child in self.process.children():
+            with contextlib.suppress(psutil.Error):  # It ended while we looked.
+                if any(word in part for part in child.cmdline()):
+                    return child
+        return None
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=10)
+
+
+def eventually(happened: Callable[[], object], bank: Bank) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, bank.said
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def open_bank(tmp_path: Path) -> Iterator[Callable[..., Bank]]:
+    banks: list[Bank] = []
+
+    def open_one(database_url: str | None = None) -> Bank:
+        bank = Bank(tmp_path / "var", database_url)
+        banks.append(bank)
+        eventually(lambda: "is open" in bank.said, bank)
+        return bank
+
+    yield open_one
+    for bank in banks:
+        if bank.process.is_running():
+            bank.stop()
+
+
+def test_a_new_bank_opens_and_leaves_nothing_behind_when_stopped(
+    open_bank: Callable[..., Bank], database_url: str
+) -> None:
+    bank = open_bank(database_url)
+    assert bank.is_open()
+    family = bank.process.children(recursive=True)
+    assert len(family) >= 3
+    assert bank.stop() == 0
+    assert psutil.wait_procs(family, timeout=0)[1] == []
+
+
+def test_the_first_password_is_shown_once_and_the_key_is_kept_private(open_bank: Callable[..., Bank]) -> None:
+    first = open_bank()
+    assert "first administrator: admin / " in first.said
+    key = (first.var / "secret.key").read_text()
+    assert stat.S_IMODE(first.var.stat().st_mode) == 0o700
+    assert stat.S_IMODE((first.var / "secret.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((first.var / "moralbank.db").stat().st_mode) == 0o600
+    first.stop()
+    second = open_bank()
+    assert "administrator" not in second.said
+    assert (second.var / "secret.key").read_text() == key
+
+
+@pytest.mark.parametrize("word", ["gunicorn", "moralbank.scheduler"])
+def test_a_killed_child_comes_back(open_bank: Callable[..., Bank], word: str) -> None:
+    bank = open_bank()
+    eventually(lambda: bank.child(word), bank)
+    victim = bank.child(word)
+    assert victim is not None
+    victim.kill()
+    eventually(lambda: (new := bank.child(word)) and new.pid != victim.pid, bank)
+    eventually(bank.is_open, bank)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child that its parent died")
+def test_a_killed_supervisor_is_not_outlived(open_bank: Callable[..., Bank]) -> None:
+    bank = open_bank()
+    eventually(lambda: bank.child("moralbank.scheduler"), bank)
+    family = bank.process.children(recursive=True)
+    bank.process.kill()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_an_interrupt_stops_it_like_a_termination(open_bank: Callable[..., Bank]) -> None:
+    bank = open_bank()
+    bank.process.send_signal(signal.SIGINT)
+    assert bank.process.wait(timeout=10) == 0
+
+
+def test_a_taken_port_is_refused_in_one_sentence(open_bank: Callable[..., Bank], tmp_path: Path) -> None:
+    bank = open_bank()
+    words = [sys.executable, "-m", "moralbank.supervisor", "--port", str(bank.port)]
+    second = subprocess.run(
+        words, capture_output=True, text=True, env=dict(os.environ, MORALBANK_VAR=str(tmp_path / "b"))
+    )
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Can't listen on 127.0.0.1:{bank.port} (Address already in use).")
+    assert second.stdout == ""
+    assert not (tmp_path / "b").exists()
+
+
+def run_to_its_end(var: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "moralbank.supervisor", "--port", "0"]
+    environment = dict(os.environ, MORALBANK_VAR=str(var), **settings)
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=90)
+
+
+def test_a_setting_that_cannot_be_meant_is_refused_by_name(tmp_path: Path) -> None:
+    ended = run_to_its_end(tmp_path / "var", PUBLIC_URL="not an address")
+    assert ended.returncode == 1
+    assert ended.stderr == "PUBLIC_URL must begin with http:// or https://\n"
+
+
+def test_a_web_server_that_cannot_run_is_given_up_with_a_failure(tmp_path: Path) -> None:
+    ended = run_to_its_end(tmp_path / "var", GUNICORN_CMD_ARGS="--worker-class nonsense")
+    assert ended.returncode == 1
+    assert "The web server keeps failing" in ended.stdout
+    assert ended.stdout.endswith("stopped\n")
