@@ -14,6 +14,7 @@ from webargs.multidictproxy import MultiDictProxy
 
 from moralbank.errors import N_, Invalid
 from moralbank.web.errors import MalformedJson, NotJson
+from moralbank.web.forms import say
 from moralbank.web.i18n import gettext
 
 JSON = "application/json"
@@ -185,7 +186,7 @@ def _flat(messages: Any, path: str) -> Iterator[tuple[str, str]]:
         for child in messages:
             yield from _flat(child, path)
     else:
-        yield path, str(messages)
+        yield path, say(str(messages))
 
 
 def _join(path: str, name: object) -> str:

@@ -20,6 +20,12 @@ _WORDS = {
     "Not a valid date.": N_("请填一个日期，例如 2026-11-21。"),
     "Not a valid time.": N_("请填一个时间，例如 14:30。"),
     "Not a valid boolean.": N_("请选择是或否。"),
+    "Not a valid string.": N_("请填文字。"),
+    "Not a valid list.": N_("请给一个列表。"),
+    "Not a valid datetime.": N_("请给一个带时区的时刻，例如 2026-11-21T14:30:00+08:00。"),
+    "Not a valid UUID.": N_("不是有效的编号。"),
+    "Unknown field.": N_("没有这个字段。"),
+    "Invalid input type.": N_("内容的形式不对。"),
 }
 
 
@@ -54,4 +60,9 @@ def _given(loader: ma.Schema) -> Iterable[tuple[str, Any]]:
 def _in_words(messages: dict[str, Any]) -> Iterable[tuple[str, list[str]]]:
     for name, found in messages.items():
         texts = found if isinstance(found, list) else [text for texts in found.values() for text in texts]
-        yield name, [gettext(_WORDS.get(text, text)) for text in texts]
+        yield name, [say(text) for text in texts]
+
+
+def say(text: str) -> str:
+    """Return what a schema says about a field in the reader's language."""
+    return gettext(_WORDS.get(text, text))
