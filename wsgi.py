@@ -1,6 +1,5 @@
 """The WSGI entry point: `gunicorn wsgi:app`."""
 
-from moralbank.app import create_app
-from moralbank.config import Config
+from moralbank.wsgi import app
 
-app = create_app(Config.from_env())
+__all__ = ["app"]
