@@ -7,6 +7,7 @@ from datetime import date
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
 from moralbank import clock, ledger
 from moralbank.access import service as access
@@ -58,10 +59,13 @@ def enrol(db: Connection, person: Person, consents: Collection[Consent] = (), *,
     """
     book_id = _book_of(db, person.branch_id)
     _require_guardian(person.born_on, person.guardian_name, person.guardian_relation)
-    known = known_keys(db, book_id, [person.key])
-    if known:
-        raise AlreadyEnrolled(number=queries.get_resident(db, known[person.key]).number)
-    (new,) = enrol_many(db, book_id, [person], actor=actor)
+    _refuse_known(db, book_id, person.key)
+    try:
+        with db.begin_nested():
+            (new,) = enrol_many(db, book_id, [person], actor=actor)
+    except IntegrityError:
+        _refuse_known(db, book_id, person.key)  # Another desk was quicker.
+        raise
     for consent in consents:
         give_consent(db, new.resident_id, consent, actor=actor)
     note_deed(db, new.resident_id, "enrolled", actor=actor)
@@ -252,6 +256,11 @@ def _remember_key(
     owner = known_keys(db, resident.book_id, [key])[key]
     if owner != resident.resident_id:
         raise AlreadyEnrolled(number=queries.get_resident(db, owner).number)
+
+
+def _refuse_known(db: Connection, book_id: int, key: str) -> None:
+    for resident_id in known_keys(db, book_id, [key]).values():
+        raise AlreadyEnrolled(number=queries.get_resident(db, resident_id).number)
 
 
 def _book_of(db: Connection, branch_id: int) -> int:
