@@ -82,9 +82,7 @@ def _sessions() -> None:
             "(state = 'signed_off') = (signed_off_at IS NOT NULL)",
             name="ck_activities_sessions_signed_off_whole",
         ),
-        sa.CheckConstraint(
-            "state IN ('open', 'signed_off', 'cancelled')", name="ck_activities_sessions_state_known"
-        ),
+        sa.CheckConstraint("state IN ('open', 'signed_off', 'cancelled')", name="ck_activities_sessions_state_known"),
         sa.CheckConstraint("ends_at > starts_at", name="ck_activities_sessions_ends_after_start"),
         sa.ForeignKeyConstraint(
             ["activity_id"], ["activities_activities.activity_id"], name="fk_activities_sessions_activity_id"
@@ -104,9 +102,7 @@ def _signups() -> None:
         sa.Column("resident_id", BigId, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("signed_up_at", UtcDateTime, nullable=False),
-        sa.CheckConstraint(
-            "state IN ('going', 'waiting', 'cancelled')", name="ck_activities_signups_state_known"
-        ),
+        sa.CheckConstraint("state IN ('going', 'waiting', 'cancelled')", name="ck_activities_signups_state_known"),
         sa.ForeignKeyConstraint(
             ["resident_id"], ["residents_residents.resident_id"], name="fk_activities_signups_resident_id"
         ),
@@ -159,9 +155,7 @@ def _checkins() -> None:
         sa.Column("undone_at", UtcDateTime),
         sa.Column("undone_by", sa.String(64)),
         sa.CheckConstraint("direction IN ('in', 'out')", name="ck_activities_checkins_direction_known"),
-        sa.CheckConstraint(
-            "(undone_at IS NULL) = (undone_by IS NULL)", name="ck_activities_checkins_undone_whole"
-        ),
+        sa.CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="ck_activities_checkins_undone_whole"),
         sa.CheckConstraint("visit_no > 0", name="ck_activities_checkins_visit_from_one"),
         sa.ForeignKeyConstraint(
             ["resident_id"], ["residents_residents.resident_id"], name="fk_activities_checkins_resident_id"
@@ -173,9 +167,7 @@ def _checkins() -> None:
         sa.UniqueConstraint("nonce", name="uq_activities_checkins_nonce"),
     )
     op.create_index("ix_activities_checkins_resident_id", "activities_checkins", ["resident_id"])
-    op.create_index(
-        "ix_activities_checkins_session_id_device", "activities_checkins", ["session_id", "device"]
-    )
+    op.create_index("ix_activities_checkins_session_id_device", "activities_checkins", ["session_id", "device"])
     op.create_index(
         "uq_activities_checkins_one_scan",
         "activities_checkins",
@@ -218,9 +210,7 @@ def _awards() -> None:
             "session_id", "resident_id", "kind", name="uq_activities_awards_session_id_resident_id_kind"
         ),
     )
-    op.create_index(
-        "ix_activities_awards_resident_id_occurred_on", "activities_awards", ["resident_id", "occurred_on"]
-    )
+    op.create_index("ix_activities_awards_resident_id_occurred_on", "activities_awards", ["resident_id", "occurred_on"])
 
 
 def _posters() -> None:

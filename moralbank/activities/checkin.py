@@ -165,11 +165,11 @@ def check_in(db: Connection, scan: Scan) -> Answer:
     if isinstance(step, Next) and not scans and scan.override is None:
         step = _refused_place(db, session, scan.resident_id) or step
     if isinstance(step, Verdict):
-        return _standing(db, session, scan.resident_id, step, at)
+        return standing(db, session, scan.resident_id, step, at)
     doubt = _doubt(db, session, scan, step, scans)
     if not _insert(db, scan, step, at, doubt):
         return _lost_race(db, session, scan, at)
-    return _standing(db, session, scan.resident_id, _good(step.direction, doubt), at)
+    return standing(db, session, scan.resident_id, _good(step.direction, doubt), at)
 
 
 def undo(db: Connection, session_id: int, checkin_id: int, *, actor: str) -> CheckIn:
@@ -271,6 +271,24 @@ def answer(verdict: Verdict, session: Session, at: datetime, *, resident_id: int
         "capacity": session.activity.capacity,
     }
     return Answer(verdict, session, resident_id=resident_id, facts=facts)
+
+
+def standing(db: Connection, session: Session, resident_id: int, verdict: Verdict, at: datetime) -> Answer:
+    """Return the verdict with the person's last scan and minutes so far.
+
+    Who repeats a scan that waits for the leader is told again that it waits, not that all is well.
+    """
+    scans = queries.list_scans(db, session.session_id, resident_id)
+    if not scans:
+        return answer(verdict, session, at, resident_id=resident_id)
+    last = scans[-1]
+    if verdict.code == "already" and last.is_pending:
+        verdict = _good(last.direction, last.doubt)
+    said = answer(verdict, session, at, resident_id=resident_id)
+    facts = said.facts | {"minutes": presence_of(session, scans).minutes}
+    if verdict.is_good:
+        facts["at"] = last.at
+    return replace(said, scan=last, facts=facts)
 
 
 def _refused_code(db: Connection, session: Session, token: tokens.Token) -> Verdict | None:
@@ -375,7 +393,7 @@ def _lost_race(db: Connection, session: Session, scan: Scan, at: datetime) -> An
         return Answer(verdicts.EXPIRED, session, resident_id=scan.resident_id)
     is_in = scans[-1].direction is Direction.IN
     verdict = verdicts.ALREADY if is_in else verdicts.ALREADY_OUT
-    return _standing(db, session, scan.resident_id, verdict, at)
+    return standing(db, session, scan.resident_id, verdict, at)
 
 
 def _replayed(db: Connection, session: Session, scan: Scan, before: CheckIn) -> Answer:
@@ -384,19 +402,7 @@ def _replayed(db: Connection, session: Session, scan: Scan, before: CheckIn) -> 
     verdict = _good(before.direction, before.doubt)
     if verdict in (verdicts.OK, verdicts.OK_OUT):
         verdict = verdicts.REPLAYED if before.direction is Direction.IN else verdicts.REPLAYED_OUT
-    return replace(_standing(db, session, scan.resident_id, verdict, before.at), scan=before)
-
-
-def _standing(db: Connection, session: Session, resident_id: int, verdict: Verdict, at: datetime) -> Answer:
-    """Return the verdict with the person's last scan and minutes so far."""
-    scans = queries.list_scans(db, session.session_id, resident_id)
-    said = answer(verdict, session, at, resident_id=resident_id)
-    if not scans:
-        return said
-    facts = said.facts | {"minutes": presence_of(session, scans).minutes}
-    if verdict.is_good:
-        facts["at"] = scans[-1].at
-    return replace(said, scan=scans[-1], facts=facts)
+    return replace(standing(db, session, scan.resident_id, verdict, before.at), scan=before)
 
 
 def _good(direction: Direction, doubt: Doubt | None) -> Verdict:

@@ -87,11 +87,14 @@ def list_activities(
     search: str = "",
     before_id: int | None = None,
     limit: int = 50,
+    with_drafts: bool = True,
 ) -> list[Activity]:
     """List activities of the branches, newest first; before_id is the last one already seen."""
     query = sa.select(*_ACTIVITY).where(_A.branch_id.in_(branch_ids))
     if status is not None:
         query = query.where(_A.status == status)
+    if not with_drafts:
+        query = query.where(_A.status != Status.DRAFT)
     if search:
         query = query.where(
             sa.or_(

@@ -129,9 +129,10 @@ def revoke_poster(session_id: int, serial: int) -> Response:
     return redirect(url_for("staff_activities.session", session_id=session_id), 303)
 
 
-def picture(text: str, error: str) -> Markup:
+def picture(text: str, error: str, border: int = 4) -> Markup:
     """Return a QR code as SVG that scales with its place on the page."""
-    return Markup(segno.make(text, error=error, boost_error=False).svg_inline(border=4, omitsize=True))  # noqa: S704
+    code = segno.make(text, error=error, boost_error=False)
+    return Markup(code.svg_inline(border=border, omitsize=True))  # noqa: S704
 
 
 def _screen(session: Session) -> dict[str, Any]:
@@ -151,7 +152,8 @@ def _screen(session: Session) -> dict[str, Any]:
         "count": count,
         "names": [people[who].masked_name for who in last],
         "now": now,
-        "picture": picture(_url(code), "m") if code else None,
+        # The white box around it is the rest of the quiet zone, so that the code fills the screen.
+        "picture": picture(_url(code), "m", border=2) if code else None,
         "step_seconds": tokens.STEP_SECONDS,
         "code_seconds": CODE_SECONDS,
     }
@@ -175,10 +177,7 @@ def _step(db: Any, session: Session, receipt: Receipt) -> Direction | Answer | N
     step = next_scan(session, scans, receipt.scanned_at, receipt.direction)
     if isinstance(step, Next):
         return step.direction
-    said = checkin.answer(step, session, receipt.scanned_at)
-    return Answer(
-        step, session, scans[-1] if scans else None, facts=said.facts | ({"at": scans[-1].at} if scans else {})
-    )
+    return checkin.standing(db, session, principal.resident_id, step, receipt.scanned_at)
 
 
 def _result(answer: Answer) -> str:

@@ -19,7 +19,7 @@ class ActivityText(ma.Schema):
     """What an activity says."""
 
     title = fields.String(required=True, validate=validate.Length(1, 100, error=N_("活动名称要 1 到 100 个字。")))
-    rule_code = fields.String(required=True, validate=validate.Length(1, 16))
+    rule_code = fields.String(required=True, validate=validate.Length(1, 16, error=N_("请从规则表里选一条。")))
     branch_id = fields.Integer(required=True, validate=validate.Range(1, 2**53 - 1))
     place = fields.String(required=True, validate=validate.Length(1, 100, error=N_("地点要 1 到 100 个字。")))
     description = fields.String(load_default="", validate=validate.Length(max=2000, error=N_("说明最多 2000 个字。")))
@@ -84,6 +84,15 @@ class DeskScan(ma.Schema):
     override = fields.Boolean(load_default=False)
     nonce = fields.String(load_default="", validate=validate.Length(max=64))
     typed = fields.String(load_default="", validate=validate.Length(max=10))
+
+
+class ActivityQuery(ma.Schema):
+    """Which activities to list."""
+
+    status = fields.String(
+        validate=validate.OneOf([status.value for status in Status]),
+        metadata={"description": "Only activities that have got so far."},
+    )
 
 
 class ActivityOut(ma.Schema):
@@ -197,3 +206,12 @@ class AwardOut(ma.Schema):
     is_review = fields.Boolean(required=True)
     reason = fields.String(required=True)
     entry_id = fields.UUID(required=True, allow_none=True)
+
+
+class SignOffOut(ma.Schema):
+    """A signed-off session with every outcome; is_repeat: it was signed before and nothing was posted now."""
+
+    session_id = fields.Integer(required=True)
+    head_count = fields.Integer(required=True)
+    is_repeat = fields.Boolean(required=True)
+    awards = fields.List(fields.Nested(AwardOut), required=True)

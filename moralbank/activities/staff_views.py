@@ -14,7 +14,6 @@ from moralbank import clock
 from moralbank.access.queries import names_of
 from moralbank.activities import queries, service, signoff
 from moralbank.activities.errors import (
-    BadPlan,
     BadTimes,
     CodeTaken,
     HeadCountDiffers,
@@ -23,12 +22,13 @@ from moralbank.activities.errors import (
     SessionTaken,
     StillInside,
 )
+from moralbank.activities.planning import plan_of
 from moralbank.activities.schemas import ActivityText, HoursForm, NewActivityForm, SessionForm
 from moralbank.activities.signoff import Decision
-from moralbank.activities.values import Activity, Mode, Plan, Session, State, Status, Windows
+from moralbank.activities.values import Activity, Mode, Session, State, Status, Windows
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.errors import N_, Invalid, MoralBankError
-from moralbank.residents.queries import find_by_number, find_resident, residents_by_id
+from moralbank.residents.queries import find_resident, residents_by_id
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
@@ -152,9 +152,9 @@ def cancel_session(session_id: int) -> Response:
 
 
 @blueprint.route("/sessions/<int:session_id>/sign-off", methods=["GET", "POST"])
-@allow("staff", scope="branch")
+@allow("staff", "auditor", scope="branch")
 def sign_off(session_id: int) -> str | Response | tuple[str, int]:
-    """Look through the roster, doubts first, and sign; afterwards show what came of it."""
+    """Look through the roster, doubts first, and sign; afterwards show what came of it, to auditors too."""
     found = _session_in_scope(session_id)
     if request.method == "GET" or found.state is not State.OPEN:
         return _sign_off_page(found)
@@ -190,7 +190,7 @@ def _create(given: dict[str, Any]) -> Activity:
     starts_at, ends_at = _hours({name: given.pop(name) for name in ("on", "starts", "ends")})
 
     def announce(db: Connection) -> Activity:
-        activity = service.create_activity(db, _plan(db, given), actor=actor(), login_id=current().login_id)
+        activity = service.create_activity(db, plan_of(db, given), actor=actor(), login_id=current().login_id)
         service.add_session(db, activity.activity_id, starts_at, ends_at)
         return activity
 
@@ -200,21 +200,8 @@ def _create(given: dict[str, Any]) -> Activity:
 def _edit(activity: Activity, given: dict[str, Any]) -> Activity:
     within(given["branch_id"])
     return database().transact(
-        lambda db: service.edit_activity(db, activity.activity_id, _plan(db, given | {"code": activity.code}))
+        lambda db: service.edit_activity(db, activity.activity_id, plan_of(db, given | {"code": activity.code}))
     )
-
-
-def _plan(db: Connection, given: dict[str, Any]) -> Plan:
-    """Return the plan that a form or a body means; the leader is named by the eight digits on the card."""
-    number = given.pop("leader_number")
-    leader = None
-    if number:
-        book_id = get_branch(db, given["branch_id"]).book_id
-        leader = find_by_number(db, book_id, number) if book_id is not None else None
-        if leader is None:
-            raise BadPlan({"leader_number": [N_("没有这位居民，请核对居民号。")]})
-    leader_id = leader.resident_id if leader else None
-    return Plan(**given | {"mode": Mode(given["mode"]), "leader_resident_id": leader_id})
 
 
 def _saved(activity: Activity | None, save: Callable[[], Activity]) -> Response | tuple[str, int]:

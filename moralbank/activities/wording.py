@@ -37,7 +37,7 @@ DOUBT_NAMES = {
     Doubt.POSTER: N_("扫海报，要当面确认"),
     Doubt.NO_IN: N_("没有签到"),
     Doubt.NO_OUT: N_("没有签退"),
-    Doubt.SHORT: N_("不到计划的 60%"),
+    Doubt.SHORT: N_("不到计划时长的六成"),
 }
 AWARD_NAMES = {"attendance": N_("参加"), "leading": N_("带队"), "first-service": N_("首次服务")}
 _APPS = {

@@ -79,6 +79,12 @@ def test_an_answer_about_the_hours_names_them(scene: Scene) -> None:
     assert scene.scan(session, "wei", "10:00").facts["closes"] == time_of("9:30")
 
 
+def test_who_repeats_a_scan_that_waits_is_told_that_it_waits(scene: Scene) -> None:
+    session = scene.session()
+    scene.scan(session, "wei", "9:40", override="公交晚点")
+    assert scene.scan(session, "wei", "9:50").verdict.code == "pending"
+
+
 def test_staff_count_somebody_outside_the_hours_with_a_reason_and_the_leader_has_to_look(scene: Scene) -> None:
     session = scene.session()
     answer = scene.scan(session, "wei", "10:00", override="公交晚点")

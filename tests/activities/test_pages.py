@@ -336,6 +336,21 @@ def test_the_sign_off_page_lists_doubts_first_keeps_what_was_typed_and_pays_once
     assert "140" in done or "2小时20分" in done
 
 
+def test_an_auditor_reads_the_result_of_a_session_and_signs_nothing(web: Flask, scene: Scene) -> None:
+    session = scene.session()
+    scene.stay(session, "wei")
+    path = f"/staff/sessions/{session.session_id}/sign-off"
+    auditor = _signed_in(web, scene, scene.do(make_login, "auditor", scene.branches["NS"]), "11:40")
+    with clock.at(time_of("11:45")):
+        assert "签字并发放积分" not in auditor.get(path).text
+        wei = scene.people["wei"].resident_id
+        assert auditor.post(path, data={"present": wei, "head_count": "1"}).status_code == 403
+    scene.sign(session, "wei")
+    with clock.at(time_of("11:50")):
+        assert "签字结果" in auditor.get(path).text
+    assert scene.holds("wei") == (30, 150)
+
+
 def test_a_session_moves_and_is_called_off(staff: FlaskClient, scene: Scene) -> None:
     session = scene.session()
     path = f"/staff/sessions/{session.session_id}"
