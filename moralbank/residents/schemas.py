@@ -17,7 +17,7 @@ from moralbank.residents.values import CARD_DIGITS, Consent, Status
 
 _LARGEST_WHOLE = 2**53 - 1
 _ID = validate.Range(1, _LARGEST_WHOLE, error=N_("请从列表中选择。"))
-_REASON = validate.Length(1, 200, error=N_("请写下原因，最多 200 个字。"))
+_REASON_WORDS = N_("请写下原因，最多 200 个字。")
 _WORDS = {
     "empty": N_("请填写这一项。"),
     "formula": N_("不能以 =、+、- 或 @ 开头。"),
@@ -55,6 +55,14 @@ class Label(_Typed):
 
 def _length(longest: int, error: str) -> validate.Validator:
     return validate.Length(max=longest, error=error)
+
+
+def _reason() -> fields.String:
+    return fields.String(
+        required=True,
+        validate=validate.Length(1, 200, error=_REASON_WORDS),
+        error_messages={"required": _REASON_WORDS},
+    )
 
 
 def _past(on: date | None) -> None:
@@ -103,13 +111,13 @@ class StatusIn(ma.Schema):
     """What a resident becomes, and why."""
 
     status = fields.String(required=True, validate=validate.OneOf(list(Status), error=N_("请从列表中选择。")))
-    reason = fields.String(required=True, validate=_REASON)
+    reason = _reason()
 
 
 class ReasonIn(ma.Schema):
     """Why a card is put out of force."""
 
-    reason = fields.String(required=True, validate=_REASON)
+    reason = _reason()
 
 
 class ConsentIn(ma.Schema):
