@@ -259,7 +259,11 @@ function wedge(input) {
 function either(group) {
   const field = document.getElementById(group.dataset.either);
   const without = group.querySelector("input[value='']");
-  group.addEventListener("change", (event) => { if (event.target !== without) field.value = ""; });
+  if (!without) return;
+  group.addEventListener("change", (event) => {
+    if (event.target === without) field.focus();
+    else if (event.target !== field) field.value = "";
+  });
   field.addEventListener("change", () => { if (field.value) without.checked = true; });
 }
 
