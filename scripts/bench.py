@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from moralbank import db, ids, ledger
 from moralbank.ledger import AccountKind, Draft, Leg, Unit, models
+from scripts.bench_http import CLIENTS, ChargingBench
 from tests import _postgres
 
 ROUNDS = 5
@@ -35,8 +36,8 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=SECONDS)
     chosen = options.parse_args()
     print(f"Python {sys.version.split()[0]}, SQLAlchemy {sa.__version__}; {chosen.rounds} rounds of {chosen.seconds} s")
-    print("| engine | clients | bare loop /s | ledger.post /s | ratio: median (min–max) |")
-    print("|---|---|---|---|---|")
+    print("| what | engine | clients | floor /s | ours /s | ratio: median (min–max) |")
+    print("|---|---|---|---|---|---|")
     for name, engine in (("SQLite", _sqlite), ("PostgreSQL", _postgresql)):
         with engine() as url:
             db.migrate(url)
@@ -44,10 +45,18 @@ def main() -> None:
             for clients in (1, 8):
                 rows = [bench.round(clients, chosen.seconds) for _ in range(chosen.rounds)]
                 bare, post = (statistics.median(column) for column in zip(*rows, strict=True))
-                ratios = [mine / floor for floor, mine in rows]
-                spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-                print(f"| {name} | {clients} | {bare:,.0f} | {post:,.0f} | {spread} |", flush=True)
+                _row("ledger.post / bare loop", name, clients, bare, post, [mine / floor for floor, mine in rows])
             bench.close()
+        with engine() as url:
+            db.migrate(url)
+            charging = ChargingBench(url)
+            _row("HTTP charge / bare route", name, CLIENTS, *charging.run(chosen.rounds))
+            charging.close()
+
+
+def _row(what: str, engine: str, clients: int, floor: float, ours: float, ratios: list[float]) -> None:
+    spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+    print(f"| {what} | {engine} | {clients} | {floor:,.0f} | {ours:,.0f} | {spread} |", flush=True)
 
 
 @contextmanager
