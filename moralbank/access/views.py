@@ -12,7 +12,7 @@ from moralbank.access import queries, service
 from moralbank.access.errors import BadExpiry, BadTokenScopes, Locked, WrongSecret
 from moralbank.access.queries import ROLES
 from moralbank.access.schemas import ChangeSecret, NewToken
-from moralbank.errors import Invalid, MoralBankError
+from moralbank.errors import Invalid
 from moralbank.web import auth, problems
 from moralbank.web.auth import allow, current
 from moralbank.web.db import database
@@ -109,7 +109,7 @@ def _secret_form(errors: dict[str, list[str]] | None) -> str:
     return render_template("access/secret.html", login=login, errors=errors)
 
 
-def _token_errors(refusal: MoralBankError) -> dict[str, list[str]]:
+def _token_errors(refusal: Invalid) -> dict[str, list[str]]:
     field = {BadTokenScopes: "scopes", BadExpiry: "expires_on"}.get(type(refusal))
     return {field: [problems.sentence(refusal)]} if field else in_words(refusal)
 

@@ -125,7 +125,7 @@ def within(branch_id: int | None) -> None:
     Raises (in the order checked): UnknownBranch, OutOfScope.
     """
     paths: dict[int | None, str] = g.setdefault("branch_paths", {None: queries.EVERYWHERE})
-    if branch_id not in paths:
+    if branch_id is not None and branch_id not in paths:
         with database().reading() as db:
             paths[branch_id] = get_branch(db, branch_id).path
     if not current().covers(paths[branch_id], *acting_roles()):

@@ -124,7 +124,7 @@ def test_a_token_is_shown_once_and_works_and_is_stopped(client, app, database, t
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"scopes": ["audit:read"]}, "不能超出您自己的角色"),
+        ({"scopes": ["charges:write"]}, "不能超出您自己的角色"),
         ({"scopes": ["everything"]}, "不能超出您自己的角色"),
         ({"scopes": []}, "请填写这一项"),
         ({"days": 0}, "明天到一年"),

@@ -1,0 +1,139 @@
+"""Four places with one of everything in each, for the walk over all routes.
+
+`home` is where the walkers hold their roles, and `hub` the hub above it; `sibling` is another station of that hub, so
+of the same book; `stranger` has another hub and another book, and everybody and every shop there bears the name
+STRANGER. (What activities there are is public.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from moralbank import clock, ids, ledger
+from moralbank.access import queries as access
+from moralbank.access import service as access_service
+from moralbank.access.service import GrantDraft
+from moralbank.activities import service as activities
+from moralbank.activities.values import Plan
+from moralbank.branches.queries import Branch
+from moralbank.earning import load_rules, packaged_rules
+from moralbank.merchants import service as merchants
+from moralbank.merchants.service import MerchantDetails, OfferDetails
+from moralbank.redemptions import codes
+from moralbank.redemptions import service as redemptions
+from moralbank.redemptions.numbers import Means
+from moralbank.redemptions.service import Order, Till
+from moralbank.residents import importing
+from moralbank.residents import service as residents
+from moralbank.residents.enrolment import Person
+from moralbank.residents.queries import Resident
+from tests._people import MadeLogin, make_branch_tree, make_login
+
+STRANGER = "外客"
+ROLES = ("resident", "operator", "staff", "auditor", "admin")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of everything that a route can name, at one branch."""
+
+    branch: Branch
+    #: Who walks, by role.
+    walkers: dict[str, MadeLogin]
+    resident: Resident
+    #: What a parameter stands for: nobody who walks, so that suspending or resetting it stops no walk.
+    values: dict[str, Any]
+
+
+def make_world(db: Connection) -> dict[str, Place]:
+    """Make the places."""
+    tree = make_branch_tree(db)
+    load_rules(db, packaged_rules(), actor="system", consultation="居民议事会通过")
+    return {
+        "hub": _place(db, tree["NS-00"], "王", 4),
+        "home": _place(db, tree["NS-01"], "张", 1),
+        "sibling": _place(db, tree["NS-02"], "李", 2),
+        "stranger": _place(db, tree["XX-01"], STRANGER, 3),
+    }
+
+
+def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
+    resident = residents.enrol(db, Person(f"{name}桂英", branch.branch_id, f"1380000000{n}"), actor="system")
+    neighbour = residents.enrol(db, Person(f"{name}秀兰", branch.branch_id), actor="system")
+    entry_id = _give_points(db, resident)
+    details = MerchantDetails(f"{name}记粮店", "便利店", f"{name}老板", f"1390000000{n}", "donated")
+    shop = merchants.add_merchant(db, branch, f"M00{n}", details, status="active")
+    offer = merchants.add_offer(db, shop.merchant_id, f"O00{n}", OfferDetails(f"{name}记大米", 10, 60, 5, 500))
+    walkers = {
+        role: make_login(
+            db,
+            role,
+            branch,
+            shop.merchant_id if role == "operator" else None,
+            resident.resident_id if role == "resident" else None,
+        )
+        for role in ROLES
+    }
+    activity = activities.create_activity(
+        db, Plan(title="河岸清洁", rule_code="V01", branch_id=branch.branch_id, place="河边"), actor="system"
+    )
+    starts_at = clock.now() + timedelta(days=2)
+    session = activities.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(hours=2))
+    activities.publish_activity(db, activity.activity_id)
+    poster = activities.print_poster(db, session.session_id, actor="system")
+    till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
+    order = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
+    receipt = redemptions.charge(db, till, order, ids.token(12))
+    spare = access_service.open_login(db, f"spare-{n}", f"{name}备用", [GrantDraft("staff", branch.branch_id)], by=None)
+    grant_id = access.get_login(db, spare.login_id).grants[0].grant_id
+    return Place(
+        branch,
+        walkers,
+        resident,
+        {
+            "account": neighbour.account_id,
+            "activity_id": activity.activity_id,
+            "session_id": session.session_id,
+            "serial": poster.serial,
+            "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
+            "branch_id": branch.branch_id,
+            "charge_id": receipt.charge_id,
+            "entry_id": entry_id,
+            "grant_id": grant_id,
+            "import_id": _roster(db, branch),
+            "login_id": spare.login_id,
+            "merchant_id": shop.merchant_id,
+            "offer_id": offer.offer_id,
+            "resident_id": neighbour.resident_id,
+        },
+    )
+
+
+def _roster(db: Connection, branch: Branch) -> int:
+    """Open the preview of a roster without rows."""
+    header = ["姓名", "手机号"]
+    import_id = importing.begin_import(
+        db, branch, file_name="名单.csv", file_format="csv", header=header, actor="system"
+    )
+    importing.end_reading(db, import_id)
+    return import_id
+
+
+def _give_points(db: Connection, resident: Resident) -> UUID:
+    opening = ledger.internal_account(db, resident.book_id, ledger.AccountKind.OPENING)
+    legs = (
+        ledger.Leg(opening, ledger.Unit.POINTS, -100),
+        ledger.Leg(resident.account_id, ledger.Unit.POINTS, 100),
+    )
+    posted = ledger.post(
+        db,
+        ledger.Draft(
+            resident.book_id, "opening", legs, key=ids.token(8), actor="system", branch=resident.branch_id, grade="D"
+        ),
+    )
+    return posted.entry_id
