@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from moralbank import clock
 from moralbank.activities import queries, tokens, verdicts
-from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan
+from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan, UnknownSession
 from moralbank.activities.models import activities, checkins, receipts, sessions
 from moralbank.activities.presence import Next, next_scan, presence_of
 from moralbank.activities.values import (
@@ -149,11 +149,10 @@ def check_in(db: Connection, scan: Scan) -> Answer:
     """
     if scan.override is not None and not scan.override.strip():
         raise ReasonMissing({"reason": [ReasonMissing.sentence]})
-    session = queries.find_session(db, scan.session_id)
-    if session is None:
+    try:
+        session = queries.lock_session(db, scan.session_id, read=True)
+    except UnknownSession:
         return Answer(verdicts.UNKNOWN, resident_id=scan.resident_id)
-    # Only a full house needs the scans one by one; else they only keep the sign-off out.
-    session = queries.lock_session(db, scan.session_id, read=session.activity.capacity is None)
     at = scan.at or clock.now()
     before = queries.find_scan_by_nonce(db, scan.nonce)
     if before is not None:
@@ -165,11 +164,12 @@ def check_in(db: Connection, scan: Scan) -> Answer:
     if isinstance(step, Next) and not scans and scan.override is None:
         step = _refused_place(db, session, scan.resident_id) or step
     if isinstance(step, Verdict):
-        return standing(db, session, scan.resident_id, step, at)
+        return _with_scans(session, scan.resident_id, step, at, scans)
     doubt = _doubt(db, session, scan, step, scans)
-    if not _insert(db, scan, step, at, doubt):
+    counted = _insert(db, scan, step, at, doubt)
+    if counted is None:
         return _lost_race(db, session, scan, at)
-    return standing(db, session, scan.resident_id, _good(step.direction, doubt), at)
+    return _with_scans(session, scan.resident_id, _good(step.direction, doubt), at, [*scans, counted])
 
 
 def undo(db: Connection, session_id: int, checkin_id: int, *, actor: str) -> CheckIn:
@@ -274,11 +274,16 @@ def answer(verdict: Verdict, session: Session, at: datetime, *, resident_id: int
 
 
 def standing(db: Connection, session: Session, resident_id: int, verdict: Verdict, at: datetime) -> Answer:
-    """Return the verdict with the person's last scan and minutes so far.
+    """Return the verdict with the person's last scan and minutes so far."""
+    scans = queries.list_scans(db, session.session_id, resident_id)
+    return _with_scans(session, resident_id, verdict, at, scans)
+
+
+def _with_scans(session: Session, resident_id: int, verdict: Verdict, at: datetime, scans: list[CheckIn]) -> Answer:
+    """Return the verdict with the last of a person's scans.
 
     Who repeats a scan that waits for the leader is told again that it waits, not that all is well.
     """
-    scans = queries.list_scans(db, session.session_id, resident_id)
     if not scans:
         return answer(verdict, session, at, resident_id=resident_id)
     last = scans[-1]
@@ -303,15 +308,25 @@ def _refused_code(db: Connection, session: Session, token: tokens.Token) -> Verd
 
 def _refused_place(db: Connection, session: Session, resident_id: int) -> Verdict | None:
     """Refuse who isn't on the list where there must be one, and who finds the house full."""
+    capacity = session.activity.capacity
+    if capacity is None and not session.activity.needs_signup:
+        return None
     signup = queries.signups_of(db, resident_id, [session.session_id]).get(session.session_id)
     if signup is not None and signup.state == "going":
         return None
     if session.activity.needs_signup:
         return verdicts.NOT_REGISTERED
-    capacity = session.activity.capacity
+    _one_at_a_time(db, session.session_id)
     if capacity is not None and queries.count_places(db, session.session_id) >= capacity:
         return verdicts.FULL
     return None
+
+
+def _one_at_a_time(db: Connection, session_id: int) -> None:
+    """Let those who want one of a session's places pass singly, so that two never both see the last one free."""
+    if db.dialect.name == "postgresql":
+        key = {"session_id": session_id}
+        db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('moralbank places'), :session_id)"), key)
 
 
 def _doubt(db: Connection, session: Session, scan: Scan, step: Next, scans: list[CheckIn]) -> Doubt | None:
@@ -361,7 +376,8 @@ def _is_elsewhere(db: Connection, session: Session, resident_id: int) -> bool:
     return db.execute(there.limit(1)).first() is not None
 
 
-def _insert(db: Connection, scan: Scan, step: Next, at: datetime, doubt: Doubt | None) -> bool:
+def _insert(db: Connection, scan: Scan, step: Next, at: datetime, doubt: Doubt | None) -> CheckIn | None:
+    """Write the scan down and return it, or None when the gate is taken."""
     row = {
         "session_id": scan.session_id,
         "resident_id": scan.resident_id,
@@ -369,17 +385,16 @@ def _insert(db: Connection, scan: Scan, step: Next, at: datetime, doubt: Doubt |
         "visit_no": step.visit_no,
         "nonce": scan.nonce,
         "at": at,
-        "recorded_at": clock.now(),
         "means": scan.means,
-        "pending": doubt is not None,
         "doubt": doubt,
         "reason": scan.override,
         "actor": scan.actor,
         "device": scan.device,
-        "station": scan.station,
     }
-    insert = insert_for(db, checkins).values(row).on_conflict_do_nothing().returning(checkins.c.checkin_id)
-    return db.execute(insert).first() is not None
+    more = {"recorded_at": clock.now(), "pending": doubt is not None, "station": scan.station}
+    insert = insert_for(db, checkins).values(row | more).on_conflict_do_nothing().returning(checkins.c.checkin_id)
+    checkin_id = db.execute(insert).scalar()
+    return None if checkin_id is None else CheckIn(checkin_id=checkin_id, is_pending=doubt is not None, **row)
 
 
 def _lost_race(db: Connection, session: Session, scan: Scan, at: datetime) -> Answer:
