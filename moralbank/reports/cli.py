@@ -1,0 +1,122 @@
+"""Commands that check the books and add them up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+
+import click
+from sqlalchemy.engine import Connection
+
+from moralbank import clock, ledger
+from moralbank.config import database_url
+from moralbank.db import Database
+from moralbank.ledger import Book, Report, Unit
+from moralbank.reports import queries
+from moralbank.reports.errors import UnknownBookCode
+from moralbank.reports.queries import TrialBalance
+
+
+@click.group("audit")
+def audit() -> None:
+    """Check the books."""
+
+
+@audit.command("verify")
+@click.option("--book", "code", help="Code of one book; all books when none is named.")
+def verify(code: str | None) -> None:
+    """Recompute every invariant from the rows and the leaf bytes; status 1 when anything is broken."""
+    database = Database(database_url(os.environ))
+    broken = 0
+    with database.reading() as db:
+        for book in _books(db, code):
+            report = ledger.verify(db, book.book_id, _progress if sys.stderr.isatty() else None)
+            _print_report(book, report)
+            broken += not report.is_sound
+    if broken:
+        sys.exit(1)
+
+
+@audit.command("trial-balance")
+@click.option("--book", "code", help="Code of one book; all books when none is named.")
+@click.option("--at", "at", help="A past instant (2026-11-21T14:30, on the bank's clock unless it says otherwise).")
+def trial_balance(code: str | None, at: str | None) -> None:
+    """Print what every kind of account got and gave, and whether it closes; status 1 when it does not."""
+    instant = None if at is None else _instant(at)
+    database = Database(database_url(os.environ))
+    open_books = 0
+    with database.reading() as db:
+        for book in _books(db, code):
+            trial = queries.trial_balance(db, book.book_id, instant)
+            _print_trial(book, trial)
+            open_books += not trial.closes
+    if open_books:
+        sys.exit(1)
+
+
+def _books(db: Connection, code: str | None) -> list[Book]:
+    books = [book for book in ledger.list_books(db) if code in (None, book.code)]
+    if code is not None and not books:
+        raise UnknownBookCode(book=code)
+    return books
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("write it as 2026-11-21T14:30", param_hint="--at") from None
+    at = at if at.tzinfo else at.replace(tzinfo=clock.TIMEZONE)
+    if at > clock.now():
+        raise click.BadParameter("it is still to come", param_hint="--at")
+    return at
+
+
+def _progress(entries: int) -> None:
+    click.echo(f"\r{entries:,} entries", nl=False, err=True)
+
+
+def _print_report(book: Book, report: Report) -> None:
+    if sys.stderr.isatty():
+        click.echo("\r", nl=False, err=True)
+    click.echo(f"book {book.code} ({book.name})")
+    figures = (
+        (report.entries, f"entries, the last of them number {report.last_seq:,}"),
+        (report.postings, "postings"),
+        (report.accounts, "accounts"),
+        (report.keys, "keys"),
+        (report.private_parts, "private parts"),
+        (report.reversals, "reversals"),
+    )
+    for figure, what in figures:
+        click.echo(f"{figure:>14,}  {what}")
+    for unit in Unit:
+        name = unit.name.lower()
+        click.echo(f"{report.outstanding[unit]:>14,}  {name} outstanding, all legs sum to {report.sums[unit]:,}")
+    if report.is_sound:
+        click.echo(f"{'sound':>14}  nothing is broken")
+        return
+    click.echo(f"{'BROKEN':>14}  {report.first_fault}")
+    for fault in report.faults:
+        if fault is not report.first_fault:
+            click.echo(f"{'':>14}  {fault}")
+
+
+def _print_trial(book: Book, trial: TrialBalance) -> None:
+    click.echo(f"book {book.code} ({book.name}), {clock.local(trial.as_of):%Y-%m-%d %H:%M:%S}")
+    rule = "-" * 76
+    for unit in Unit:
+        rows = [row for row in trial.rows if row.unit is unit]
+        click.echo(rule)
+        click.echo(f"{unit.name.lower():<12}{'accounts':>10}{'credit':>18}{'debit':>18}{'balance':>18}")
+        click.echo(rule)
+        for row in rows:
+            click.echo(f"{row.kind:<12}{row.accounts:>10,}{row.credit:>18,}{row.debit:>18,}{row.balance:>18,}")
+        credit, debit = sum(row.credit for row in rows), sum(row.debit for row in rows)
+        click.echo(rule)
+        click.echo(f"{'':<12}{sum(row.accounts for row in rows):>10,}{credit:>18,}{debit:>18,}{trial.total(unit):>18,}")
+    click.echo("it closes" if trial.closes else "IT DOES NOT CLOSE")
+
+
+commands = (audit,)

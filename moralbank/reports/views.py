@@ -1,0 +1,299 @@
+"""Pages of the audit explorer: entries, accounts, trial balance, verification, files. They write nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import marshmallow as ma
+from flask import Blueprint, Response, current_app, render_template, request, url_for
+
+from moralbank import clock, ledger
+from moralbank.access.errors import OutOfScope
+from moralbank.errors import Invalid
+from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
+from moralbank.reports import exports, queries
+from moralbank.reports.errors import UnknownHolder
+from moralbank.reports.queries import Holder, Reach
+from moralbank.reports.schemas import (
+    UNITS,
+    AccountPage,
+    EntryPage,
+    TrialPage,
+    VerifyPage,
+)
+from moralbank.statements.values import ACCOUNT_WORDS, KIND_WORDS, about, place
+from moralbank.web import problems
+from moralbank.web.auth import allow, current, scope_paths
+from moralbank.web.db import database
+from moralbank.web.i18n import gettext as _
+from moralbank.web.sheets import csv_response, xlsx_response
+
+blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+
+#: Where an entry came from, when there is a page of it: endpoint, and the name of its parameter.
+_SOURCES = {
+    "attendance": ("staff_activities.session", "session_id"),
+    "leading": ("staff_activities.session", "session_id"),
+    "resident": ("residents.show", "resident_id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as a row of the explorer."""
+
+    entry: Entry
+    givers: list[Holder]
+    takers: list[Holder]
+    points: int
+    minutes: int
+    about: str
+    place: str
+
+
+@blueprint.app_template_global("account_word")
+def account_word(kind: AccountKind) -> str:
+    """Return what a kind of account is called in the reader's language."""
+    return _(ACCOUNT_WORDS[kind])
+
+
+@blueprint.app_template_global("book_options")
+def book_options(reaches: list[Reach]) -> list[tuple[str, str]]:
+    """Return the books to choose from, as a select takes them."""
+    return [(reach.code, f"{reach.name} {reach.code}") for reach in reaches]
+
+
+@blueprint.get("")
+@allow("staff", "auditor", scope="book")
+def explore() -> str | tuple[str, int]:
+    """Show the entries that the URL's filters let through, newest first."""
+    asked, errors = _read(EntryPage)
+    with database().reading() as db:
+        reaches = queries.list_reaches(db, scope_paths())
+        reach = queries.choose(reaches, asked["book"])
+        rows: list[Row] = []
+        sums, last = None, None
+        try:
+            if not errors:
+                which = queries.entry_filter(db, reach, asked)
+                sums = ledger.sum_entries(db, reach.book.book_id, which)
+                found = ledger.list_entries(
+                    db, reach.book.book_id, which, before_seq=asked["before"], limit=queries.PAGE + 1
+                )
+                last = found[queries.PAGE - 1].seq if len(found) > queries.PAGE else None
+                known = queries.holders_of(db, reach.book.book_id, found)
+                rows = [_row(entry, known) for entry in found[: queries.PAGE]]
+        except UnknownHolder as refusal:
+            errors = {"holder": [problems.sentence(refusal)]}
+    page = render_template(
+        "reports/entries.html",
+        reaches=reaches,
+        reach=reach,
+        asked=request.args,
+        errors=errors,
+        rows=rows,
+        sums=sums,
+        kinds=[(kind, _(word)) for kind, word in KIND_WORDS.items()],
+        grades=sorted(GRADES),
+        filtered=_args("before", "book"),
+        next_url=_again(before=last) if last else None,
+        first_url=_again(before=None) if asked["before"] else None,
+        csv_url=url_for(".csv_file") + _query(_args("before")),
+        xlsx_url=url_for(".xlsx_file") + _query(_args("before")),
+    )
+    return (page, Invalid.status) if errors else page
+
+
+@blueprint.get("/entries/<book>/<uuid:entry_id>")
+@allow("staff", "auditor", scope="book")
+def entry(book: str, entry_id: UUID) -> str:
+    """Show one entry whole: its legs, what it is about, where it came from, its leaf."""
+    with database().reading() as db:
+        reach = queries.choose(queries.list_reaches(db, scope_paths()), book)
+        found = ledger.get_entry(db, reach.book.book_id, entry_id)
+        if not reach.covers(found.branch):
+            raise OutOfScope()
+        known = queries.holders_of(db, reach.book.book_id, [found])
+    leaf = bytes(found.leaf_bytes)
+    return render_template(
+        "reports/entry.html",
+        reach=reach,
+        entry=found,
+        holders=known,
+        branch=next((branch for branch in reach.branches if branch.branch_id == found.branch), None),
+        about=about(found.private),
+        place=place(found.private),
+        source_url=_source_url(found),
+        leaf=leaf.decode(),
+        pretty=json.dumps(json.loads(leaf), ensure_ascii=False, indent=2),
+        leaf_hash=ledger.leaf_hash(leaf),
+    )
+
+
+@blueprint.get("/accounts/<int(max=9007199254740991):account>")
+@allow("staff", "auditor", scope="book")
+def account(account: int) -> str | tuple[str, int]:
+    """Show an account's balance, now and at an instant of choice, and its lines."""
+    asked, errors = _read(AccountPage)
+    unit, at = UNITS[asked["unit"]], _local(asked["at"])
+    with database().reading() as db:
+        reach, found, holder = queries.find_account(db, queries.list_reaches(db, scope_paths()), account)
+        book = reach.book.book_id
+        now = {one: ledger.balance(db, book, account, one) for one in Unit}
+        then = None
+        if at is not None and at > clock.now():
+            errors = {"at": [_("这个时间还没到，请选以前的。")]}
+        elif at is not None:
+            then = ledger.balance(db, book, account, unit, at)
+        lines = ledger.history(db, book, account, unit, before_seq=asked["before"], limit=queries.PAGE + 1)
+    page = render_template(
+        "reports/account.html",
+        reach=reach,
+        account=found,
+        holder=holder,
+        asked=request.args,
+        errors=errors,
+        unit=asked["unit"],
+        now=now,
+        then=then,
+        Unit=Unit,
+        about=about,
+        lines=lines[: queries.PAGE],
+        next_url=_again(before=lines[queries.PAGE - 1].seq) if len(lines) > queries.PAGE else None,
+        first_url=_again(before=None) if asked["before"] else None,
+    )
+    return (page, Invalid.status) if errors else page
+
+
+@blueprint.get("/trial-balance")
+@allow("staff", "auditor", scope="book")
+def trial_balance() -> str | tuple[str, int]:
+    """Show what every kind of account got and gave, and that it closes."""
+    asked, errors = _read(TrialPage)
+    at = _local(asked["at"])
+    if at is not None and at > clock.now():
+        at, errors = None, {"at": [_("这个时间还没到，请选以前的。")]}
+    with database().reading() as db:
+        reaches = queries.list_reaches(db, scope_paths())
+        reach = queries.whole(queries.choose(reaches, asked["book"]))
+        trial = queries.trial_balance(db, reach.book.book_id, at)
+    page = render_template(
+        "reports/trial_balance.html",
+        reaches=reaches,
+        reach=reach,
+        asked=request.args,
+        errors=errors,
+        trial=trial,
+        Unit=Unit,
+    )
+    return (page, Invalid.status) if errors else page
+
+
+@blueprint.get("/verify")
+@allow("staff", "auditor", scope="book")
+def verify() -> str:
+    """Say what verification checks; with run=1, do it and say what came out."""
+    asked, _errors = _read(VerifyPage)
+    report, seconds = None, 0.0
+    with database().reading() as db:
+        reaches = queries.list_reaches(db, scope_paths())
+        reach = queries.whole(queries.choose(reaches, asked["book"]))
+        if asked["run"]:
+            begun = clock.now()
+            report = ledger.verify(db, reach.book.book_id)
+            seconds = (clock.now() - begun).total_seconds()
+    return render_template(
+        "reports/verify.html", reaches=reaches, reach=reach, report=report, seconds=seconds, Unit=Unit
+    )
+
+
+@blueprint.get("/entries.csv")
+@allow("staff", "auditor", scope="book")
+def csv_file() -> Response:
+    """Give the entries that the URL's filters let through as a CSV file."""
+    reach, which = _chosen(exports.CSV_ENTRIES_MAX)
+    return csv_response(exports.rows(database(), reach, which), f"entries-{reach.code}.csv")
+
+
+@blueprint.get("/entries.xlsx")
+@allow("staff", "auditor", scope="book")
+def xlsx_file() -> Response:
+    """Give the entries that the URL's filters let through as a workbook."""
+    reach, which = _chosen(exports.XLSX_ENTRIES_MAX)
+    return xlsx_response(exports.rows(database(), reach, which), f"entries-{reach.code}.xlsx", _("分录"))
+
+
+def _chosen(limit: int) -> tuple[Reach, EntryFilter]:
+    """Return what is to be exported. Raises: Invalid, UnknownBookCode, OutOfScope, UnknownHolder, ExportTooLarge."""
+    asked, errors = _read(EntryPage)
+    if errors:
+        raise Invalid(errors=errors)
+    with database().reading() as db:
+        reach = queries.choose(queries.list_reaches(db, scope_paths()), asked["book"])
+        which = queries.entry_filter(db, reach, asked)
+        exports.check_size(db, reach.book.book_id, which, limit)
+    return reach, which
+
+
+def _read(schema: type[ma.Schema]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Return what the URL asks, with defaults for what it says wrongly, and a sentence for each such field."""
+    loader = schema(unknown=ma.EXCLUDE)
+    given = {name: text.strip() for name, text in request.args.items() if text.strip()}
+    try:
+        return loader.load(given), {}
+    except ma.ValidationError as error:
+        wrong: dict[str, Any] = error.normalized_messages()
+    loaded = loader.load({name: text for name, text in given.items() if name not in wrong})
+    return loaded, {name: [_(text) for text in texts] for name, texts in wrong.items()}
+
+
+def _row(entry: Entry, known: dict[int, Holder]) -> Row:
+    return Row(
+        entry=entry,
+        givers=_sides(entry, known, -1),
+        takers=_sides(entry, known, 1),
+        points=queries.moved(entry.legs, Unit.POINTS),
+        minutes=queries.moved(entry.legs, Unit.MINUTES),
+        about=about(entry.private),
+        place=place(entry.private),
+    )
+
+
+def _sides(entry: Entry, known: dict[int, Holder], sign: int) -> list[Holder]:
+    """Return who gives (−1) or takes (1), each once; of the book's own accounts the first will do."""
+    accounts = dict.fromkeys(leg.account for leg in entry.legs if leg.amount * sign > 0)
+    found = [known[account] for account in accounts]
+    return [holder for holder in found if holder.name] or found[:1]
+
+
+def _source_url(entry: Entry) -> str | None:
+    """Return the page of what an entry came from, where there is one that the reader may open."""
+    if entry.source is None or entry.source[0] not in _SOURCES:
+        return None
+    endpoint, name = _SOURCES[entry.source[0]]
+    if endpoint not in current_app.view_functions or not current().has("staff"):
+        return None
+    return url_for(endpoint, **{name: int(entry.source[1].partition(":")[0])})
+
+
+def _local(at: datetime | None) -> datetime | None:
+    return None if at is None else at.replace(tzinfo=clock.TIMEZONE)
+
+
+def _args(*without: str) -> dict[str, str]:
+    return {name: text for name, text in request.args.items() if name not in without and text}
+
+
+def _query(args: dict[str, str]) -> str:
+    return f"?{urlencode(args)}" if args else ""
+
+
+def _again(**changed: object) -> str:
+    """Return this page's address with other parameters; None takes one out."""
+    args = _args(*changed) | {name: str(value) for name, value in changed.items() if value is not None}
+    return request.path + _query(args)

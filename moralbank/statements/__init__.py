@@ -1,0 +1,1 @@
+"""What the holder of an account reads: the passbook and monthly statements. Writes nothing."""

@@ -1,0 +1,211 @@
+"""Makes statements and passbook pages out of an account's lines. Reads only, one snapshot each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.engine import Connection
+
+from moralbank import clock, ledger
+from moralbank.branches.queries import get_branch
+from moralbank.ledger import Line, Unit
+from moralbank.merchants.queries import Merchant
+from moralbank.residents.queries import Resident
+from moralbank.statements import values
+from moralbank.statements.errors import MonthBeforeBooks, MonthToCome
+from moralbank.statements.values import Expiry, MonthSum, Owner, Passbook, Section, Statement, StatementLine
+
+PAGE = 50
+_STEP = 1000
+_EXPIRIES = 3
+_TICK = timedelta(microseconds=1)
+
+
+def owner_of_resident(db: Connection, resident: Resident) -> Owner:
+    """Return a resident's account and its first month, that of the first line."""
+    return _owner(db, resident.book_id, resident.account_id, is_merchant=False)
+
+
+def owner_of_merchant(db: Connection, merchant: Merchant) -> Owner:
+    """Return a merchant's account and the month of its first line."""
+    return _owner(db, merchant.book_id, merchant.account_id, is_merchant=True)
+
+
+def _owner(db: Connection, book: int, account: int, *, is_merchant: bool) -> Owner:
+    firsts = [
+        line.posted_at for unit in Unit for line in ledger.history(db, book, account, unit, limit=1, newest_first=False)
+    ]
+    first = min(firsts, default=clock.now())
+    return Owner(book, account, is_merchant, values.month_of(first))
+
+
+def list_months(db: Connection, owner: Owner) -> list[MonthSum]:
+    """Return every month that has a statement, newest first, a resident's with what came and went."""
+    months = list(_months(owner.first_month))[::-1]
+    if owner.is_merchant:
+        return [MonthSum(month) for month in months]
+    sums = {month: [0, 0, 0] for month in months}
+    for unit in Unit:
+        for line in _lines(db, owner, unit):
+            column = 2 if unit is Unit.MINUTES else 0 if line.amount > 0 else 1
+            sums[values.month_of(line.posted_at)][column] += line.amount
+    return [MonthSum(month, *sums[month]) for month in months]
+
+
+def _months(first: date) -> Iterator[date]:
+    last, month = values.month_of(clock.now()), first
+    while month <= last:
+        yield month
+        month = values.next_month(month)
+
+
+def check_month(owner: Owner, month: date) -> None:
+    """Refuse a month without a statement.
+
+    Raises (in the order checked): MonthToCome, MonthBeforeBooks.
+    """
+    if month > values.month_of(clock.now()):
+        raise MonthToCome(month=f"{month:%Y-%m}")
+    if month < owner.first_month:
+        raise MonthBeforeBooks(month=f"{month:%Y-%m}", first=f"{owner.first_month:%Y-%m}")
+
+
+def statement(db: Connection, owner: Owner, month: date) -> Statement:
+    """Return the statement of a month that began.
+
+    Raises (in the order checked): MonthToCome, MonthBeforeBooks.
+    """
+    check_month(owner, month)
+    until, now = clock.start_of(values.next_month(month)), clock.now()
+    points = _section(db, owner, Unit.POINTS, month)
+    minutes = None if owner.is_merchant else _section(db, owner, Unit.MINUTES, month)
+    expiring = () if owner.is_merchant else _expiring(db, owner, min(until, now))
+    return Statement(month, min(until - _TICK, now), until > now, points, minutes, expiring)
+
+
+def section_lines(
+    db: Connection, owner: Owner, month: date, unit: Unit, *, after_number: int, limit: int
+) -> list[StatementLine]:
+    """Return a month's lines behind a line number, oldest first, at most `limit`.
+
+    Raises (in the order checked): MonthToCome, MonthBeforeBooks.
+    """
+    check_month(owner, month)
+    lines = _section(db, owner, unit, month).lines
+    return [line for line in lines if line.number > after_number][:limit]
+
+
+def passbook(db: Connection, owner: Owner, unit: Unit, before: int | None = None) -> Passbook:
+    """Return a page of the passbook: the lines with numbers below `before`, or the newest."""
+    found = ledger.history(db, owner.book, owner.account, unit, before_n=before, limit=PAGE + 1)
+    lines = found[:PAGE]
+    has_more = len(found) > PAGE
+    partial = {values.month_of(line.posted_at) for line in lines[:1] if before is not None}
+    partial |= {values.month_of(line.posted_at) for line in lines[-1:] if has_more}
+    return Passbook(
+        unit=unit,
+        points=ledger.balance(db, owner.book, owner.account, Unit.POINTS).balance,
+        minutes=ledger.balance(db, owner.book, owner.account, Unit.MINUTES).balance,
+        lines=tuple(_shown(db, owner, unit, lines)),
+        month_sums={f"{month:%Y-%m}": _month_sum(db, owner, unit, month) for month in partial},
+        older_before=lines[-1].n if has_more else None,
+        expiring=_expiring(db, owner, clock.now()) if before is None else (),
+    )
+
+
+def _section(db: Connection, owner: Owner, unit: Unit, month: date) -> Section:
+    since, until = clock.start_of(month), clock.start_of(values.next_month(month))
+    lines = list(_lines(db, owner, unit, since, until))
+    opening = _balance_at(db, owner, unit, since)
+    credit = sum(line.amount for line in lines if line.amount > 0)
+    debit = -sum(line.amount for line in lines if line.amount < 0)
+    shown = tuple(_shown(db, owner, unit, lines, opening))
+    return Section(unit, opening, credit, debit, opening + credit - debit, shown)
+
+
+def _balance_at(db: Connection, owner: Owner, unit: Unit, instant: datetime) -> int:
+    """Return what was there just before an instant; an instant to come means now."""
+    at = instant - _TICK
+    return ledger.balance(db, owner.book, owner.account, unit, at if at < clock.now() else None).balance
+
+
+def _month_sum(db: Connection, owner: Owner, unit: Unit, month: date) -> int:
+    end = _balance_at(db, owner, unit, clock.start_of(values.next_month(month)))
+    return end - _balance_at(db, owner, unit, clock.start_of(month))
+
+
+def _lines(
+    db: Connection, owner: Owner, unit: Unit, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[Line]:
+    """Yield the account's lines in the order of posting."""
+    after: int | None = None
+    while True:
+        page = ledger.history(
+            db, owner.book, owner.account, unit,
+            since=since, until=until, after_seq=after, limit=_STEP, newest_first=False,
+        )  # fmt: skip
+        yield from page
+        if len(page) < _STEP:
+            return
+        after = page[-1].seq
+
+
+def _expiring(db: Connection, owner: Owner, until: datetime) -> tuple[Expiry, ...]:
+    """Return what expires next of the points that are there at an instant."""
+    left = ledger.lots(_lines(db, owner, Unit.POINTS, until=until))
+    by_day: dict[date, int] = {}
+    for lot in left:
+        if lot.expires_on is not None:
+            by_day[lot.expires_on] = by_day.get(lot.expires_on, 0) + lot.rest
+    return tuple(Expiry(day, points) for day, points in sorted(by_day.items())[:_EXPIRIES])
+
+
+def _shown(
+    db: Connection, owner: Owner, unit: Unit, lines: Sequence[Line], opening: int = 0
+) -> Iterator[StatementLine]:
+    numbers = _numbers(db, owner, unit, lines)
+    places = _branch_names(db, lines)
+    running = opening
+    for line in lines:
+        running += line.amount
+        yield StatementLine(
+            number=numbers[line.entry_id],
+            entry_id=line.entry_id,
+            kind=line.kind,
+            amount=line.amount,
+            balance_after=running if line.balance_after is None else line.balance_after,
+            posted_at=line.posted_at,
+            occurred_on=line.occurred_on,
+            about=values.about(line.private),
+            place=values.place(line.private) or places.get(line.branch or 0, ""),
+            role=values.role_of(line.actor),
+            rule_code=line.rule[0] if line.rule else None,
+            rule_version=line.rule[1] if line.rule else None,
+            grade=line.grade,
+            reason=line.private.get("reason", ""),
+            reverses_number=numbers.get(line.reverses) if line.reverses else None,
+            reversed_by_number=numbers.get(line.reversed_by) if line.reversed_by else None,
+        )
+
+
+def _numbers(db: Connection, owner: Owner, unit: Unit, lines: Sequence[Line]) -> dict[UUID, int]:
+    """Return the line numbers of the lines and of those that they undo or that undo them."""
+    if owner.is_merchant:
+        return {line.entry_id: place for place, line in enumerate(lines, 1)}
+    numbers = {line.entry_id: line.n for line in lines if line.n is not None}
+    partners = {entry_id for line in lines for entry_id in (line.reverses, line.reversed_by) if entry_id}
+    # Undoing is rare and mostly on the same page, so that hardly ever one is looked up by itself.
+    for entry_id in partners - numbers.keys():
+        entry = ledger.get_entry(db, owner.book, entry_id)
+        for leg in entry.legs:
+            if (leg.account, leg.unit) == (owner.account, unit) and leg.n is not None:
+                numbers[entry_id] = leg.n
+    return numbers
+
+
+def _branch_names(db: Connection, lines: Sequence[Line]) -> dict[int, str]:
+    """Return the names of the branches of lines that don't say where they happened."""
+    nameless = {line.branch for line in lines if line.branch and not values.place(line.private)}
+    return {branch_id: get_branch(db, branch_id).name_zh for branch_id in nameless}
