@@ -1,0 +1,33 @@
+"""What eyes, scanners and thumbs do: read a code from a picture, and type as a scanner does."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import zxingcpp
+from PIL import Image
+
+SCANNER_MS = 10
+PERSON_MS = 90
+
+
+def read_code(page: Any, selector: str = "body", kind: str = "QRCode") -> str:
+    """Return what the code says that stands on the page, as a camera in front of the screen reads it."""
+    picture = Image.open(BytesIO(page.locator(selector).first.screenshot()))
+    found = [code.text for code in zxingcpp.read_barcodes(picture) if kind.casefold() in str(code.format).replace(" ", "").casefold()]
+    assert found, f"no {kind} in sight"
+    return found[0]
+
+
+def scan(page: Any, code: str, *, enter: bool = True, into: str | None = None) -> None:
+    """Type a code as a scanner does: a key every few milliseconds, mostly with Enter at the end."""
+    if into is not None:
+        page.focus(into)
+    page.keyboard.type(code, delay=SCANNER_MS)
+    if enter:
+        page.keyboard.press("Enter")
+
+
+def by_hand(page: Any, text: str) -> None:
+    page.keyboard.type(text, delay=PERSON_MS)

@@ -1,0 +1,192 @@
+"""The people the browser tests act as, and what they have lived through: made through the packages' own verbs.
+
+Chen Wei comes to every river morning and shares a phone with her husband Liu Qiang. Ouyang Lan has no phone, only her
+card. Zhou Min runs the Nanshan station, Li Yulan the shop beside it; He Jian reads the books; Director Zhou opens
+logins. In October they all met by the river, Wei bought soap and gave a towel back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+from sqlalchemy import Connection
+
+from moralbank import clock, ids, ledger
+from moralbank.access import queries as access
+from moralbank.access.service import GrantDraft, open_login
+from moralbank.activities import checkin, service, signoff
+from moralbank.activities.checkin import Scan
+from moralbank.activities.signoff import Decision
+from moralbank.activities.values import Direction, Means, Mode, Plan
+from moralbank.branches.queries import Branch
+from moralbank.earning import load_rules, packaged_rules
+from moralbank.merchants import service as merchants
+from moralbank.merchants.service import MerchantDetails, OfferDetails
+from moralbank.redemptions import codes, numbers
+from moralbank.redemptions import service as redemptions
+from moralbank.redemptions.service import Order, Till
+from moralbank.residents import jobs, service as residents
+from moralbank.residents.enrolment import Person
+from moralbank.residents.queries import Resident, find_card
+from tests._people import PASSWORD, MadeLogin, make_branch_tree, make_login
+
+#: A Saturday: the river morning begins at 9:00 on the bank's clock.
+MORNING = datetime(2026, 11, 21, 9, tzinfo=clock.TIMEZONE)
+PHONE = "13800000001"
+ROSTER = "姓名,手机号,所属驿站,期初积分\n马超,13700000001,南山驿站,50\n高原,13700000002,南山驿站,20\n坏行,123,南山驿站,5\n"
+_PEOPLE = (
+    ("wei", "陈薇", PHONE, "H-01", date(1962, 3, 8)),
+    ("qiang", "刘强", PHONE, "H-01", date(1960, 1, 1)),
+    ("lan", "欧阳兰", None, None, date(1948, 9, 9)),
+    ("bo", "王博", "13800000003", None, date(1990, 5, 4)),
+)
+_OFFERS = (
+    ("O001", "香皂一块", 30, 30, 2, 300),
+    ("O002", "毛巾一条", 40, 60, 5, 500),
+    ("O003", "鸡蛋一斤", 8, 4, 3, 800),
+    ("O004", "东北大米 5 公斤一袋", 60, 10, 1, 3000),
+)
+
+
+@dataclass
+class Town:
+    """Who is in it by short name, and the numbers that addresses are made of."""
+
+    logins: dict[str, MadeLogin] = field(default_factory=dict)
+    people: dict[str, Resident] = field(default_factory=dict)
+    cards: dict[str, str] = field(default_factory=dict)
+    #: What stands in for {…} in the addresses of pages.
+    values: dict[str, Any] = field(default_factory=dict)
+    branches: dict[str, Branch] = field(default_factory=dict)
+
+
+def build(db: Connection) -> Town:
+    """Let everything happen that came before the Saturday morning."""
+    town = Town()
+    with clock.at(MORNING - timedelta(days=45)):
+        _open(db, town)
+    _october(db, town)
+    with clock.at(MORNING - timedelta(days=2)):
+        _announce(db, town)
+    return town
+
+
+def _open(db: Connection, town: Town) -> None:
+    town.branches = make_branch_tree(db)
+    station = town.branches["NS-01"]
+    load_rules(db, packaged_rules(), actor="system", consultation="居民议事会 2025-12-20 通过")
+    for name, full, phone, home, born_on in _PEOPLE:
+        person = Person(full, station.branch_id, phone, home, born_on=born_on, grid="第3网格", building="5号楼")
+        town.people[name] = residents.enrol(db, person, actor="staff:1")
+        card = find_card(db, town.people[name].resident_id)
+        assert card is not None
+        town.cards[name] = card.number
+    for name in ("wei", "bo"):
+        town.logins[name] = make_login(db, "resident", station, resident_id=town.people[name].resident_id)
+    details = MerchantDetails("邻家便利店", "便利店", "李玉兰", "13900000002", "subsidised")
+    shop = merchants.add_merchant(db, station, "M001", details, status="active")
+    offers = [merchants.add_offer(db, shop.merchant_id, code, OfferDetails(*facts)) for code, *facts in _OFFERS]
+    town.logins["min"] = _staff(db, "zhoumin", "周敏", GrantDraft("staff", station.branch_id))
+    town.logins["yulan"] = _staff(db, "liyulan", "李玉兰", GrantDraft("operator", station.branch_id, shop.merchant_id))
+    town.logins["he"] = _staff(db, "hejian", "何监督", GrantDraft("auditor", town.branches["NS"].branch_id))
+    town.logins["director"] = _staff(db, "director", "周主任", GrantDraft("admin", None))
+    town.values |= {
+        "branch": station.branch_id,
+        "merchant": shop.merchant_id,
+        "offer": offers[0].offer_id,
+        "soap": offers[0].offer_id,
+        "towel": offers[1].offer_id,
+        "resident": town.people["wei"].resident_id,
+        "login": town.logins["min"].login_id,
+        "account": town.people["wei"].account_id,
+        "month": "2026-10",
+    }
+
+
+def _staff(db: Connection, name: str, display_name: str, grant: GrantDraft) -> MadeLogin:
+    secret = "258369" if grant.role == "operator" else PASSWORD
+    opened = open_login(db, name, display_name, [grant], by=None, secret=secret, must_change=False)
+    return MadeLogin(opened.login_id, name, secret, access.get_principal(db, opened.login_id))
+
+
+def _october(db: Connection, town: Town) -> None:
+    day = MORNING - timedelta(days=35)
+    with clock.at(day - timedelta(days=3)):
+        _open_balances(db, town)
+        past = _session(db, town, day, title="河岸清洁", mode=Mode.DESK)
+    for who in ("wei", "qiang", "lan"):
+        for at, direction in ((day, Direction.IN), (day + timedelta(minutes=150), Direction.OUT)):
+            nonce = f"october:{who}:{direction}"
+            with clock.at(at):
+                scan = Scan(past, town.people[who].resident_id, Means.DESK_CARD, nonce, "staff:1", direction=direction)
+                checkin.check_in(db, scan)
+    with clock.at(day + timedelta(minutes=165)):
+        decisions = [Decision(town.people[who].resident_id) for who in ("wei", "qiang", "lan")]
+        signoff.sign_off(db, past, decisions, 3, actor=town.logins["min"].principal.actor("staff"))
+    _shop(db, town, day + timedelta(days=1))
+    town.values["past_session"] = past
+
+
+def _open_balances(db: Connection, town: Town) -> None:
+    for who, points in (("wei", 100), ("lan", 12)):
+        person = town.people[who]
+        opening = ledger.internal_account(db, person.book_id, ledger.AccountKind.OPENING)
+        legs = (
+            ledger.Leg(opening, ledger.Unit.POINTS, -points),
+            ledger.Leg(person.account_id, ledger.Unit.POINTS, points, date(2029, 10, 14)),
+        )
+        ledger.post(
+            db,
+            ledger.Draft(
+                person.book_id, "opening", legs, f"opening:{who}", "staff:1", branch=person.branch_id, grade="D"
+            ),
+        )
+
+
+def _shop(db: Connection, town: Town, day: datetime) -> None:
+    """Wei buys soap, and takes a towel that she gives back within the minute."""
+    till = Till(town.values["merchant"], town.logins["yulan"].login_id, "till-of-october-01")
+    charges = []
+    for minutes, offer in ((0, "soap"), (5, "towel")):
+        with clock.at(day + timedelta(minutes=minutes)):
+            number = codes.issue_code(db, town.people["wei"].resident_id).number
+            order = Order(town.values[offer], None, numbers.Means.CODE, number)
+            charges.append(redemptions.charge(db, till, order, ids.token(16)))
+    with clock.at(day + timedelta(minutes=6)):
+        redemptions.undo(db, till, charges[1].charge_id)
+    wei = town.people["wei"]
+    newest = ledger.history(db, wei.book_id, wei.account_id, ledger.Unit.POINTS, limit=1)[0]
+    town.values |= {"charge": charges[0].charge_id, "entry": newest.entry_id, "book": "NS-00"}
+
+
+def _announce(db: Connection, town: Town) -> None:
+    today = _session(db, town, MORNING, title="河岸清洁", capacity=30)
+    desk = _session(db, town, MORNING, title="棋牌室整理", mode=Mode.DESK)
+    week = _session(db, town, MORNING + timedelta(days=7), title="敬老院理发", mode=Mode.POSTER, capacity=2)
+    service.sign_up(db, today, town.people["wei"].resident_id)
+    for who in ("bo", "qiang", "lan"):
+        service.sign_up(db, week, town.people[who].resident_id)
+    poster = service.print_poster(db, week, actor="staff:1")
+    roster = BytesIO(ROSTER.encode("utf-8-sig"))
+    import_id = jobs.read_at_once(db, town.branches["NS-01"], roster, "三号楼名单.csv", actor="staff:1")
+    activity = service.queries.get_session(db, today).activity
+    town.values |= {
+        "session": today,
+        "desk": desk,
+        "week": week,
+        "serial": poster.serial,
+        "activity": activity.activity_id,
+        "import": import_id,
+    }
+
+
+def _session(db: Connection, town: Town, starts_at: datetime, **changes: Any) -> int:
+    given = {"rule_code": "V01", "branch_id": town.branches["NS-01"].branch_id, "place": "洛水河岸公园", **changes}
+    description = "带上手套和水杯，在南门集合。"
+    activity = service.create_activity(db, Plan(description=description, **given), actor="staff:1")
+    session = service.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(minutes=150))
+    service.publish_activity(db, activity.activity_id)
+    return session.session_id
