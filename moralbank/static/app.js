@@ -238,7 +238,9 @@ function wedge(input) {
     if (field === input) {
       typed(burst.keys.length > 5 ? "scan" : "hand");
       if (event.key !== "Enter" || event.isComposing) return;
-      if (waitsForPin(input.value)) { event.preventDefault(); go(); }
+      // An Enter that comes after the silence has sent the number finds the field empty.
+      if (!input.value) event.preventDefault();
+      else if (waitsForPin(input.value)) { event.preventDefault(); go(); }
       else if (input.value.length === 1 && pick()) event.preventDefault();
       return;
     }
