@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -27,6 +28,11 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 #: Parameters that name nothing of a place.
 #: What a page must be asked with.
 QUERIES = {"/me/code/paid": {"since": clock.now().isoformat()}}
+#: What nobody's link asks.
+NONSENSE = dict.fromkeys(
+    "q search branch branch_id status page since until before after cursor at on month kind rule actor grade".split(),
+    "%_999999999999999999999",
+)
 #: Sums of a whole book, for those who look after its hub.
 WHOLE_BOOK = {"/audit/trial-balance", "/audit/verify"}
 #: What a resident may look at in every shop of the book.
@@ -81,6 +87,7 @@ class Walker:
         self.wrong: list[str] = []
         self.taken = 0
         self.document = app.test_client().get("/api/v1/openapi.json").get_json()
+        self.clients: dict[tuple[str, str], FlaskClient] = {}
         self.tokens = {role: self._token(world["home"].walkers[role]) for role in ROLES}
 
     def steps(self) -> Iterator[Step]:
@@ -102,7 +109,7 @@ class Walker:
         if unknown:
             self.wrong.append(f"{step.rule.rule} names {unknown}, of which _world.py makes none")
             return
-        answer = self._ask(step)
+        answer = self.ask(step)
         self.taken += 1
         for wrong in self._judge(step, answer):
             self.wrong.append(f"{step}: {answer.status_code} {answer.headers.get('Location', '')} {wrong}")
@@ -132,16 +139,16 @@ class Walker:
         if not step.is_public and status == 200 and STRANGER.encode() in answer.get_data():
             yield "strangers' names are shown"
 
-    def _ask(self, step: Step) -> TestResponse:
-        client = self.app.test_client()
-        login = self._login(step)
-        if login is not None and not step.is_api:
-            sign_in(client, login)
+    def ask(self, step: Step, query: dict[str, str] | None = None) -> TestResponse:
+        place = "hub" if step.rule.rule in WHOLE_BOOK else "home"
+        client = self._client(step.role, place)
+        if step.method in UNSAFE and step.allowed.scope in ("self", "public"):
+            del self.clients[step.role, place]  # It may sign out by what it does.
         headers = {"Idempotency-Key": f"walk-{self.taken:08}"} if step.method in UNSAFE else {}
-        if login is not None and step.is_api:
+        if step.is_api and step.role in ROLES:
             headers["Authorization"] = f"Bearer {self.tokens[step.role]}"
         body = self._body(step) if step.is_api and step.method in UNSAFE else {}
-        query = QUERIES.get(step.rule.rule)
+        query = query or QUERIES.get(step.rule.rule)
         return client.open(
             self._path(step), method=step.method, headers=headers, query_string=query, buffered=True, **body
         )
@@ -149,9 +156,12 @@ class Walker:
     def _is_open_in_the_book(self, step: Step) -> bool:
         return step.role == "resident" and step.method == "GET" and step.rule.rule in OPEN_IN_THE_BOOK
 
-    def _login(self, step: Step) -> MadeLogin | None:
-        place = "hub" if step.rule.rule in WHOLE_BOOK else "home"
-        return self.world[place].walkers.get(step.role)
+    def _client(self, role: str, place: str) -> FlaskClient:
+        if (role, place) not in self.clients:
+            client = self.clients[role, place] = self.app.test_client()
+            if role in ROLES:
+                sign_in(client, self.world[place].walkers[role])
+        return self.clients[role, place]
 
     def _body(self, step: Step) -> dict[str, Any]:
         """Return a body that the document calls valid, so that the refusal is not of the body."""
@@ -239,28 +249,19 @@ def test_every_route_says_who_may_use_it(app: Flask) -> None:
 def test_every_route_for_everybody_at_home_and_elsewhere(app: Flask, database: Database) -> None:
     walker = Walker(app, database, database.transact(make_world))
     for step in walker.steps():
-        walker.take(step)
+        # Whom the gate turns away is the same on both engines.
+        if database.is_sqlite or step.may:
+            walker.take(step)
     assert walker.wrong == [], "\n".join(walker.wrong)
     assert walker.taken > 300
 
 
-def test_no_character_in_a_path_or_a_query_makes_a_route_fail(app: Flask, database: Database) -> None:
-    world = database.transact(make_world)
-    client = app.test_client()
+def test_nothing_in_a_query_makes_a_page_fail(app: Flask, database: Database) -> None:
+    walker = Walker(app, database, database.transact(make_world))
     failed = []
-    for rule in app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.endpoint.rpartition(".")[2] == "static":
-            continue
-        values = FREE | world["home"].values
-        if rule.arguments - set(values):
-            continue
-        with app.test_request_context():
-            built = rule.build({name: values[name] for name in rule.arguments})
-        assert built is not None
-        for role in ("staff", "auditor", "operator", "resident", "admin"):
-            sign_in(client, world["home"].walkers[role])
-            query = "q=%25_&branch=x&branch_id=999999999999999999999&page=-1&status=x&since=x&cursor=x&before=x"
-            answer = client.get(f"{built[1]}?{query}", buffered=True)
-            if answer.status_code >= 500:
-                failed.append(f"{rule.rule} as {role}: {answer.status_code}")
+    for step in walker.steps():
+        if step.method == "GET" and step.may and step.place == "home" and not step.is_api:
+            status = walker.ask(step, NONSENSE).status_code
+            if status >= 500:
+                failed.append(f"{step}: {status}")
     assert failed == []
