@@ -18,9 +18,11 @@ GROUPS = (
     "moralbank.branches.cli",
     "moralbank.access.cli",
     "moralbank.residents.cli",
+    "moralbank.activities.cli",
     "moralbank.merchants.cli",
     "moralbank.reports.cli",
     "moralbank.history.cli",
+    "moralbank.demo.cli",
 )
 
 

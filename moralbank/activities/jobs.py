@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moralbank import clock
-from moralbank.activities import checkin
+from moralbank.activities import checkin, receipts
 from moralbank.db import Database
 
 
@@ -14,4 +14,4 @@ def close_forgotten(database: Database) -> int:
 
 def purge_receipts(database: Database) -> int:
     """Forget the receipts of scans that nobody finished; return how many."""
-    return database.transact(checkin.purge_receipts, clock.now())
+    return database.transact(receipts.purge_receipts, clock.now())

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
-from moralbank.activities import checkin, queries, service, tokens, verdicts, wording
+from moralbank.activities import checkin, queries, receipts, service, tokens, verdicts, wording
 from moralbank.activities.checkin import Answer
 from moralbank.activities.presence import Next, next_scan
 from moralbank.activities.values import Direction, Mode, Receipt, Session
@@ -35,12 +35,12 @@ CODE_SECONDS = tokens.STEP_SECONDS * tokens.STEPS_BACK
 def scan(token: str) -> Response:
     """Take a scanned code for a receipt and go on to the page with the button. Books nothing, however often."""
     with database().reading() as db:
-        opened = checkin.open_token(db, token, clock.now())
+        opened = receipts.open_token(db, token, clock.now())
     if isinstance(opened, Answer):
         return make_response(_result(opened), opened.verdict.status)
-    cookie = database().transact(checkin.keep_receipt, opened)
+    cookie = database().transact(receipts.keep_receipt, opened)
     response = redirect(url_for("scan.landing"), 303)
-    _set_cookie(response, RECEIPT_COOKIE, cookie, int(checkin.RECEIPT_LIFE.total_seconds()))
+    _set_cookie(response, RECEIPT_COOKIE, cookie, int(receipts.RECEIPT_LIFE.total_seconds()))
     if not request.cookies.get(DEVICE_COOKIE):
         _set_cookie(response, DEVICE_COOKIE, ids.token(16), DEVICE_SECONDS)
     return response
@@ -51,7 +51,7 @@ def scan(token: str) -> Response:
 def landing() -> str | tuple[str, int]:
     """Show the activity behind the receipt and the one button."""
     with database().reading() as db:
-        receipt = queries.find_receipt(db, checkin.hash_of(request.cookies.get(RECEIPT_COOKIE, "")))
+        receipt = queries.find_receipt(db, receipts.hash_of(request.cookies.get(RECEIPT_COOKIE, "")))
         if receipt is None or receipt.expires_at <= clock.now():
             return _result(Answer(verdicts.EXPIRED)), verdicts.EXPIRED.status
         session = queries.get_session(db, receipt.session_id)
@@ -71,11 +71,11 @@ def check() -> Response | tuple[str, int]:
         return redirect(url_for("scan.landing"), 303)
     device = request.cookies.get(DEVICE_COOKIE)
     answer = database().transact(
-        checkin.use_receipt,
+        receipts.use_receipt,
         request.cookies.get(RECEIPT_COOKIE, ""),
         principal.resident_id,
         actor=principal.actor("resident"),
-        device=checkin.hash_of(device) if device else None,
+        device=receipts.hash_of(device) if device else None,
     )
     return _result(answer), answer.verdict.status
 

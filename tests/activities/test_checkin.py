@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from moralbank import clock
-from moralbank.activities import checkin, queries, service, tokens
+from moralbank.activities import checkin, queries, receipts, service, tokens
 from moralbank.activities.checkin import Answer, Scan
 from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan
-from moralbank.activities.models import checkins, receipts
+from moralbank.activities.models import checkins
+from moralbank.activities.models import receipts as receipt_rows
 from moralbank.activities.values import Direction, Doubt, Means, Mode, Receipt
 from moralbank.residents import service as residents
 from moralbank.residents.queries import find_card
@@ -22,20 +23,20 @@ from tests.activities.conftest import END, STAFF, START, Scene, in_this_context,
 
 def open_code(scene: Scene, text: str, clock_time: str) -> Receipt | Answer:
     with clock.at(time_of(clock_time)):
-        return scene.look(checkin.open_token, text, clock.now())
+        return scene.look(receipts.open_token, text, clock.now())
 
 
 def receipt_cookie(scene: Scene, session, clock_time: str = "9:00") -> str:
     key = scene.do(service.ensure_qr_key)
     receipt = open_code(scene, tokens.rotating(key, session.session_id, 0, time_of(clock_time)), clock_time)
     assert isinstance(receipt, Receipt)
-    return scene.do(checkin.keep_receipt, receipt)
+    return scene.do(receipts.keep_receipt, receipt)
 
 
 def use(scene: Scene, cookie: str, who: str, clock_time: str, device: str | None = None) -> Answer:
     with clock.at(time_of(clock_time)):
         return scene.do(
-            checkin.use_receipt, cookie, scene.people[who].resident_id, actor=f"resident:{who}", device=device
+            receipts.use_receipt, cookie, scene.people[who].resident_id, actor=f"resident:{who}", device=device
         )
 
 
@@ -216,7 +217,7 @@ def test_a_poster_never_credits_by_itself_and_can_be_revoked(scene: Scene) -> No
     text = tokens.poster(key, session.session_id, poster.serial)
     receipt = open_code(scene, text, "9:00")
     assert receipt.means is Means.POSTER
-    answer = use(scene, scene.do(checkin.keep_receipt, receipt), "wei", "9:01")
+    answer = use(scene, scene.do(receipts.keep_receipt, receipt), "wei", "9:01")
     assert (answer.verdict.code, answer.scan.doubt) == ("pending", Doubt.POSTER)
     assert open_code(scene, tokens.poster(key, other.session_id, poster.serial), "9:00").verdict.code == "forged"
     scene.do(service.revoke_poster, session.session_id, poster.serial, actor=STAFF)
@@ -310,7 +311,7 @@ def test_a_thousand_random_posts_give_one_credit_for_each_person_and_session(sce
         rows = db.execute(sa.select(sa.func.count()).select_from(checkins)).scalar_one()
         gates = sa.select(checkins.c.session_id, checkins.c.resident_id, checkins.c.direction, checkins.c.visit_no)
         assert rows == len({tuple(row) for row in db.execute(gates)})
-        assert db.execute(sa.select(sa.func.count()).select_from(receipts)).scalar_one() == 0
+        assert db.execute(sa.select(sa.func.count()).select_from(receipt_rows)).scalar_one() == 0
     credited = set()
     for session in sessions:
         names = [name for name, one in scene.people.items() if (session.session_id, one.resident_id) in present]

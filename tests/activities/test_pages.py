@@ -16,7 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from moralbank import clock
-from moralbank.activities import checkin, queries, service, tokens
+from moralbank.activities import queries, receipts, service, tokens
 from moralbank.activities.values import Mode, Session, State, Status
 from moralbank.residents.queries import find_card
 from tests._people import MadeLogin, make_login, sign_in
@@ -370,8 +370,8 @@ def test_jobs_close_what_was_forgotten_and_drop_old_receipts(scene: Scene) -> No
     scene.scan(session, "wei", "9:00")
     key = scene.do(service.ensure_qr_key)
     with clock.at(START):
-        opened = scene.look(checkin.open_token, tokens.rotating(key, session.session_id, 0, START), clock.now())
-        scene.do(checkin.keep_receipt, opened)
+        opened = scene.look(receipts.open_token, tokens.rotating(key, session.session_id, 0, START), clock.now())
+        scene.do(receipts.keep_receipt, opened)
     with clock.at(START + timedelta(days=2)):
         assert (jobs.close_forgotten(scene.database), jobs.close_forgotten(scene.database)) == (1, 0)
         assert (jobs.purge_receipts(scene.database), jobs.purge_receipts(scene.database)) == (1, 0)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from moralbank import clock
 from moralbank.activities import queries, service
+from moralbank.activities.cli import activities
 from moralbank.activities.errors import (
     ActivityOver,
     BadPlan,
@@ -179,3 +181,11 @@ def test_lists_show_what_is_to_come_and_what_waits_for_a_signature(scene: Scene)
     assert scene.look(queries.list_to_do, now, [scene.branches["XX-01"].branch_id]) == []
     found = scene.look(queries.list_activities, branch, search="下一")
     assert [activity.title for activity in found] == ["下一场"]
+
+
+def test_the_command_line_changes_the_key_of_the_codes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = scene.do(service.ensure_qr_key)
+    monkeypatch.setenv("DATABASE_URL", scene.database.engine.url.render_as_string(hide_password=False))
+    result = CliRunner().invoke(activities, ["rotate-key"])
+    assert result.output == "key 1 makes the codes from now on\n"
+    assert scene.do(service.ensure_qr_key).secret != before.secret
