@@ -17,7 +17,7 @@ from moralbank.residents.import_queries import Verdict
 from moralbank.residents.queries import Card, Resident
 from moralbank.residents.schemas import ReasonIn
 from moralbank.residents.values import in_fours
-from moralbank.residents.views import reachable
+from moralbank.residents.views import reachable, row_id
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, within
 from moralbank.web.db import database
@@ -47,11 +47,11 @@ class Face:
 @allow("staff", scope="branch")
 def print_sheet() -> str:
     """Lay out the cards of the chosen residents, or of a roster's, for printing, eight to a sheet of A4."""
-    chosen = list(dict.fromkeys(request.args.getlist("id", type=int)))[:CARDS_MAX]
-    roster, next_url = request.args.get("roster", type=int), None
+    chosen = list(dict.fromkeys(request.args.getlist("id", type=row_id)))[:CARDS_MAX]
+    roster, next_url = request.args.get("roster", type=row_id), None
     with database().reading() as db:
         if roster is not None:
-            chosen, next_url = _taken(db, roster, request.args.get("after", 0, type=int))
+            chosen, next_url = _taken(db, roster, request.args.get("after", 0, type=row_id))
         residents = queries.residents_by_id(db, chosen)
         cards = queries.cards_in_force(db, chosen)
         places = {place.branch_id: place for place in branches.list_branches(db)}

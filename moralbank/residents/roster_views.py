@@ -15,7 +15,7 @@ from moralbank.residents import queries as residents
 from moralbank.residents.import_queries import Import, State, Tally, Verdict
 from moralbank.residents.roster_refused import write_refused
 from moralbank.residents.roster_verdicts import Reason
-from moralbank.residents.views import actor_names
+from moralbank.residents.views import actor_names, row_id
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, within
 from moralbank.web.db import database
@@ -56,7 +56,7 @@ def show_all() -> str | Response | tuple[str, int]:
     if request.method == "GET":
         return _start_page()
     uploaded = request.files.get("file")
-    branch_id = request.form.get("branch_id", type=int)
+    branch_id = request.form.get("branch_id", type=row_id)
     try:
         if branch_id is None:
             raise Invalid(errors={"branch_id": [N_("请选择驿站。")]})
@@ -80,7 +80,7 @@ def show(import_id: int) -> str:
     roster = _reachable(import_id)
     chosen = request.args.get("verdict", "")
     verdict = Verdict(chosen) if chosen in set(Verdict) else None
-    after_row = request.args.get("after", 0, type=int)
+    after_row = request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         tallies = import_queries.tally(db, import_id)
         found = import_queries.list_rows(db, import_id, verdict=verdict, after_row=after_row, limit=PAGE_ROWS + 1)

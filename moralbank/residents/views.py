@@ -27,6 +27,7 @@ from moralbank.residents.schemas import (
 from moralbank.residents.values import Consent, Status, is_minor, mask, mask_phone
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
+from moralbank.web.bodies import LARGEST_WHOLE
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
@@ -79,7 +80,7 @@ def show_all() -> str:
     """List and search the residents of the reader's branches, newest first."""
     search = request.args.get("q", "").strip()[:50]
     status = request.args.get("status", "")
-    branch_id = request.args.get("branch", type=int)
+    branch_id = request.args.get("branch", type=row_id)
     filters: dict[str, Any] = {"search": search, "status": Status(status) if status in set(Status) else None}
     with database().reading() as db:
         places = branches.list_branches_under(db, scope_paths())
@@ -88,11 +89,11 @@ def show_all() -> str:
         else:
             within(branch_id)
             wanted = [place.branch_id for place in branches.list_branches(db, branch_id)]
-        before_id = request.args.get("before", type=int)
+        before_id = request.args.get("before", type=row_id)
         found = queries.list_residents(db, wanted, **filters, before_id=before_id, limit=PAGE_ROWS + 1)
         count = queries.count_residents(db, wanted, **filters)
     page, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
-    arguments = {"q": search or None, "status": status or None, "branch": branch_id}
+    arguments: dict[str, Any] = {"q": search or None, "status": status or None, "branch": branch_id}
     return render_template(
         "residents/list.html",
         residents=page,
@@ -228,6 +229,14 @@ def reachable(resident_id: int) -> Resident:
         resident = queries.get_resident(db, resident_id)
     within(resident.branch_id)
     return resident
+
+
+def row_id(text: str) -> int:
+    """Return the id that a page's address or form names. Raises: ValueError when no row can have it."""
+    found = int(text)
+    if not 0 <= found <= LARGEST_WHOLE:
+        raise ValueError(text)
+    return found
 
 
 def may_write() -> bool:

@@ -306,6 +306,12 @@ def test_a_station_reaches_no_roster_of_the_hub(
     assert "residents.csv" not in staff.get("/staff/roster").text
 
 
+@pytest.mark.parametrize("path", ["?before=%s", "?branch=%s", "/cards?id=%s", "/cards?roster=%s&after=%s"])
+def test_an_id_that_no_row_can_have_is_as_none(staff: FlaskClient, path: str) -> None:
+    answer = staff.get("/staff/residents" + path.replace("%s", "9" * 20))
+    assert answer.status_code == 200
+
+
 def upload(client: FlaskClient, branch: Branch) -> str:
     fields = {"branch_id": str(branch.branch_id), "file": (io.BytesIO(ROSTER.encode()), "residents.csv")}
     answer = form(client, "/staff/roster", fields)
