@@ -24,7 +24,7 @@ from moralbank.errors import MoralBankError, NotFound, Refused
 from moralbank.web import auth, bodies, idempotency, paging, problems
 from moralbank.web.db import database
 from moralbank.web.errors import IdempotencyKeyMissing, NotAcceptable, NotJson
-from moralbank.web.openapi import PROBLEM_JSON, describe, page_schema, register_components, schema_name
+from moralbank.web.openapi import PROBLEM_JSON, describe, page_schema, plain_pattern, register_components, schema_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -183,6 +183,7 @@ def init_app(app: Flask) -> Api:
             "servers": [{"url": "/"}],
         },
     )
+    plugin.converter.add_attribute_function(plain_pattern)
     documents = FlaskBlueprint("api_document", __name__, url_prefix=PREFIX)
 
     @documents.get("/openapi.json")

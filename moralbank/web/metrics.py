@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from moralbank import clock, slots
+from moralbank import clock, ledger, slots
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.errors import Forbidden
@@ -28,6 +28,8 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 REFUSALS = Counter("moralbank_refusals", "Refusals by their code.", ["code"])
+
+_ALL = ledger.EntryFilter()
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -59,6 +61,11 @@ class _FromDatabase(Collector):
         with self._database.reading() as db:
             jobs = slots.list_latest(db)
             lease = slots.find_lease(db)
+            latest = {book.code: ledger.list_entries(db, book.book_id, _ALL, limit=1) for book in ledger.list_books(db)}
+        posted = GaugeMetricFamily("moralbank_ledger_seq", "Number of a book's latest entry.", labels=["book"])
+        for code, entries in latest.items():
+            posted.add_metric([code], entries[0].seq if entries else 0)
+        yield posted
         lag = GaugeMetricFamily("moralbank_job_lag_seconds", "Age of the latest slot a job has run.", labels=["job"])
         for run in jobs:
             lag.add_metric([run.job], (clock.now() - run.slot_at).total_seconds())

@@ -11,6 +11,7 @@ from typing import Any
 import marshmallow as ma
 from apispec import APISpec
 from apispec.ext.marshmallow.common import make_schema_key, resolve_schema_cls
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
 from moralbank.errors import MoralBankError
@@ -81,6 +82,15 @@ def register_components(spec: APISpec) -> None:
                 **({"headers": {"WWW-Authenticate": {"schema": {"type": "string"}}}} if code == 401 else {}),
             },
         )
+
+
+def plain_pattern(
+    _converter: OpenAPIConverter, _field: fields.Field[Any], ret: dict[str, Any], **_more: Any
+) -> dict[str, Any]:
+    """Write a pattern's ends as every JSON Schema reader knows them, not as Python does."""
+    if "pattern" not in ret:
+        return {}
+    return {"pattern": ret["pattern"].replace(r"\A", "^").replace(r"\Z", "$")}
 
 
 def describe(

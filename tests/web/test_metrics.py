@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from moralbank import scheduler
+from moralbank import ledger, scheduler
 from moralbank.app import create_app
+from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.scheduler import Scheduler
+from tests._people import make_branch_tree
 
 
 def figures(client, **keywords) -> str:
@@ -42,6 +44,21 @@ def test_the_scheduler_and_its_lag_are_shown(client, database):
     text = figures(client)
     assert value(text, "moralbank_scheduler_up") == 1
     assert 0 <= value(text, 'moralbank_job_lag_seconds{job="activities.close_forgotten"}') < 120
+
+
+def test_the_books_grow_visibly(client, database):
+    tree = database.transact(make_branch_tree)
+    book = tree["NS-00"].book_id
+
+    def award(db):
+        (account,) = ledger.open_accounts(db, book, [AccountKind.RESIDENT])
+        issuer = ledger.internal_account(db, book, AccountKind.ISSUER)
+        legs = (Leg(issuer, Unit.POINTS, -5), Leg(account, Unit.POINTS, 5))
+        return ledger.post(db, Draft(book, "award", legs, "award-0001", "system"))
+
+    assert value(figures(client), "moralbank_ledger_seq") == 0
+    posted = database.transact(award)
+    assert value(figures(client), "moralbank_ledger_seq") == posted.seq
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,0 +1,191 @@
+"""A bank with a little of everything in it, filled through the API alone, by a token of every kind of role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+from sqlalchemy import Connection
+from werkzeug.test import TestResponse
+
+from moralbank import clock, earning
+from moralbank.access import queries as access
+from moralbank.access.sessions import issue_token
+from moralbank.branches.queries import Branch
+from moralbank.db import Database
+from tests._people import MadeLogin, make_branch_tree, make_login
+
+#: Called with the template of the path, the method and the answer of each request.
+Look = Callable[[str, str, TestResponse], None]
+
+ROSTER = "姓名,性别,手机号,所属驿站,期初积分\n赵大年,男,13800000091,南山驿站,120\n,女,13800000092,南山驿站,\n"
+NINE = datetime(2026, 11, 21, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+class Village:
+    """The bank's callers, and what they made: the ids by the names they have in paths."""
+
+    def __init__(self, app: Flask, look: Look = lambda *_: None) -> None:
+        self.client = app.test_client()
+        self.database: Database = app.extensions["moralbank_database"]
+        self.headers: dict[str, dict[str, str]] = {}
+        self.scopes: dict[str, set[str]] = {}
+        self.ids: dict[str, Any] = {}
+        self._look = look
+        self._keys = count(1)
+
+    def act(self) -> None:
+        """Live through a day of the bank, from its opening to a look into its books."""
+        with clock.at(NINE - timedelta(minutes=15)):
+            tree = self.database.transact(_open)
+            self._employ("staff", tree["NS-00"])
+            self._employ("auditor", tree["DZ"])
+            self._employ("admin", None)
+            self.ids["branch_id"] = tree["NS-01"].branch_id
+            self._look_around()
+            resident = self._enrol()
+            self._take_in_a_roster()
+            session_id = self._announce(resident)
+        with clock.at(NINE + timedelta(hours=2)):
+            self._award(resident, session_id)
+            merchant_id = self._contract()
+            self._employ("operator", tree["NS-01"], merchant_id=merchant_id)
+            self._employ("resident", tree["NS-01"], resident_id=resident["resident_id"])
+            self._spend(merchant_id)
+            self._read_the_books(resident)
+
+    def ask(self, role: str, method: str, template: str, json: Any = None, **more: Any) -> Any:
+        """Send a request as a role and return what the answer says; it must be a success."""
+        headers = self.headers[role] | {"Idempotency-Key": f"village-{next(self._keys):04}"}
+        path = "/api/v1" + template.format(**self.ids)
+        body = {"json": json} if json is not None else {}
+        response = self.client.open(path, method=method, headers=headers, **body, **more)
+        assert response.status_code < 300, f"{method} {path}: {response.get_data(as_text=True)}"
+        self._look("/api/v1" + template, method, response)
+        return response.get_json() if response.get_data() else None
+
+    def read(self, role: str, template: str, **query: Any) -> Any:
+        return self.ask(role, "GET", template, query_string=query)
+
+    def _employ(self, role: str, branch: Branch | None, **whose: Any) -> None:
+        def employ(db: Connection) -> tuple[MadeLogin, str]:
+            login = make_login(db, role, branch, **whose)
+            scopes = access.scopes_of(login.principal)
+            return login, issue_token(db, login.principal, "tests", scopes, clock.today() + timedelta(days=300))
+
+        login, token = self.database.transact(employ)
+        self.headers[role] = {"Authorization": f"Bearer {token}"}
+        self.scopes[role] = set(access.scopes_of(login.principal))
+
+    def _look_around(self) -> None:
+        self.read("staff", "/branches", limit=2)
+        self.read("staff", "/branches/{branch_id}")
+        self.read("auditor", "/rules", on="2026-11-21")
+
+    def _enrol(self) -> dict[str, Any]:
+        person = {"name": "张桂英", "phone": "13800000001", "branch_id": self.ids["branch_id"], "born_on": "1954-03-01"}
+        made = self.ask("staff", "POST", "/residents", person | {"consents": ["record"]})
+        self.ids["resident_id"] = made["resident_id"]
+        self.ids["account"] = made["account_id"]
+        self.read("staff", "/residents", search="张")
+        self.read("auditor", "/residents/{resident_id}")
+        self.ask("staff", "PUT", "/residents/{resident_id}", person | {"grid": "02-01", "sex": "female"})
+        for status in ("suspended", "active"):
+            self.ask("staff", "POST", "/residents/{resident_id}/status", {"status": status, "reason": "本人要求"})
+        self.ask("staff", "POST", "/residents/{resident_id}/cards/revoke", {"reason": "遗失"})
+        self.ask("staff", "POST", "/residents/{resident_id}/cards")
+        self.read("staff", "/residents/{resident_id}/cards")
+        self.ask("staff", "POST", "/residents/{resident_id}/consents", {"kind": "record", "given": False})
+        self.read("staff", "/residents/{resident_id}/consents")
+        return made
+
+    def _take_in_a_roster(self) -> None:
+        roster = self.ask(
+            "staff", "POST", "/branches/{branch_id}/rosters", data=ROSTER.encode(), content_type="text/csv"
+        )
+        self.ids["import_id"] = roster["import_id"]
+        self.read("staff", "/rosters/{import_id}/rows", limit=1)
+        self.ask("staff", "POST", "/rosters/{import_id}/confirm")
+        self.read("staff", "/rosters/{import_id}")
+
+    def _announce(self, resident: dict[str, Any]) -> int:
+        text = {"title": "河岸清洁", "rule_code": "V01", "place": "河岸公园", "branch_id": self.ids["branch_id"]}
+        self.ids["activity_id"] = self.ask("staff", "POST", "/activities", text)["activity_id"]
+        times = {"starts_at": NINE.isoformat(), "ends_at": (NINE + timedelta(hours=2)).isoformat()}
+        session = self.ask("staff", "POST", "/activities/{activity_id}/sessions", times)
+        self.ids["session_id"] = session["session_id"]
+        self.ask("staff", "POST", "/activities/{activity_id}/publish")
+        self.read("auditor", "/activities/{activity_id}")
+        self.read("auditor", "/activities", status="published")
+        self.read("auditor", "/activities/{activity_id}/sessions")
+        self.ask("staff", "POST", "/sessions/{session_id}/signups", {"resident_number": resident["number"]})
+        self.read("staff", "/sessions/{session_id}/signups")
+        self._scan(resident, "scan-in-01")
+        return int(session["session_id"])
+
+    def _scan(self, resident: dict[str, Any], nonce: str) -> None:
+        items = [{"nonce": nonce, "code": resident["number"]}, {"nonce": f"{nonce}-x", "code": "00000000"}]
+        self.ask("staff", "POST", "/sessions/{session_id}/checkins", {"items": items})
+
+    def _award(self, resident: dict[str, Any], session_id: int) -> None:
+        self._scan(resident, "scan-out-1")
+        confirmed = [{"resident_number": resident["number"], "minutes": None}]
+        done = self.ask("staff", "POST", "/sessions/{session_id}/sign-off", {"head_count": 1, "confirmed": confirmed})
+        assert sum(award["points"] for award in done["awards"]) > 0
+        self.read("staff", "/sessions/{session_id}/awards")
+
+    def _contract(self) -> int:
+        text = {"name": "老街理发店", "kind": "理发", "contact": "孙建国", "phone": "13900000001"}
+        text |= {"settlement_mode": "donated"}
+        new = text | {"code": "M001", "branch_id": self.ids["branch_id"]}
+        merchant = self.ask("staff", "POST", "/merchants", new)
+        self.ids["merchant_id"] = merchant["merchant_id"]
+        for status in ("visited", "active"):
+            self.ask("staff", "PUT", "/merchants/{merchant_id}/status", {"status": status})
+        self.ask("staff", "PUT", "/merchants/{merchant_id}", text | {"contact": "孙建军"})
+        self.read("staff", "/merchants/{merchant_id}")
+        self.read("staff", "/merchants", q="理发")
+        offer = {
+            "title": "理发一次",
+            "points": 5,
+            "monthly_quota": 20,
+            "per_resident_per_month": 2,
+            "settlement_fen": 0,
+        }
+        made = self.ask("staff", "POST", "/offers", offer | {"code": "O001", "merchant_id": merchant["merchant_id"]})
+        self.ids["offer_id"] = made["offer_id"]
+        self.ask("staff", "PUT", "/offers/{offer_id}", offer | {"monthly_quota": 30})
+        self.read("staff", "/offers/{offer_id}")
+        self.read("staff", "/offers", only_open="true")
+        return int(merchant["merchant_id"])
+
+    def _spend(self, merchant_id: int) -> None:
+        code = self.ask("resident", "POST", "/payment-codes")["code"]
+        order = {"merchant_id": merchant_id, "offer_id": self.ids["offer_id"], "code": code}
+        self.ids["charge_id"] = self.ask("operator", "POST", "/redemptions", order)["charge_id"]
+        self.read("operator", "/redemptions")
+        self.ask("operator", "POST", "/redemptions/{charge_id}/undo", {})
+        self.read("auditor", "/redemptions/{charge_id}")
+
+    def _read_the_books(self, resident: dict[str, Any]) -> None:
+        self.ids["month"] = "2026-11"
+        for role, owner in (("resident", ""), ("auditor", "/residents/{resident_id}")):
+            self.read(role, f"{owner}/statements")
+            self.read(role, f"{owner}/statements/{{month}}")
+            assert self.read(role, f"{owner}/statements/{{month}}/lines")["items"]
+        self.ids["book"] = self.read("auditor", "/books")["items"][0]["code"]
+        entries = self.read("auditor", "/entries", book=self.ids["book"])["items"]
+        self.ids["entry_id"] = entries[0]["entry_id"]
+        self.read("auditor", "/entries/{book}/{entry_id}")
+        assert self.read("auditor", "/trial-balance", book=self.ids["book"])["closes"]
+        self.read("auditor", "/accounts/{account}/balance")
+        self.read("auditor", "/accounts/{account}/lines")
+
+
+def _open(db: Connection) -> dict[str, Branch]:
+    earning.load_rules(db, earning.packaged_rules(), actor="system", consultation="议事会 2025-12")
+    return make_branch_tree(db)
