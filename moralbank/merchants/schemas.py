@@ -84,7 +84,7 @@ class NewOffer(OfferText):
     merchant_id = fields.Integer(required=True, validate=validate.Range(1, 2**53 - 1))
 
 
-class Yuan(fields.Field[int]):
+class Yuan(fields.Integer):
     """An amount written in yuan on a form, "3.50", and held in hundredths."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:

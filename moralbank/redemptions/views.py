@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -187,7 +188,7 @@ def _key() -> str:
     return key
 
 
-def _counter_url(till: Till, **arguments: object) -> str:
+def _counter_url(till: Till, **arguments: Any) -> str:
     if len(current().merchant_ids()) > 1:
         arguments["merchant"] = till.merchant_id
     return url_for("counter.show", **arguments)

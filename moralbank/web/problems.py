@@ -31,7 +31,10 @@ HTTP_PROBLEMS: dict[int, tuple[str, str, str]] = {
 def sentence(error: MoralBankError) -> str:
     """Return the refusal's one sentence in the reader's language, and note its code for the log and the figures."""
     g.refusal = error.code
-    return fill(gettext(error.sentence), error.fields)
+    # A field may be a word of ours ("微信付款码"); names of people and places are in no catalogue and stay.
+    found = error.fields.items()
+    fields = {name: gettext(value) if isinstance(value, str) and value else value for name, value in found}
+    return fill(gettext(error.sentence), fields)
 
 
 def problem(error: MoralBankError) -> dict[str, Any]:
