@@ -153,7 +153,7 @@ def _screen(session: Session) -> dict[str, Any]:
         "names": [people[who].masked_name for who in last],
         "now": now,
         # The white box around it is the rest of the quiet zone, so that the code fills the screen.
-        "picture": picture(_url(code), "m", border=2) if code else None,
+        "picture": picture(_url(code), "m", border=1) if code else None,
         "step_seconds": tokens.STEP_SECONDS,
         "code_seconds": CODE_SECONDS,
     }
