@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 import click
 
@@ -38,10 +37,8 @@ def migrate() -> None:
 
 
 for name in GROUPS:
-    if find_spec(name):
-        module = import_module(name)
-        for command in module.commands:
-            cli.add_command(command)
+    for command in import_module(name).commands:
+        cli.add_command(command)
 
 
 def main() -> None:

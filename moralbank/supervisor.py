@@ -179,14 +179,16 @@ def _ready_database(url: str, *, demo: bool) -> None:
     db.migrate(url)
     database = db.Database(url)
     try:
+        if demo:
+            from moralbank import demo as district
+
+            # Before the first start, which opens a hub of its own where there is none.
+            district.load(database)
         password = setup.first_start(database)
         if password is not None:
             _say(f"第一位管理员 · first administrator: {setup.ADMINISTRATOR} / {password}")
             _say("密码只显示这一次，请记下 · this password is shown only now: write it down.")
         if demo:
-            from moralbank import demo as district
-
-            district.load(database)
             _say(district.card(database))
     finally:
         database.dispose()
