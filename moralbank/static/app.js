@@ -198,8 +198,8 @@ function wedge(input) {
   const complete = (digits) => lengths.includes(digits.length) && hasGoodCheck(digits);
   const pin = find(input.dataset.wedgePin);
   const waitsForPin = (digits) => pin && !pin.value && digits.length === Math.max(...lengths);
-  const go = () => { if (waitsForPin(input.value)) pin.focus(); else form.requestSubmit(); };
   let silence = 0;
+  const go = () => { clearTimeout(silence); if (waitsForPin(input.value)) pin.focus(); else form.requestSubmit(); };
   const typed = (how) => { if (form.elements.typed) form.elements.typed.value = how; };
   const clean = (event) => {
     if (event.isComposing) return;
