@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -12,8 +13,8 @@ from moralbank.ledger import GRADES, KINDS, MAX_AMOUNT, AccountKind, Unit
 
 UNITS = {unit.name.lower(): unit for unit in Unit}
 
-_DATE = {"invalid": N_("请填一个日期，例如 2026-11-21。")}
-_MOMENT = {"invalid": N_("请填日期和时间，例如 2026-11-21T14:30。")}
+_DATE: dict[str, Any] = {"invalid": N_("请填一个日期，例如 2026-11-21。")}
+_MOMENT: dict[str, Any] = {"invalid": N_("请填日期和时间，例如 2026-11-21T14:30。")}
 _DAYS = validate.Range(date(2000, 1, 1), date(2100, 1, 1), error=N_("日期要在 2000 年和 2100 年之间。"))
 _TIMES = validate.Range(datetime(2000, 1, 1), datetime(2100, 1, 1), error=N_("时间要在 2000 年和 2100 年之间。"))
 _INSTANTS = validate.Range(

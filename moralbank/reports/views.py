@@ -247,7 +247,7 @@ def _read(schema: type[ma.Schema]) -> tuple[dict[str, Any], dict[str, list[str]]
     try:
         return loader.load(given), {}
     except ma.ValidationError as error:
-        wrong: dict[str, Any] = error.normalized_messages()
+        wrong: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
     loaded = loader.load({name: text for name, text in given.items() if name not in wrong})
     return loaded, {name: [_(text) for text in texts] for name, texts in wrong.items()}
 
@@ -278,7 +278,8 @@ def _source_url(entry: Entry) -> str | None:
     endpoint, name = _SOURCES[entry.source[0]]
     if endpoint not in current_app.view_functions or not current().has("staff"):
         return None
-    return url_for(endpoint, **{name: int(entry.source[1].partition(":")[0])})
+    values: dict[str, Any] = {name: int(entry.source[1].partition(":")[0])}
+    return url_for(endpoint, **values)
 
 
 def _local(at: datetime | None) -> datetime | None:

@@ -101,7 +101,7 @@ def test_a_filter_that_cant_be_meant_is_said_beside_its_field(auditor, query: st
     assert auditor.get(f"/audit/entries.xlsx?{query}").status_code == 422
 
 
-@pytest.mark.parametrize("query", ["before=0", "before=99999999999999999999", "rule=" + "x" * 99, "actor=%00"])
+@pytest.mark.parametrize("query", ["before=0", "before=99999999999999999999", "rule=" + "x" * 99])
 def test_no_address_breaks_the_explorer(auditor, query: str) -> None:
     assert auditor.get(f"/audit?{query}").status_code == 422
 
