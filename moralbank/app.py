@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from flask import Flask
 from sqlalchemy import Connection
+from werkzeug.routing import IntegerConverter, Map
 
 from moralbank.access import admin_views
 from moralbank.branches.queries import list_branches_under
@@ -35,8 +35,9 @@ PAGES = (
     "moralbank.activities.scan_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",
-    "moralbank.redemptions.home_views",
+    "moralbank.redemptions.resident_views",
     "moralbank.statements.views",
+    "moralbank.statements.home_views",
     "moralbank.reports.views",
 )
 
@@ -65,13 +66,13 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
         MORALBANK=config,
     )
     app.url_map.strict_slashes = False
+    app.url_map.converters["int"] = _RowId
     database = database or Database(config.database_url)
     web_db.init_app(app, database)
     for module in (i18n, filters, problems, logs, metrics, security, auth, navigation, preferences):
         module.init_app(app)
     for name in PAGES:
-        if _is_there(name):
-            app.register_blueprint(import_module(name).blueprint)
+        app.register_blueprint(import_module(name).blueprint)
     _register_operations(app)
     admin_views.use_tills(app, _tills)
     if config.production:
@@ -91,12 +92,11 @@ def _register_operations(app: Flask) -> None:
 
     rest = api.init_app(app)
     for name in OPERATIONS:
-        if _is_there(name):
-            rest.register_blueprint(import_module(name).blueprint)
+        rest.register_blueprint(import_module(name).blueprint)
 
 
-def _is_there(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+class _RowId(IntegerConverter):
+    """A row's number in a path: one that no database could hold is simply not there."""
+
+    def __init__(self, url_map: Map, fixed_digits: int = 0) -> None:
+        super().__init__(url_map, fixed_digits=fixed_digits, min=0, max=2**53 - 1)
