@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 
 import sqlalchemy as sa
@@ -133,6 +133,11 @@ class Token:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
+
+    @property
+    def last_on(self) -> date:
+        """The last day on which it works."""
+        return clock.local(self.expires_at - timedelta(seconds=1)).date()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from marshmallow import fields, validate
 
 from moralbank.errors import N_
 
+_ID = validate.Range(1, 2**53 - 1, error=N_("请从列表中选择。"))
+
 
 class ChangeSecret(ma.Schema):
     """The owner's old secret and the new one, typed twice."""
@@ -29,8 +31,8 @@ class GrantForm(ma.Schema):
         required=True,
         validate=validate.OneOf(("staff", "auditor", "admin", "operator"), error=N_("请选择角色。")),
     )
-    branch_id = fields.Integer(load_default=None, allow_none=True)
-    merchant_id = fields.Integer(load_default=None, allow_none=True)
+    branch_id = fields.Integer(load_default=None, allow_none=True, validate=_ID)
+    merchant_id = fields.Integer(load_default=None, allow_none=True, validate=_ID)
 
 
 class NewLogin(GrantForm):

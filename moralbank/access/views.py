@@ -12,6 +12,7 @@ from moralbank.access import queries, service
 from moralbank.access.errors import BadExpiry, BadTokenScopes, Locked, WrongSecret
 from moralbank.access.queries import ROLES
 from moralbank.access.schemas import ChangeSecret, NewToken
+from moralbank.access.wording import SCOPE_NAMES, device_words
 from moralbank.errors import Invalid
 from moralbank.web import auth, problems
 from moralbank.web.auth import allow, current
@@ -22,6 +23,18 @@ from moralbank.web.i18n import gettext as _
 blueprint = Blueprint("access", __name__)
 
 DEFAULT_TOKEN_DAYS = 90
+
+
+@blueprint.app_template_global("device_name")
+def device_name(device: str) -> str:
+    """Return what a person would call a browser and its machine, "微信 · 安卓"."""
+    return " · ".join(_(word) for word in device_words(device))
+
+
+@blueprint.app_template_global("scope_name")
+def scope_name(scope: str) -> str:
+    """Return what a token with this scope may do."""
+    return _(SCOPE_NAMES[scope])
 
 
 @blueprint.get("/sessions")

@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 from moralbank.branches.queries import KINDS
 from moralbank.errors import N_
 
+_ID = validate.Range(1, 2**53 - 1, error=N_("请从列表中选择。"))
 _NAME = validate.Length(1, 100, error=N_("请填 1 到 100 个字。"))
 
 
@@ -32,7 +33,7 @@ class NewBranch(BranchText):
         ),
     )
     kind = fields.String(required=True, validate=validate.OneOf(KINDS, error=N_("请选择网点类型。")))
-    parent_id = fields.Integer(load_default=None, allow_none=True)
+    parent_id = fields.Integer(load_default=None, allow_none=True, validate=_ID)
 
 
 class BranchOut(ma.Schema):

@@ -85,6 +85,8 @@ def edit(branch_id: int) -> str | Response | tuple[str, int]:
 def _form(branch: Branch | None, given: dict[str, Any], errors: dict[str, list[str]] | None = None) -> str:
     with database().reading() as db:
         parents = [p for p in queries.list_branches_under(db, scope_paths()) if p.kind != "station"]
+    hub = next((parent.branch_id for parent in parents if parent.kind == "hub"), "")
+    given = {"parent_id": hub, **given}
     may_top = current().covers("/", "admin")
     return render_template(
         "branches/form.html", branch=branch, given=given, errors=errors, parents=parents, may_top=may_top

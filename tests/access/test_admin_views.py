@@ -35,7 +35,7 @@ def given(branch: Branch | None, **fields: object) -> dict[str, object]:
 def test_a_new_login_shows_its_first_password_once(client, app, database, tree, admin) -> None:
     answer = form(client, "/admin/logins/new", given(tree["NS-01"]))
     assert answer.status_code == 201
-    secret = re.search(r'<p class="huge mono">(\w{14})</p>', answer.text)
+    secret = re.search(r'<p class="lead mono">(\w{14})</p>', answer.text)
     assert secret is not None
     login = found(database, "wangfang")
     assert login is not None
@@ -59,6 +59,7 @@ def test_a_form_that_cannot_be_meant_says_what_to_mend_and_keeps_what_was_typed(
     assert answer.status_code == 422
     assert "请选择角色" in answer.text
     assert 'value="wang fang"' in answer.text
+    assert form(client, "/admin/logins/new", given(None, branch_id="9" * 30)).status_code == 422
     answer = form(client, "/admin/logins/new", given(tree["NS-01"], name="13800000001"))
     assert answer.status_code == 422
     assert "登录名要 2 到 32 个字" in answer.text
@@ -119,7 +120,7 @@ def test_a_suspended_login_is_out_at_once_until_it_is_resumed(client, app, datab
 def test_a_reset_shows_a_new_password_once(client, app, database, tree, admin) -> None:
     login = database.transact(make_login, "staff", tree["NS-01"], name="ours")
     answer = form(client, f"/admin/logins/{login.login_id}/reset")
-    secret = re.search(r'<p class="huge mono">(\w{14})</p>', answer.text)
+    secret = re.search(r'<p class="lead mono">(\w{14})</p>', answer.text)
     assert secret is not None
     for secret_given, status in ((login.secret, 401), (secret[1], 303)):
         answer = form(app.test_client(), "/login", {"identifier": "ours", "secret": secret_given})

@@ -10,6 +10,7 @@ import pytest
 from moralbank import clock
 from moralbank.access import queries, service
 from moralbank.access.errors import BadTokenScopes
+from moralbank.access.wording import SCOPE_NAMES
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
 from tests._people import PASSWORD, PIN, MadeLogin, form, make_login, sign_in
@@ -55,6 +56,23 @@ def test_nobody_ends_the_sessions_of_others(app, database, tree, staff) -> None:
     [session] = sessions_of(database, staff)
     assert form(thief, f"/sessions/{session.session_id}/revoke").status_code == 404
     assert victim.get("/sessions").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "says"),
+    [
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/122.0 Mobile Safari/537.36 MicroMessenger/8.0", "微信 · 安卓"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Safari/604.1", "Safari · iPhone"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/122.0 Safari/537.36 Edg/122.0", "Edge · Windows"),
+        ("<script>", "未知设备"),
+    ],
+)
+def test_a_device_is_called_what_people_call_it(client, database, staff, user_agent: str, says: str) -> None:
+    form(client, "/login", {"identifier": staff.name, "secret": PASSWORD})
+    database.transact(service.open_session, staff.login_id, address="10.0.0.1", device=user_agent)
+    page = client.get("/sessions").text
+    assert says in page
+    assert "<script>" not in page
 
 
 def test_ending_the_session_one_is_in_signs_out(client, database, staff) -> None:
@@ -155,6 +173,10 @@ def test_no_role_issues_a_scope_it_lacks(database, tree, role: str) -> None:
     for scope in set(queries.SCOPES) - set(own):
         with pytest.raises(BadTokenScopes):
             database.transact(service.issue_token, login.principal, "x", [scope], clock.today() + timedelta(days=1))
+
+
+def test_every_scope_is_said_in_words() -> None:
+    assert set(SCOPE_NAMES) == set(queries.SCOPES)
 
 
 def test_nobody_stops_the_tokens_of_others(client, database, staff) -> None:

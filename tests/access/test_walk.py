@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
@@ -19,7 +20,8 @@ from werkzeug.test import TestResponse
 
 from moralbank import clock
 from moralbank.access import queries, service
-from moralbank.db import Database
+from moralbank.access.cli import access
+from moralbank.db import MIGRATIONS, Database
 from moralbank.web.auth import Allowed, authorisation_table, declared
 from tests._people import MadeLogin, sign_in
 from tests.access._world import ROLES, STRANGER, Place, make_world
@@ -42,7 +44,13 @@ FOR_ANYBODY = {
     "/activities/sessions/<int:session_id>/sign-up",
     "/activities/sessions/<int:session_id>/cancel-sign-up",
 }
-FREE: dict[str, Any] = {"code": "en", "token": "nothing", "deed": "publish", "month": f"{clock.today():%Y-%m}"}
+FREE: dict[str, Any] = {
+    "code": "en",
+    "rule_code": "V01",
+    "token": "nothing",
+    "deed": "publish",
+    "month": f"{clock.today():%Y-%m}",
+}
 #: Routes whose session is a signed-in browser, not the sitting of an activity.
 OWN_SESSIONS = "/sessions/"
 
@@ -244,6 +252,11 @@ def app(app: Flask) -> Flask:
 def test_every_route_says_who_may_use_it(app: Flask) -> None:
     undeclared = [(path, method) for path, method, roles, *_ in authorisation_table(app) if roles == "UNDECLARED"]
     assert undeclared == []
+
+
+def test_the_document_says_what_the_routes_say() -> None:
+    said = (MIGRATIONS.parent / "docs" / "AUTHORISATION.md").read_text("utf-8")
+    assert CliRunner().invoke(access, ["table"]).output == said, "moralbank access table > docs/AUTHORISATION.md"
 
 
 def test_every_route_for_everybody_at_home_and_elsewhere(app: Flask, database: Database) -> None:
