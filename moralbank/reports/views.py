@@ -135,7 +135,7 @@ def entry(book: str, entry_id: UUID) -> str:
     )
 
 
-@blueprint.get("/accounts/<int(max=9007199254740991):account>")
+@blueprint.get("/accounts/<int:account>")
 @allow("staff", "auditor", scope="book")
 def account(account: int) -> str | tuple[str, int]:
     """Show an account's balance, now and at an instant of choice, and its lines."""
