@@ -12,6 +12,7 @@ from marshmallow import fields, validate
 from sqlalchemy import Connection
 
 from moralbank.branches.queries import list_branches_under
+from moralbank.errors import Refused
 from moralbank.merchants import errors as merchant_errors
 from moralbank.merchants.queries import list_merchants
 from moralbank.redemptions import codes, errors, queries, schemas, service
@@ -90,7 +91,13 @@ def get_redemption(db: Connection, charge_id: int) -> Receipt:
     return receipt
 
 
-@blueprint.writes("/redemptions", ReceiptOut, body=OrderIn, refusals=_CHARGE_REFUSALS)
+def _keep_refusal(db: Connection, refusal: Refused, *, body: dict[str, Any], key: str) -> None:
+    """Keep a refused charge, so that unknown codes add up to the operator's lock here as they do at the counter."""
+    order = schemas.read_api_order(body)
+    service.remember_refusal(db, _till(body["merchant_id"]), key, order.fingerprint, refusal)
+
+
+@blueprint.writes("/redemptions", ReceiptOut, body=OrderIn, refusals=_CHARGE_REFUSALS, on_refused=_keep_refusal)
 @allow("operator", scope="merchant", token="charges:write")
 def charge_payment_code(db: Connection, *, body: dict[str, Any], key: str) -> Receipt:
     """Charge a resident's payment code once."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -101,10 +102,12 @@ class ApiBlueprint(flask_smorest.Blueprint):
         status: int = HTTPStatus.CREATED,
         max_bytes: int = MAX_BODY_BYTES,
         refusals: Sequence[type[MoralBankError]] = (),
+        on_refused: Callable[..., object] | None = None,
     ) -> Callable[[F], F]:
         """Register a write. It is carried out once per Idempotency-Key, and every repetition has the first answer.
 
-        With `media` instead of a body schema the view gets the body's octets.
+        With `media` instead of a body schema the view gets the body's octets. A refusal undoes what the view wrote;
+        `on_refused(db, refusal, …)` then writes what is to stay, and gets what the view got.
         """
 
         def register(view: F) -> F:
@@ -114,13 +117,20 @@ class ApiBlueprint(flask_smorest.Blueprint):
                     body = _octets(media)
                 key = _key(bodies.read_json(request) if takes_body else request.get_data())
 
+                def given() -> dict[str, Any]:
+                    # A copy each time: a view may take its body apart, and a deadlock lets it run again.
+                    return {"key": key.key, **({"body": deepcopy(body)} if media or takes_body else {}), **path}
+
                 def act(db: Connection) -> idempotency.Answer:
-                    given = {"body": body} if media or takes_body else {}
-                    result = view(db, key=key.key, **given, **path)
+                    result = view(db, **given())
                     content = _dump(answer(), result) if answer else b""
                     return idempotency.Answer(int(status), JSON if answer else "", content)
 
-                return _response(idempotency.once(database(), key, act, _decided))
+                def leave(db: Connection, refusal: Refused) -> None:
+                    if on_refused:
+                        on_refused(db, refusal, **given())
+
+                return _response(idempotency.once(database(), key, act, _decided, leave))
 
             takes_body = body is not None
             documented: Callable[..., Any] = operation

@@ -69,11 +69,12 @@ def once(
     key: Key,
     act: Callable[[Connection], Answer],
     on_refusal: Callable[[Refused], Answer],
+    leave: Callable[[Connection, Refused], object] = lambda _db, _refusal: None,
 ) -> Answer:
     """Return the first answer to the key, running `act` in a write transaction when there is none yet.
 
-    A refusal under the rules is an answer and stays one. Every other error leaves nothing behind, so that
-    the same request may be made again.
+    A refusal under the rules is an answer and stays one; `leave` writes what else it leaves behind, in the
+    transaction that keeps it. Every other error leaves nothing behind, so that the same request may be made again.
     Raises (in the order checked): IdempotencyKeyReused, whatever `act` raises.
     """
     try:
@@ -81,7 +82,7 @@ def once(
     except _Overtaken:
         return _first_answer(database, key)
     except Refused as refusal:
-        return database.transact(_remember, key, on_refusal(refusal))
+        return database.transact(_remember, key, refusal, on_refusal(refusal), leave)
     except IdempotencyKeyReused:
         raise
     except MoralBankError:
@@ -113,9 +114,12 @@ def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) 
     return answer
 
 
-def _remember(db: Connection, key: Key, refusal: Answer) -> Answer:
-    if _insert(db, key, refusal):
-        return refusal
+def _remember(
+    db: Connection, key: Key, refusal: Refused, answer: Answer, leave: Callable[[Connection, Refused], object]
+) -> Answer:
+    if _insert(db, key, answer):
+        leave(db, refusal)
+        return answer
     first = find_answer(db, key)
     assert first is not None, "a row that is in the way is there"
     return first

@@ -101,3 +101,15 @@ def test_offers_say_what_is_left_and_are_added_by_staff(api, street, database, a
     }  # fmt: skip
     added = app.test_client().post("/api/v1/offers", json=body, headers=headers)
     assert (added.status_code, added.json["left"]) == (201, 5)
+
+
+def test_a_program_that_tries_out_codes_is_locked_like_a_counter(api, street, balance) -> None:
+    """A refusal undoes the charge but not the count of them, else a program could try for ever."""
+    answers = []
+    for number in range(12):
+        order = {"merchant_id": street.shop.merchant_id, "points": 20, "code": ids.with_check(f"71{number:014}")}
+        answers.append(api("li", "POST", "/redemptions", order))
+    assert [answer.status_code for answer in answers] == [409] * 10 + [429] * 2
+    assert answers[-1].json["code"] == "till-locked"
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert balance(street.zhang) == 1000

@@ -79,6 +79,18 @@ def get_trial(db: Connection, *, trial_id: int) -> Any:
     return row
 
 
+def keep_refusal(db: Connection, refusal: Refused, *, body: dict[str, Any], key: str) -> None:
+    db.execute(trials.insert().values(name=f"no {body['name']}", weight=0))
+
+
+@blueprint.writes("/trials/kept", TrialOut, body=TrialIn, refusals=[NotToday], on_refused=keep_refusal)
+@allow("staff", scope="branch", token="awards:write")
+def refuse_trial(db: Connection, *, body: dict[str, Any], key: str) -> Any:
+    """Refuse every trial, but write down that it was."""
+    db.execute(trials.insert().values(name=body.pop("name"), weight=0))
+    raise NotToday(name="kept")
+
+
 @blueprint.writes("/trials", TrialOut, body=TrialIn, max_bytes=2_000, refusals=[NotToday])
 @allow("staff", scope="branch", token="awards:write")
 def create_trial(db: Connection, *, body: dict[str, Any], key: str) -> Any:

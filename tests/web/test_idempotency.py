@@ -76,6 +76,13 @@ def test_a_refusal_stays_the_answer(mei, count_trials):
     assert count_trials() == 0
 
 
+def test_what_a_refusal_leaves_is_written_once_and_the_rest_undone(mei, database):
+    for _ in range(3):
+        assert mei.post("/trials/kept", {"name": "a"}).status_code == 409
+    with database.reading() as db:
+        assert db.execute(sa.select(_trials.trials.c.name)).scalars().all() == ["no a"]
+
+
 def test_what_was_not_decided_is_not_kept(mei, trial_app, database, count_trials):
     trial_app.testing = False
     assert mei.post("/trials", {"name": "missing"}).status_code == 404
