@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Connection
@@ -98,5 +99,5 @@ def _register_operations(app: Flask) -> None:
 class _RowId(IntegerConverter):
     """A row's number in a path: one that no database could hold is simply not there."""
 
-    def __init__(self, url_map: Map, fixed_digits: int = 0) -> None:
-        super().__init__(url_map, fixed_digits=fixed_digits, min=0, max=2**53 - 1)
+    def __init__(self, url_map: Map, *args: Any, max: int = 2**53 - 1, **kwargs: Any) -> None:
+        super().__init__(url_map, *args, max=max, **kwargs)

@@ -62,9 +62,7 @@ def _need_consultation(consultation: str) -> None:
 def _refuse_past(rule: Rule) -> None:
     today = clock.today()
     if rule.effective_from < today:
-        raise StartsInThePast(
-            rule=rule.code, effective_from=rule.effective_from.isoformat(), today=today.isoformat()
-        )
+        raise StartsInThePast(rule=rule.code, effective_from=rule.effective_from.isoformat(), today=today.isoformat())
 
 
 def _row(rule: Rule, actor: str, consultation: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ ITEMS = {
         Item(N_("网点"), "/admin/branches", ADMIN),
         Item(N_("账号"), "/admin/logins", ADMIN),
         Item(N_("接口令牌"), "/tokens", ADMIN),
-        Item(N_("积分规则"), "/admin/rules", ADMIN),
+        Item(N_("积分规则"), "/rules", ("staff", "auditor", "admin")),
         Item(N_("我的存折"), "/me", ("resident",)),
     ),
 }
