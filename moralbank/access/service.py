@@ -219,20 +219,20 @@ def change_secret(db: Connection, login_id: int, secret: str, *, not_in: tuple[s
     _set_secret(db, login_id, secret, must_change=False)
 
 
-def suspend_login(db: Connection, login_id: int, *, by: Principal) -> None:
-    """Close a login and end its sessions, until it is resumed.
+def suspend_login(db: Connection, login_id: int, *, by: Principal | None) -> None:
+    """Close a login and end its sessions, until it is resumed. by: None when its resident was suspended.
 
     Raises (in the order checked): UnknownLogin, NotOneself, OutOfScope.
     """
     login = _held(db, login_id)
-    if login_id == by.login_id:
+    if by is not None and login_id == by.login_id:
         raise NotOneself()
     _refuse_foreign(login, by)
     db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=clock.now()))
     end_sessions(db, access_sessions.c.login_id == login_id)
 
 
-def resume_login(db: Connection, login_id: int, *, by: Principal) -> None:
+def resume_login(db: Connection, login_id: int, *, by: Principal | None) -> None:
     """Open a suspended login again. Raises (in the order checked): UnknownLogin, OutOfScope."""
     _refuse_foreign(_held(db, login_id), by)
     db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=None))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from moralbank import clock, ledger
 from moralbank.access import service as access
-from moralbank.access.queries import Principal
+from moralbank.access.queries import Principal, find_resident_login
 from moralbank.branches import queries as branches
 from moralbank.db import insert_for
 from moralbank.residents import queries
@@ -106,12 +106,18 @@ def correct(db: Connection, resident_id: int, person: Person, *, actor: str) -> 
 def set_status(db: Connection, resident_id: int, status: Status, reason: str, *, actor: str) -> Resident:
     """Suspend a resident, let them go on, or let them leave, which revokes the card; points and lines stay.
 
+    Whoever is not active can't log in, and a phone that was logged in is logged out.
+
     Raises (in the order checked): UnknownResident, StatusNotNext.
     """
     resident = _locked(db, resident_id)
     if status not in NEXT[resident.status]:
         raise StatusNotNext()
     _update(db, resident_id, status=status)
+    login = find_resident_login(db, resident_id)
+    if login is not None:
+        change = access.resume_login if status is Status.ACTIVE else access.suspend_login
+        change(db, login.login_id, by=None)
     card = queries.find_card(db, resident_id)
     if status is Status.LEFT and card is not None:
         _revoke(db, card, reason, actor)

@@ -10,6 +10,7 @@ import pytest
 
 from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
+from moralbank.access import sessions
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
 from moralbank.errors import MoralBankError
@@ -265,3 +266,21 @@ def test_nothing_is_done_about_nobody(database: Database, act: object) -> None:
     with pytest.raises(UnknownResident) as refusal:
         database.transact(act)  # type: ignore[arg-type]
     assert isinstance(refusal.value, MoralBankError)
+
+
+def test_a_suspended_residents_phone_is_logged_out_until_they_go_on(database: Database, enrolled: Resident) -> None:
+    one = enrolled.resident_id
+    database.transact(service.set_pin, one, by=None, actor=STAFF, secret="258369")
+    login = database.transact(access.find_resident_login, one)
+    token = database.transact(sessions.open_session, login.login_id, address="127.0.0.1", device="phone")
+
+    def is_in() -> bool:
+        with database.reading() as db:
+            return access.find_signed_in(db, token) is not None
+
+    assert is_in()
+    database.transact(service.set_status, one, Status.SUSPENDED, "核对身份", actor=STAFF)
+    assert not is_in()
+    database.transact(service.set_status, one, Status.ACTIVE, "核对好了", actor=STAFF)
+    with database.reading() as db:
+        assert access.find_resident_login(db, one).suspended_at is None
