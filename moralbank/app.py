@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from flask import Flask
 from sqlalchemy import Connection
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter
 
 from moralbank.access import admin_views
 from moralbank.branches.queries import list_branches_under
@@ -97,7 +96,6 @@ def _register_operations(app: Flask) -> None:
 
 
 class _RowId(IntegerConverter):
-    """A row's number in a path: one that no database could hold is simply not there."""
+    """A row's number in a path: one longer than any row's has no page, and never reaches the database."""
 
-    def __init__(self, url_map: Map, *args: Any, max: int = 2**53 - 1, **kwargs: Any) -> None:
-        super().__init__(url_map, *args, max=max, **kwargs)
+    regex = r"\d{1,15}"
