@@ -13,6 +13,7 @@ SCOPE_NAMES = {
     "charges:read": N_("查看收银台的流水"),
     "charges:write": N_("在收银台收积分"),
     "checkins:write": N_("登记签到和签退"),
+    "codes:write": N_("出示付款码"),
     "ledger:read": N_("查看余额"),
     "merchants:read": N_("查看商家和可换的东西"),
     "merchants:write": N_("修改商家和可换的东西"),

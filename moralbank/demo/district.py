@@ -27,7 +27,7 @@ from moralbank.residents.queries import count_residents
 #: The packaged rules are in force from the year's first day.
 _FIRST_ON = date(2026, 1, 5)
 _SEED = 20260105
-_AHEAD = timedelta(days=14)
+_AHEAD = timedelta(days=30)
 
 Progress = Callable[[int], object]
 

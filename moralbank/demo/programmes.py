@@ -15,6 +15,7 @@ COMMUNITY = Path(__file__).parent / "community"
 _RECURS = {"week": timedelta(days=7), "fortnight": timedelta(days=14), "month": timedelta(days=28)}
 #: A year of whole weeks, so that an activity of the files keeps its weekday when the year is another one.
 _YEAR = timedelta(days=364)
+_SEASONS = {1: "春季", 2: "夏季", 3: "秋季", 4: "冬季"}
 #: The activity that runs when the district is loaded.
 RUNNING = "T01"
 #: "beneficiary" in the file: whoever was helped confirms it, at the desk.
@@ -101,7 +102,7 @@ def _recurring(first_on: date, until: datetime) -> Iterator[Programme]:
             day += _RECURS[row["every"]]
         for (year, quarter), sittings in by_quarter.items():
             yield Programme(
-                f"{row['code']}-{year % 100}Q{quarter}", f"{row['title']}（{year}年{quarter}季度）", row["rule"],
+                f"{row['code']}-{year % 100}Q{quarter}", f"{row['title']}（{_SEASONS[quarter]}）", row["rule"],
                 row["branch"], row["place"], Mode(row["mode"]), int(row["turnout"]), tuple(sittings),
                 capacity=int(row["capacity"]) if row["capacity"] else None,
                 needs_signup=row["needs_signup"] == "yes",

@@ -27,7 +27,7 @@ residents_residents = sa.Table(
     #: Eight digits without meaning, for looking a person up; they never authorise anything.
     sa.Column("number", sa.String(8), nullable=False),
     sa.Column("account_id", sa.BigInteger, nullable=False, unique=True),
-    sa.Column("household_id", sa.BigInteger, sa.ForeignKey(residents_households.c.household_id)),
+    sa.Column("household_id", BigId, sa.ForeignKey(residents_households.c.household_id)),
     sa.Column("name", sa.String(50), nullable=False),
     #: None: not everybody has a phone. Several people of a household may share one.
     sa.Column("phone", sa.String(11)),

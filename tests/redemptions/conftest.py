@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from moralbank import ids, ledger
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
+from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant, Offer
 from moralbank.merchants.service import MerchantDetails, OfferDetails
-from moralbank.redemptions import codes
+from moralbank.redemptions import codes, service
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.service import Order, Till
 from moralbank.residents import service as residents
@@ -106,6 +107,16 @@ def by_code(number: str, *, offer: Offer | None = None, points: int | None = Non
 
 def balance_of(db: Connection, resident: Resident) -> int:
     return ledger.balance(db, resident.book_id, resident.account_id, ledger.Unit.POINTS).balance
+
+
+def pay(database: Database, street: Street, *, key: str = "", till: Till | None = None, **order):
+    code = order.pop("code", None) or database.transact(show_code, street.zhang)
+    return database.transact(service.charge, till or street.till, by_code(code, **order), key or ids.token(8))
+
+
+def left_of(database: Database, offer: Offer) -> int:
+    with database.reading() as db:
+        return merchant_queries.get_stocked_offer(db, offer.offer_id).left
 
 
 Balance = Callable[[Resident], int]

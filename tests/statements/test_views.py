@@ -46,7 +46,7 @@ def test_service_time_has_a_passbook_of_its_own(zhang) -> None:
     assert "香皂一块" not in page
 
 
-@pytest.mark.parametrize("query", ["unit=coins", "before=0", "before=x", "before=99999999999999999999"])
+@pytest.mark.parametrize("query", ["unit=hours", "before=0", "before=x", "before=99999999999999999999"])
 def test_a_passbook_address_that_cant_be_meant_is_refused(zhang, query: str) -> None:
     assert zhang.get(f"/me/passbook?{query}").status_code == 422
 
