@@ -34,7 +34,7 @@ def device_name(device: str) -> str:
 @blueprint.app_template_global("scope_name")
 def scope_name(scope: str) -> str:
     """Return what a token with this scope may do."""
-    return _(SCOPE_NAMES[scope])
+    return _(SCOPE_NAMES.get(scope, scope))
 
 
 @blueprint.get("/sessions")

@@ -1,13 +1,13 @@
-"""Four places with one of everything in each, for the walk over all routes.
+"""Places with one of everything in each, for the walk over all routes.
 
-`home` is where the walkers hold their roles, and `hub` the hub above it; `sibling` is another station of that hub, so
-of the same book; `stranger` has another hub and another book, and everybody and every shop there bears the name
-STRANGER. (What activities there are is public.)
+`home` is where the walkers hold their roles, `hub` the hub above it, `bank` all of it; `sibling` is another station of
+that hub, so of the same book; `stranger` has another hub and another book, and everybody and every shop there bears the
+name STRANGER. (What activities there are is public.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -54,8 +54,11 @@ def make_world(db: Connection) -> dict[str, Place]:
     """Make the places."""
     tree = make_branch_tree(db)
     load_rules(db, packaged_rules(), actor="system", consultation="居民议事会通过")
+    hub = _place(db, tree["NS-00"], "王", 4)
+    root = make_login(db, "admin", None)
     return {
-        "hub": _place(db, tree["NS-00"], "王", 4),
+        "bank": replace(hub, walkers=hub.walkers | {"admin": root}),
+        "hub": hub,
         "home": _place(db, tree["NS-01"], "张", 1),
         "sibling": _place(db, tree["NS-02"], "李", 2),
         "stranger": _place(db, tree["XX-01"], STRANGER, 3),

@@ -27,7 +27,6 @@ from tests._people import MadeLogin, sign_in
 from tests.access._world import ROLES, STRANGER, Place, make_world
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
-#: Parameters that name nothing of a place.
 #: What a page must be asked with.
 QUERIES = {"/me/code/paid": {"since": clock.now().isoformat()}}
 #: What nobody's link asks.
@@ -35,8 +34,8 @@ NONSENSE = dict.fromkeys(
     "q search branch branch_id status page since until before after cursor at on month kind rule actor grade".split(),
     "%_999999999999999999999",
 )
-#: Sums of a whole book, for those who look after its hub.
-WHOLE_BOOK = {"/audit/trial-balance", "/audit/verify"}
+#: Sums of a whole book, for those who look after its hub, and the rules, for the one who looks after the whole bank.
+ASKED_FROM = {"/audit/trial-balance": "hub", "/audit/verify": "hub", "/rules/<rule_code>": "bank"}
 #: What a resident may look at in every shop of the book.
 OPEN_IN_THE_BOOK = {"/api/v1/merchants/<int:merchant_id>", "/api/v1/offers/<int:offer_id>"}
 #: Activities are public, so anybody may put themselves on the list of any.
@@ -44,6 +43,7 @@ FOR_ANYBODY = {
     "/activities/sessions/<int:session_id>/sign-up",
     "/activities/sessions/<int:session_id>/cancel-sign-up",
 }
+#: Parameters that name nothing of a place.
 FREE: dict[str, Any] = {
     "code": "en",
     "rule_code": "V01",
@@ -148,7 +148,7 @@ class Walker:
             yield "strangers' names are shown"
 
     def ask(self, step: Step, query: dict[str, str] | None = None) -> TestResponse:
-        place = "hub" if step.rule.rule in WHOLE_BOOK else "home"
+        place = ASKED_FROM.get(step.rule.rule, "home")
         client = self._client(step.role, place)
         if step.method in UNSAFE and step.allowed.scope in ("self", "public"):
             del self.clients[step.role, place]  # It may sign out by what it does.
