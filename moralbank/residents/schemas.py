@@ -40,6 +40,10 @@ class _Typed(fields.String):
         except cells.CellRefused as refusal:
             raise ma.ValidationError(_WORDS[refusal.code]) from None
 
+    def _validate(self, value: Any) -> None:
+        if value is not None:  # What reads as empty has no length to measure.
+            super()._validate(value)
+
 
 class Name(_Typed):
     reader = staticmethod(cells.read_name)

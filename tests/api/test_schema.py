@@ -75,6 +75,8 @@ class Inquiry:
             case.call_and_validate(headers=self._headers(case.operation), checks=CHECKS)
         except FailureGroup as failures:
             self._wrong[label] = "\n".join(str(failure) for failure in failures.exceptions)
+        except Exception as fault:  # What the application let through, or the case itself can't be sent.
+            self._wrong[label] = f"{fault!r}\n{case.as_curl_command()}"
 
     def conclude(self) -> None:
         assert not self._wrong, "\n\n".join(f"{label}: {found}" for label, found in self._wrong.items())

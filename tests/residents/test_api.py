@@ -118,3 +118,11 @@ def test_a_roster_is_judged_confirmed_and_carried_out(
     assert client.get(own, headers=headers).get_json()["state"] == "done"
     foreign = f"{API}/branches/{street['NS-02'].branch_id}/rosters"
     assert client.post(foreign, **csv, headers=keyed(headers, "3")).status_code == 403
+
+
+def test_an_empty_text_is_taken_as_nothing(client: FlaskClient, headers: dict[str, str], zhang: Resident) -> None:
+    given = {"name": zhang.name, "branch_id": zhang.branch_id, "grid": "", "phone": " ", "guardian_relation": ""}
+    corrected = client.put(f"{API}/residents/{zhang.resident_id}", json=given, headers=keyed(headers, "1"))
+    assert corrected.status_code == 200
+    body = corrected.get_json()
+    assert (body["grid"], body["phone"], body["guardian_relation"]) == (None, None, None)
