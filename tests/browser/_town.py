@@ -7,6 +7,7 @@ logins. In October they all met by the river, Wei bought soap and gave a towel b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from io import BytesIO
@@ -43,6 +44,11 @@ _PEOPLE = (
     ("lan", "欧阳兰", None, None, date(1948, 9, 9)),
     ("bo", "王博", "13800000003", None, date(1990, 5, 4)),
 )
+#: What is written into the books by hand, in the language of whoever wrote it.
+_WORDS = (
+    "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 棋牌室整理 敬老院理发 洛水河岸公园 第3网格 5号楼 三号楼名单.csv "
+    "带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文"
+).split()
 _OFFERS = (
     ("O001", "香皂一块", 30, 30, 2, 300),
     ("O002", "毛巾一条", 40, 60, 5, 500),
@@ -190,3 +196,11 @@ def _session(db: Connection, town: Town, starts_at: datetime, **changes: Any) ->
     session = service.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(minutes=150))
     service.publish_activity(db, activity.activity_id)
     return session.session_id
+
+
+def known_words() -> re.Pattern[str]:
+    """Match what people of the town and its files call themselves, whatever the reader's language."""
+    names = [full for _, full, *_ in _PEOPLE]
+    masked = [f"{full[:2] if full.startswith('欧阳') else full[0]}*" for full in names]
+    given = [*names, *masked, *(offer[1] for offer in _OFFERS), *_WORDS, *ROSTER.replace("\n", ",").split(",")]
+    return re.compile("|".join(re.escape(word) for word in sorted(filter(None, given), key=len, reverse=True)))

@@ -1,0 +1,84 @@
+"""What a person with a ruler sees on a page: sideways scroll, headings, sizes of letters and of what is pressed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ELDER_LETTER_PX, ELDER_TARGET_PX = 18, 60
+
+_SHAPE = """() => ({
+  headings: document.querySelectorAll("h1").length,
+  lang: document.documentElement.lang,
+  sideways: Math.max(0, document.documentElement.scrollWidth - innerWidth),
+})"""
+_VISIBLE = """const isSeen = (e) => e.checkVisibility({visibilityProperty: true})
+  && !e.closest(".visually-hidden, .skip, noscript, template, thead");"""
+_SMALL_LETTERS = (
+    "(least) => {" + _VISIBLE + """
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = new Set();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || !isSeen(element) || element.closest("svg, kbd, script")) continue;
+    const size = parseFloat(getComputedStyle(element).fontSize);
+    if (size < least - 0.1) found.add(`${size} px: ${node.textContent.trim().slice(0, 20)}`);
+  }
+  return [...found];
+}"""
+)
+_SMALL_TARGETS = (
+    "(least) => {" + _VISIBLE + """
+  const main = ".button, .nav a, select, textarea, .choice, input:not([type=hidden]):not([type=checkbox]):not([type=radio])";
+  return [...document.querySelectorAll(main)].filter(isSeen)
+    .map((e) => [Math.round(e.getBoundingClientRect().height), (e.innerText || e.name || e.className).slice(0, 20)])
+    .filter(([height]) => height < least).map(([height, text]) => `${height} px: ${text}`);
+}"""
+)
+_CHINESE = (
+    "() => {" + _VISIBLE + """
+  const seen = [document.title];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!element.closest("script, [lang^=zh]:not(html)")) seen.push(node.textContent);
+  }
+  for (const name of ["aria-label", "placeholder", "title", "alt", "data-unknown"])
+    for (const element of document.querySelectorAll(`[${name}]`)) seen.push(element.getAttribute(name));
+  return seen.map((text) => text.trim()).filter((text) => /[\\u4e00-\\u9fff]/.test(text));
+}"""
+)
+
+_axe = Axe()
+
+
+def findings(page: Any, *rules: str) -> list[str]:
+    """Return what axe has against the page: rule and place. Only these rules, if any are named."""
+    only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": WCAG}
+    options = {"runOnly": only, "resultTypes": ["violations"]}
+    violations = _axe.run(page, options=options).response["violations"]
+    return [f"{each['id']}: {node['html'][:160]}" for each in violations for node in each["nodes"]]
+
+
+def shape(page: Any) -> dict[str, Any]:
+    """Return how many first headings the page has, its language, and by how much it scrolls sideways."""
+    found: dict[str, Any] = page.evaluate(_SHAPE)
+    return found
+
+
+def too_small_for_elders(page: Any) -> list[str]:
+    letters: list[str] = page.evaluate(_SMALL_LETTERS, ELDER_LETTER_PX)
+    targets: list[str] = page.evaluate(_SMALL_TARGETS, ELDER_TARGET_PX)
+    return letters + targets
+
+
+def chinese(page: Any) -> list[str]:
+    """Return the texts with Chinese characters, but for what says itself that it is Chinese."""
+    found: list[str] = page.evaluate(_CHINESE)
+    return found
+
+
+def enlarge_letters(page: Any, factor: float) -> None:
+    """Make all letters larger, as a reader's own setting does."""
+    page.evaluate("factor => { document.documentElement.style.fontSize = `${16 * factor}px`; }", factor)

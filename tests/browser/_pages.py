@@ -1,0 +1,91 @@
+"""Every page there is: who reads it, in what window, and its address in the town of _town.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as its reader meets it. {…} in the path stands for the town's values."""
+
+    name: str
+    path: str
+    #: Who of the town reads it; None is anybody.
+    who: str | None
+    #: The window of conftest.SIZES.
+    size: str
+
+
+RESIDENT = (
+    Page("home", "/me", "wei", "phone"),
+    Page("home-of-a-newcomer", "/me", "bo", "phone"),
+    Page("code", "/me/code", "wei", "phone"),
+    Page("offers", "/me/offers", "wei", "phone"),
+    Page("passbook", "/me/passbook", "wei", "phone"),
+    Page("passbook-minutes", "/me/passbook?unit=minutes", "wei", "phone"),
+    Page("statements", "/me/statement", "wei", "phone"),
+    Page("statement", "/me/statement/{month}", "wei", "phone"),
+    Page("profile", "/me/profile", "wei", "phone"),
+    Page("how-to-scan", "/me/scan", "wei", "phone"),
+    Page("activities", "/activities", "wei", "phone"),
+    Page("activity", "/activities/{activity}", "wei", "phone"),
+    Page("sessions", "/sessions", "wei", "phone"),
+    Page("change-pin", "/secret", "wei", "phone"),
+    Page("login", "/login", None, "phone"),
+    Page("expired-code", "/a/check", None, "phone"),
+    Page("not-found", "/nowhere", None, "phone"),
+)
+COUNTER = (
+    Page("counter", "/counter", "yulan", "counter"),
+    Page("counter-done", "/counter?done={charge}", "yulan", "counter"),
+    Page("counter-day", "/counter/day?on=2026-10-18", "yulan", "counter"),
+    Page("counter-receipt", "/counter/receipts/{charge}", "yulan", "counter"),
+    Page("counter-statements", "/counter/statement", "yulan", "counter"),
+    Page("counter-statement", "/counter/statement/{month}", "yulan", "counter"),
+    Page("desk", "/staff/desk/{desk}", "min", "counter"),
+)
+STAFF = (
+    Page("staff-activities", "/staff/activities", "min", "desk"),
+    Page("staff-activity-new", "/staff/activities/new", "min", "desk"),
+    Page("staff-activity", "/staff/activities/{activity}", "min", "desk"),
+    Page("staff-activity-edit", "/staff/activities/{activity}/edit", "min", "desk"),
+    Page("staff-session", "/staff/sessions/{session}", "min", "desk"),
+    Page("staff-session-poster", "/staff/sessions/{week}", "min", "desk"),
+    Page("poster", "/staff/sessions/{week}/posters/{serial}", "min", "desk"),
+    Page("sign-off", "/staff/sessions/{session}/sign-off", "min", "desk"),
+    Page("signed-off", "/staff/sessions/{past_session}/sign-off", "min", "desk"),
+    Page("residents", "/staff/residents", "min", "desk"),
+    Page("resident-new", "/staff/residents/new", "min", "desk"),
+    Page("resident", "/staff/residents/{resident}", "min", "desk"),
+    Page("resident-edit", "/staff/residents/{resident}/edit", "min", "desk"),
+    Page("resident-statements", "/staff/residents/{resident}/statement", "min", "desk"),
+    Page("resident-statement", "/staff/residents/{resident}/statement/{month}", "min", "desk"),
+    Page("cards", "/staff/residents/cards?id={resident}", "min", "desk"),
+    Page("roster", "/staff/roster", "min", "desk"),
+    Page("roster-preview", "/staff/roster/{import}", "min", "desk"),
+    Page("merchants", "/staff/merchants", "min", "desk"),
+    Page("merchant", "/staff/merchants/{merchant}", "min", "desk"),
+    Page("merchant-new", "/staff/merchants/new", "min", "desk"),
+    Page("merchant-edit", "/staff/merchants/{merchant}/edit", "min", "desk"),
+    Page("staff-offers", "/staff/offers", "min", "desk"),
+    Page("offer-new", "/staff/offers/new?merchant={merchant}", "min", "desk"),
+    Page("offer", "/staff/offers/{offer}", "min", "desk"),
+    Page("audit", "/audit", "he", "desk"),
+    Page("audit-nothing-found", "/audit?rule=Z99", "he", "desk"),
+    Page("audit-entry", "/audit/entries/{book}/{entry}", "he", "desk"),
+    Page("audit-account", "/audit/accounts/{account}", "he", "desk"),
+    Page("trial-balance", "/audit/trial-balance", "he", "desk"),
+    Page("verify", "/audit/verify", "he", "desk"),
+    Page("branches", "/admin/branches", "director", "desk"),
+    Page("branch-new", "/admin/branches/new", "director", "desk"),
+    Page("branch", "/admin/branches/{branch}", "director", "desk"),
+    Page("logins", "/admin/logins", "director", "desk"),
+    Page("login-new", "/admin/logins/new", "director", "desk"),
+    Page("staff-login", "/admin/logins/{login}", "director", "desk"),
+    Page("rules", "/rules", "director", "desk"),
+    Page("rule", "/rules/V01", "director", "desk"),
+    Page("tokens", "/tokens", "director", "desk"),
+)
+DISPLAY = (Page("display", "/display/{session}", "min", "screen"),)
+PAGES = RESIDENT + COUNTER + STAFF + DISPLAY

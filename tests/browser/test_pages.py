@@ -1,0 +1,147 @@
+"""Every page at its size: readable for everybody, in both languages, light and dark, large and small."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from babel.messages.pofile import read_po
+
+import moralbank
+from tests.browser._bank import Bank
+from tests.browser._look import chinese, enlarge_letters, findings, shape, too_small_for_elders
+from tests.browser._pages import COUNTER, PAGES, RESIDENT, Page
+from tests.browser._town import Town, known_words
+from tests.browser.conftest import SIZES, Windows
+
+CATALOGUE = Path(moralbank.__file__).parent / "translations/en/LC_MESSAGES/messages.po"
+RESIDENT_KB, RESIDENT_REQUESTS = 60, 6
+#: No page of the bank, or none for this reader: it is right that they answer so.
+REFUSALS = {"expired-code": 410, "not-found": 404}
+
+
+def by_name(pages: tuple[Page, ...]) -> Any:
+    return pytest.mark.parametrize("page", pages, ids=[page.name for page in pages])
+
+
+@pytest.fixture(scope="module")
+def reading_bank(built: tuple[Path, Town], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    """A bank in which nobody does anything but look."""
+    own = tmp_path_factory.mktemp("reading") / "moralbank.db"
+    shutil.copy(built[0], own)
+    bank = Bank(f"sqlite:///{own}", built[1])
+    yield bank
+    bank.close()
+
+
+@pytest.fixture(scope="module")
+def readers(chromium: Any, reading_bank: Bank) -> Iterator[dict[Any, Any]]:
+    """The windows that were opened so far, by reader and size: one each is enough."""
+    windows = Windows(chromium, reading_bank)
+    yield {"windows": windows}
+    windows.close()
+
+
+def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
+    """Open the page for its reader with these preferences, and note what fails in it."""
+    windows: Windows = readers["windows"]
+    reader = page.who, page.size
+    if reader not in readers:
+        readers[reader] = windows.open(page.who, page.size)
+    window = readers[reader]
+    for name in ("lang", "theme", "elder"):
+        window.context.clear_cookies(name=name)
+    cookies = [{"name": name, "value": value, "url": windows.bank.url} for name, value in preferences.items()]
+    if cookies:
+        window.context.add_cookies(cookies)
+    window.set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
+    answer = window.goto(page.path.format(**windows.bank.town.values))
+    assert answer.status == REFUSALS.get(page.name, 200)
+    assert windows.faults == []
+    return window
+
+
+@by_name(PAGES)
+def test_everybody_can_read_it(readers: dict[Any, Any], page: Page):
+    window = look_at(readers, page)
+    assert findings(window) == []
+    assert shape(window) == {"headings": 1, "lang": "zh-CN", "sideways": 0}
+
+
+@by_name(tuple(page for page in PAGES if page.size != "screen"))
+def test_it_has_enough_contrast_in_the_dark(readers: dict[Any, Any], page: Page):
+    assert findings(look_at(readers, page, theme="dark"), "color-contrast", "link-in-text-block") == []
+
+
+@by_name(PAGES)
+def test_it_reads_in_english(readers: dict[Any, Any], page: Page):
+    window = look_at(readers, page, lang="en")
+    assert findings(window) == []
+    assert shape(window) == {"headings": 1, "lang": "en", "sideways": 0}
+    if is_translated():
+        assert left_in_chinese(window) == []
+
+
+@by_name(RESIDENT + COUNTER)
+def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], page: Page):
+    window = look_at(readers, page, elder="1")
+    assert findings(window) == []
+    assert shape(window)["sideways"] == 0
+    if "data-elder" in window.content():  # What is printed has its own measures.
+        assert too_small_for_elders(window) == []
+
+
+@by_name(RESIDENT)
+def test_it_never_scrolls_sideways_however_narrow_the_phone_and_large_the_letters(
+    readers: dict[Any, Any], page: Page
+):
+    for lang in ("zh", "en"):
+        window = look_at(readers, page, lang=lang)
+        for width, factor in ((320, 1.0), (320, 1.5), (360, 2.0)):
+            window.set_viewport_size({"width": width, "height": 780})
+            enlarge_letters(window, factor)
+            assert (lang, width, factor, shape(window)["sideways"]) == (lang, width, factor, 0)
+
+
+@by_name(tuple(page for page in RESIDENT if page.who == "wei"))
+def test_a_residents_page_is_light(readers: dict[Any, Any], page: Page):
+    windows: Windows = readers["windows"]
+    window = windows.open("wei")
+    answers: list[Any] = []
+    window.on("response", answers.append)
+    window.goto(page.path.format(**windows.bank.town.values), wait_until="networkidle")
+    packed = sum(len(gzip.compress(answer.body())) for answer in answers if answer.status == 200)
+    window.context.close()
+    assert len(answers) <= RESIDENT_REQUESTS, [urlsplit(answer.url).path for answer in answers]
+    assert packed <= RESIDENT_KB * 1024
+
+
+def test_a_reader_moves_by_keyboard_and_sees_where_they_are(readers: dict[Any, Any]):
+    window = look_at(readers, next(page for page in RESIDENT if page.name == "home"))
+    stops = []
+    for _ in range(8):
+        window.keyboard.press("Tab")
+        stops.append(
+            window.evaluate(
+                "() => [document.activeElement.innerText.trim(), getComputedStyle(document.activeElement).outlineStyle]"
+            )
+        )
+    assert stops[0][0] == "跳到正文"
+    assert "出示付款码" in [text for text, _ in stops]
+    assert {outline for _, outline in stops} == {"solid"}
+
+
+def is_translated() -> bool:
+    """Whether every message has its English; until then its absence says nothing about a page."""
+    with CATALOGUE.open("rb") as stream:
+        return all(message.string and not message.fuzzy for message in read_po(stream) if message.id)
+
+
+def left_in_chinese(window: Any) -> list[str]:
+    """Return what is Chinese on an English page and is no name that somebody gave."""
+    return [text for text in chinese(window) if any("一" <= c <= "鿿" for c in known_words().sub("", text))]
