@@ -81,8 +81,7 @@ class ApiBlueprint(flask_smorest.Blueprint):
                 response = Response(body, content_type=JSON)
                 response.cache_control.private = response.cache_control.no_cache = True
                 response.vary.update(("Authorization", "Accept-Language"))
-                response.add_etag()
-                return response.make_conditional(request)
+                return _unless_known(response)
 
             query_given = query is not None
             documented = self.arguments(arguments, location="query", arg_name="query")(operation)
@@ -193,6 +192,7 @@ def init_app(app: Flask) -> Api:
             "servers": [{"url": "/"}],
         },
     )
+    assert plugin.converter is not None, "the registry has just begun the document"
     plugin.converter.add_attribute_function(plain_pattern)
     documents = FlaskBlueprint("api_document", __name__, url_prefix=PREFIX)
 
@@ -200,8 +200,7 @@ def init_app(app: Flask) -> Api:
     @auth.public
     def openapi() -> Response:
         response = Response(json.dumps(rest.spec.to_dict(), ensure_ascii=False), content_type=JSON)
-        response.add_etag()
-        return response.make_conditional(request)
+        return _unless_known(response)
 
     app.register_blueprint(documents)
     return rest
@@ -257,7 +256,7 @@ def _check(path: dict[str, Any]) -> None:
         if isinstance(value, int) and value > bodies.LARGEST_WHOLE:
             raise NotFound()
     accepted = request.accept_mimetypes
-    if accepted and not (JSON in accepted or PROBLEM_JSON in accepted):
+    if accepted and not (accepted.quality(JSON) or accepted.quality(PROBLEM_JSON)):
         raise NotAcceptable()
 
 
@@ -290,6 +289,13 @@ def _response(answer: idempotency.Answer) -> Response:
         del response.headers["Content-Type"]
     if answer.replayed:
         response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _unless_known(response: Response) -> Response:
+    """Name the content by an ETag, and leave it out where the caller has it."""
+    response.add_etag()
+    response.make_conditional(request)
     return response
 
 

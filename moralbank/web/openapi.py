@@ -136,7 +136,7 @@ def _success(schema: type[ma.Schema] | None, writes: bool) -> dict[str, Any]:
 
 
 def _description(view: Callable[..., Any], allowed: Allowed, refusals: Sequence[type[MoralBankError]]) -> str:
-    _, _, more = inspect.getdoc(view).partition("\n") if inspect.getdoc(view) else ("", "", "")
+    _, _, more = (inspect.getdoc(view) or "").partition("\n")
     who = ", ".join(_ROLES[role] for role in allowed.roles) or "anybody"
     lines = [more.strip(), f"For {who}." + (f" Token scope: `{allowed.token}`." if allowed.token else "")]
     if refusals:
@@ -145,14 +145,14 @@ def _description(view: Callable[..., Any], allowed: Allowed, refusals: Sequence[
     return "\n\n".join(line for line in lines if line)
 
 
-def schema_name(schema: Any) -> str | None:
-    """Name a schema after its package and class; one that was cut down with only= or exclude= stands inline."""
+def schema_name(schema: Any) -> str:
+    """Name a schema after its package and class; one cut down with only= or exclude= stands inline, without a name."""
     found = resolve_schema_cls(schema)
     owner = found[0] if isinstance(found, list) else found
     if isinstance(owner, str):
         return owner
     if isinstance(schema, ma.Schema) and make_schema_key(schema) != make_schema_key(owner()):
-        return None
+        return ""
     package = owner.__module__.split(".")[1] if owner.__module__.startswith("moralbank.") else "web"
     return f"{package}.{owner.__name__.removesuffix('Schema')}"
 
