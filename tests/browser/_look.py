@@ -17,7 +17,9 @@ _SHAPE = """() => ({
 _VISIBLE = """const isSeen = (e) => e.checkVisibility({visibilityProperty: true})
   && !e.closest(".visually-hidden, .skip, noscript, template, thead");"""
 _SMALL_LETTERS = (
-    "(least) => {" + _VISIBLE + """
+    "(least) => {"
+    + _VISIBLE
+    + """
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = new Set();
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement;
@@ -29,15 +31,20 @@ _SMALL_LETTERS = (
 }"""
 )
 _SMALL_TARGETS = (
-    "(least) => {" + _VISIBLE + """
-  const main = ".button, .nav a, select, textarea, .choice, input:not([type=hidden]):not([type=checkbox]):not([type=radio])";
+    "(least) => {"
+    + _VISIBLE
+    + """
+  const fields = "select, textarea, input:not([type=hidden], [type=checkbox], [type=radio])";
+  const main = ".button, .nav a, .choice, " + fields;
   return [...document.querySelectorAll(main)].filter(isSeen)
     .map((e) => [Math.round(e.getBoundingClientRect().height), (e.innerText || e.name || e.className).slice(0, 20)])
     .filter(([height]) => height < least).map(([height, text]) => `${height} px: ${text}`);
 }"""
 )
 _CHINESE = (
-    "() => {" + _VISIBLE + """
+    "() => {"
+    + _VISIBLE
+    + """
   const seen = [document.title];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {

@@ -15,7 +15,8 @@ PERSON_MS = 90
 def read_code(page: Any, selector: str = "body", kind: str = "QRCode") -> str:
     """Return what the code says that stands on the page, as a camera in front of the screen reads it."""
     picture = Image.open(BytesIO(page.locator(selector).first.screenshot()))
-    found = [code.text for code in zxingcpp.read_barcodes(picture) if kind.casefold() in str(code.format).replace(" ", "").casefold()]
+    codes = zxingcpp.read_barcodes(picture)
+    found = [code.text for code in codes if kind in str(code.format).replace(" ", "")]
     assert found, f"no {kind} in sight"
     return found[0]
 

@@ -29,7 +29,8 @@ from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes, numbers
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.service import Order, Till
-from moralbank.residents import jobs, service as residents
+from moralbank.residents import jobs
+from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident, find_card
 from tests._people import PASSWORD, MadeLogin, make_branch_tree, make_login
@@ -37,7 +38,9 @@ from tests._people import PASSWORD, MadeLogin, make_branch_tree, make_login
 #: A Saturday: the river morning begins at 9:00 on the bank's clock.
 MORNING = datetime(2026, 11, 21, 9, tzinfo=clock.TIMEZONE)
 PHONE = "13800000001"
-ROSTER = "姓名,手机号,所属驿站,期初积分\n马超,13700000001,南山驿站,50\n高原,13700000002,南山驿站,20\n坏行,123,南山驿站,5\n"
+ROSTER = (
+    "姓名,手机号,所属驿站,期初积分\n马超,13700000001,南山驿站,50\n高原,13700000002,南山驿站,20\n坏行,123,南山驿站,5\n"
+)
 _PEOPLE = (
     ("wei", "陈薇", PHONE, "H-01", date(1962, 3, 8)),
     ("qiang", "刘强", PHONE, "H-01", date(1960, 1, 1)),

@@ -97,9 +97,7 @@ def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], pa
 
 
 @by_name(RESIDENT)
-def test_it_never_scrolls_sideways_however_narrow_the_phone_and_large_the_letters(
-    readers: dict[Any, Any], page: Page
-):
+def test_it_never_scrolls_sideways_however_narrow_the_phone_and_large_the_letters(readers: dict[Any, Any], page: Page):
     for lang in ("zh", "en"):
         window = look_at(readers, page, lang=lang)
         for width, factor in ((320, 1.0), (320, 1.5), (360, 2.0)):
