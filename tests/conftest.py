@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from jinja2 import FileSystemBytecodeCache
 
 from moralbank import db as moralbank_db
 from moralbank import ledger
@@ -98,11 +99,18 @@ def config(database_url: str) -> Config:
     )
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """The templates as compiled by the first test that shows them: an application a test would compile them anew."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(config: Config, database: Database):
+def app(config: Config, database: Database, compiled_templates: FileSystemBytecodeCache):
     from moralbank.app import create_app
 
     app = create_app(config, database)
+    app.jinja_env.bytecode_cache = compiled_templates
     app.testing = True
     return app
 
