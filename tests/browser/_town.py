@@ -49,7 +49,7 @@ _PEOPLE = (
 )
 #: What is written into the books by hand, in the language of whoever wrote it.
 _WORDS = (
-    "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 棋牌室整理 敬老院理发 洛水河岸公园 "
+    "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文"
 ).split()
 _OFFERS = (
@@ -78,6 +78,7 @@ def build(db: Connection) -> Town:
     with clock.at(MORNING - timedelta(days=45)):
         _open(db, town)
     _october(db, town)
+    _yesterday(db, town)
     with clock.at(MORNING - timedelta(days=2)):
         _announce(db, town)
     return town
@@ -127,16 +128,33 @@ def _october(db: Connection, town: Town) -> None:
         _open_balances(db, town)
         past = _session(db, town, day, title="河岸清洁", mode=Mode.DESK)
     for who in ("wei", "qiang", "lan"):
-        for at, direction in ((day, Direction.IN), (day + timedelta(minutes=150), Direction.OUT)):
-            nonce = f"october:{who}:{direction}"
-            with clock.at(at):
-                scan = Scan(past, town.people[who].resident_id, Means.DESK_CARD, nonce, "staff:1", direction=direction)
-                checkin.check_in(db, scan)
+        _scan(db, town, past, who, Direction.IN, day)
+        _scan(db, town, past, who, Direction.OUT, day + timedelta(minutes=150))
     with clock.at(day + timedelta(minutes=165)):
         decisions = [Decision(town.people[who].resident_id) for who in ("wei", "qiang", "lan")]
         signoff.sign_off(db, past, decisions, 3, actor=town.logins["min"].principal.actor("staff"))
     _shop(db, town, day + timedelta(days=1))
     town.values["past_session"] = past
+
+
+def _yesterday(db: Connection, town: Town) -> None:
+    """Leave a session that waits for its sign-off: Lan forgot to scan when she went."""
+    day = MORNING - timedelta(days=1)
+    with clock.at(day - timedelta(days=1)):
+        waiting = _session(db, town, day, title="楼道清扫", mode=Mode.DESK)
+    _scan(db, town, waiting, "lan", Direction.IN, day)
+    _scan(db, town, waiting, "wei", Direction.IN, day)
+    _scan(db, town, waiting, "wei", Direction.OUT, day + timedelta(minutes=40))
+    town.values["waiting"] = waiting
+
+
+def _scan(db: Connection, town: Town, session_id: int, who: str, direction: Direction, at: datetime) -> None:
+    nonce = f"{session_id}:{who}:{direction}"
+    with clock.at(at):
+        person = town.people[who].resident_id
+        checkin.check_in(
+            db, Scan(session_id, person, Means.DESK_CARD, nonce, "staff:1", direction=direction, override="临时有事")
+        )
 
 
 def _open_balances(db: Connection, town: Town) -> None:

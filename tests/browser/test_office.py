@@ -67,9 +67,7 @@ def test_an_auditor_filters_the_books_reads_an_entry_and_exports(windows: Window
     page.get_by_role("link", name="看原来那一笔").click()
     assert not page.locator("main form[method=post]").count()
     page.get_by_role("link", name="核验").click()
-    page.get_by_role("button", name="开始核验").or_(
-        page.get_by_role("link", name="开始核验")
-    ).click()
+    page.get_by_role("button", name="开始核验").or_(page.get_by_role("link", name="开始核验")).click()
     assert "没有一处不对" in page.inner_text("main")
 
 

@@ -1,0 +1,212 @@
+"""Pictures of all pages, from a district with a year of history: for people to look at, and for the README."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+from playwright.sync_api import sync_playwright
+from sqlalchemy import Connection
+
+from moralbank import clock, ledger
+from moralbank import db as moralbank_db
+from moralbank.access import queries as access
+from moralbank.activities import queries as activities
+from moralbank.branches.queries import find_branch
+from moralbank.db import Database
+from moralbank.demo import district, logins
+from moralbank.merchants import queries as merchants
+from moralbank.redemptions import queries as redemptions
+from moralbank.residents import import_queries as imports
+from moralbank.residents.queries import get_resident
+from tests._browser import find_chromium
+from tests._people import MadeLogin
+from tests.browser._bank import Bank
+from tests.browser._pages import PAGES, Page
+from tests.browser._town import MORNING, Town
+from tests.browser.conftest import ARGUMENTS, SIZES
+
+README = Path("docs/screenshots")
+#: Three pages side by side, and how wide each stands in the picture.
+OVERVIEW = (("home", 300), ("counter-done", 640), ("audit", 700))
+SINGLE = ("home", "counter-done", "display", "audit")
+HEIGHT, GAP, PAPER, EDGE = 560, 24, (232, 224, 210), (190, 180, 164)
+VARIANTS: dict[str, dict[str, str]] = {
+    "zh": {},
+    "en": {"lang": "en"},
+    "zh-dark": {"theme": "dark"},
+    "en-elder": {"lang": "en", "elder": "1"},
+    "zh-elder": {"elder": "1"},
+}
+NOW = MORNING + timedelta(minutes=40)
+
+
+def know(db: Connection) -> Town:
+    """Find in the district who reads the pages and what the pages are about."""
+    demo = {login.identifier: login for login in logins.list_demo_logins(db)}
+    cast = [one for name, one in demo.items() if not name.startswith(("demo-", "till-"))]
+    operator = next(one for name, one in demo.items() if name.startswith("till-"))
+    chosen = {
+        "wei": cast[0],
+        "bo": cast[-1],
+        "min": demo["demo-hub"],
+        "yulan": operator,
+        "he": demo["demo-auditor"],
+        "director": demo["demo-admin"],
+    }
+    town = Town()
+    for name, login in chosen.items():
+        principal = access.get_principal(db, login.login_id)
+        town.logins[name] = MadeLogin(login.login_id, login.identifier, "", principal)
+    resident_id = town.logins["wei"].principal.resident_id
+    assert resident_id is not None, "the cast are residents"
+    person = get_resident(db, resident_id)
+    shop_id = town.logins["yulan"].principal.merchant_ids()[0]
+    running, poster, waiting = (_session(db, code) for code in ("T01", "T02", "T03"))
+    receipt = _last_receipt(db, shop_id)
+    newest = ledger.history(db, person.book_id, person.account_id, ledger.Unit.POINTS, limit=50)
+    station, hub = (branch for branch in map(partial(find_branch, db), ("NS-01", "NS-00")) if branch)
+    town.values = {
+        "branch": station.branch_id,
+        "merchant": shop_id,
+        "offer": merchants.list_offers(db, merchant_id=shop_id)[0].offer.offer_id,
+        "resident": resident_id,
+        "login": town.logins["min"].login_id,
+        "account": person.account_id,
+        "month": "2026-10",
+        "charge": receipt.charge_id,
+        "entry": newest[0].entry_id,
+        "book": hub.code,
+        "session": running,
+        "desk": running,
+        "week": poster,
+        "past_session": waiting,
+        "waiting": waiting,
+        "serial": activities.list_posters(db, poster)[0].serial,
+        "activity": activities.get_session(db, running).activity.activity_id,
+        "import": imports.list_imports(db, [hub.branch_id, station.branch_id])[0].import_id,
+    }
+    return town
+
+
+def _session(db: Connection, code: str) -> int:
+    activity = activities.find_activity_by_code(db, code)
+    assert activity is not None, "the district has it today"
+    return activities.list_sessions(db, [activity.activity_id])[0].session.session_id
+
+
+def _last_receipt(db: Connection, merchant_id: int) -> Any:
+    """Return the last receipt of a shop, today's if there is one."""
+    day = clock.local(NOW).date()
+    while not (found := redemptions.list_receipts(db, [merchant_id], day, limit=1)):
+        day -= timedelta(days=1)
+    return found[0]
+
+
+def open_bank(folder: Path) -> Bank:
+    """Fill a bank of its own with the district and open it on the Saturday morning."""
+    url = f"sqlite:///{folder / 'district.db'}"
+    os.environ["MORALBANK_VAR"] = str(folder)
+    moralbank_db.migrate(url)
+    database = Database(url)
+    with clock.at(NOW):
+        district.load_district(database, district.Scale(), lambda days: None)
+        with database.reading() as db:
+            town = know(db)
+    database.dispose()
+    logging.disable(logging.CRITICAL)
+    bank = Bank(url, town)
+    bank.set_clock("9:40")
+    return bank
+
+
+def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *, whole: bool) -> Iterator[Any]:
+    """Give each page with its picture as PNG bytes."""
+    windows: dict[Any, Any] = {}
+    for page in pages:
+        reader = page.who, page.size
+        if reader not in windows:
+            width, height = SIZES[page.size]
+            context = chromium.new_context(
+                base_url=bank.url, viewport={"width": width, "height": height}, locale="zh-CN"
+            )
+            given = [{"name": name, "value": value, "url": bank.url} for name, value in VARIANTS[variant].items()]
+            context.add_cookies([*given, *([bank.cookie_of(page.who)] if page.who else [])])
+            windows[reader] = context.new_page()
+        windows[reader].goto(page.path.format(**bank.town.values))
+        windows[reader].evaluate("document.activeElement?.blur()")
+        yield page, windows[reader].screenshot(full_page=whole)
+    for window in windows.values():
+        window.context.close()
+
+
+def renew_readme(chromium: Any, bank: Bank) -> None:
+    """Write the overviews of the two READMEs and a few single pages, small enough to keep."""
+    README.mkdir(parents=True, exist_ok=True)
+    for variant, suffix in (("en", ""), ("zh", ".zh-CN")):
+        wanted = tuple(page for page in PAGES if page.name in SINGLE)
+        taken = {
+            page.name: Image.open(BytesIO(png)) for page, png in pictures(chromium, bank, variant, wanted, whole=False)
+        }
+        _save(_side_by_side([_scaled(taken[name], width) for name, width in OVERVIEW]), f"overview{suffix}", 1712)
+        if variant == "zh":
+            for name in SINGLE:
+                _save(taken[name], name, 360 if taken[name].height > taken[name].width else 800)
+
+
+def _side_by_side(parts: list[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (sum(part.width for part in parts) + GAP * (len(parts) + 1), HEIGHT + 2 * GAP), PAPER)
+    left = GAP
+    for part in parts:
+        shown = part.crop((0, 0, part.width, min(part.height, HEIGHT)))
+        top = GAP + (HEIGHT - shown.height) // 2
+        sheet.paste(shown, (left, top))
+        box = (left - 1, top - 1, left + shown.width, top + shown.height)
+        ImageDraw.Draw(sheet).rectangle(box, outline=EDGE)
+        left += shown.width + GAP
+    return sheet
+
+
+def _scaled(picture: Image.Image, width: int) -> Image.Image:
+    height = picture.height * width // picture.width
+    return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _save(picture: Image.Image, name: str, width: int) -> None:
+    path = README / f"{name}.png"
+    _scaled(picture, width).quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Take the pictures that the arguments ask for."""
+    if not arguments:
+        sys.exit(__doc__ + "\nUsage: scripts/screenshots FOLDER [NAME …] | --readme")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        bank = open_bank(Path(folder))
+        chromium = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        if arguments == ["--readme"]:
+            renew_readme(chromium, bank)
+        else:
+            target, names = Path(arguments[0]), arguments[1:]
+            target.mkdir(parents=True, exist_ok=True)
+            pages = tuple(page for page in PAGES if not names or page.name in names)
+            for variant in VARIANTS:
+                for page, png in pictures(chromium, bank, variant, pages, whole=True):
+                    (target / f"{page.name}-{variant}.png").write_bytes(png)
+        chromium.close()
+        bank.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
