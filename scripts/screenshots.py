@@ -183,7 +183,7 @@ def _scaled(picture: Image.Image, width: int) -> Image.Image:
 
 def _save(picture: Image.Image, name: str, width: int) -> None:
     path = README / f"{name}.png"
-    _scaled(picture, width).quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+    _scaled(picture, width).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
         path, optimize=True
     )
 

@@ -144,17 +144,17 @@ def _yesterday(db: Connection, town: Town) -> None:
         waiting = _session(db, town, day, title="楼道清扫", mode=Mode.DESK)
     _scan(db, town, waiting, "lan", Direction.IN, day)
     _scan(db, town, waiting, "wei", Direction.IN, day)
-    _scan(db, town, waiting, "wei", Direction.OUT, day + timedelta(minutes=40))
+    _scan(db, town, waiting, "wei", Direction.OUT, day + timedelta(minutes=40), "临时有事")
     town.values["waiting"] = waiting
 
 
-def _scan(db: Connection, town: Town, session_id: int, who: str, direction: Direction, at: datetime) -> None:
-    nonce = f"{session_id}:{who}:{direction}"
+def _scan(
+    db: Connection, town: Town, session_id: int, who: str, direction: Direction, at: datetime, why: str | None = None
+) -> None:
+    nonce, person = f"{session_id}:{who}:{direction}", town.people[who].resident_id
+    scan = Scan(session_id, person, Means.DESK_CARD, nonce, "staff:1", direction=direction, override=why)
     with clock.at(at):
-        person = town.people[who].resident_id
-        checkin.check_in(
-            db, Scan(session_id, person, Means.DESK_CARD, nonce, "staff:1", direction=direction, override="临时有事")
-        )
+        checkin.check_in(db, scan)
 
 
 def _open_balances(db: Connection, town: Town) -> None:
