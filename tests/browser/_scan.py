@@ -8,7 +8,8 @@ from typing import Any
 import zxingcpp
 from PIL import Image
 
-SCANNER_MS = 10
+from tests._scanner import type_as_scanner
+
 PERSON_MS = 90
 
 
@@ -25,7 +26,7 @@ def scan(page: Any, code: str, *, enter: bool = True, into: str | None = None) -
     """Type a code as a scanner does: a key every few milliseconds, mostly with Enter at the end."""
     if into is not None:
         page.focus(into)
-    page.keyboard.type(code, delay=SCANNER_MS)
+    type_as_scanner(page, code)
     if enter:
         page.keyboard.press("Enter")
 

@@ -50,6 +50,7 @@ _PEOPLE = (
 #: What is written into the books by hand, in the language of whoever wrote it.
 _WORDS = (
     "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
+    "居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文"
 ).split()
 _OFFERS = (
@@ -89,7 +90,16 @@ def _open(db: Connection, town: Town) -> None:
     station = town.branches["NS-01"]
     load_rules(db, packaged_rules(), actor="system", consultation="居民议事会 2025-12-20 通过")
     for name, full, phone, home, born_on in _PEOPLE:
-        person = Person(full, station.branch_id, phone, home, born_on=born_on, grid="第3网格", building="5号楼")
+        person = Person(
+            full,
+            station.branch_id,
+            phone,
+            home,
+            born_on=born_on,
+            grid="居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
+            "第3网格",
+            building="5号楼",
+        )
         town.people[name] = residents.enrol(db, person, actor="staff:1")
         card = find_card(db, town.people[name].resident_id)
         assert card is not None

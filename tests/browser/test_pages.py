@@ -22,7 +22,7 @@ from tests.browser.conftest import SIZES, Windows
 CATALOGUE = Path(moralbank.__file__).parent / "translations/en/LC_MESSAGES/messages.po"
 RESIDENT_KB, RESIDENT_REQUESTS = 60, 6
 #: No page of the bank, or none for this reader: it is right that they answer so.
-REFUSALS = {"expired-code": 410, "not-found": 404}
+REFUSALS = {"expired-code": 410, "not-found": 404, "audit-wrong-filter": 422}
 
 
 def by_name(pages: tuple[Page, ...]) -> Any:
