@@ -84,13 +84,21 @@ def open_bank(tmp_path: Path) -> Iterator[Callable[..., Bank]]:
             bank.stop()
 
 
+def wait_for_family(bank: Bank, size: int) -> list[psutil.Process]:
+    for _ in range(200):
+        family = bank.process.children(recursive=True)
+        if len(family) >= size:
+            return family
+        time.sleep(0.1)
+    raise AssertionError(f"only {family} run")
+
+
 def test_a_new_bank_opens_and_leaves_nothing_behind_when_stopped(
     open_bank: Callable[..., Bank], database_url: str
 ) -> None:
     bank = open_bank(database_url)
     assert bank.is_open()
-    family = bank.process.children(recursive=True)
-    assert len(family) >= 3
+    family = wait_for_family(bank, 3)  # The scheduler comes a little after the web server.
     assert bank.stop() == 0
     assert psutil.wait_procs(family, timeout=0)[1] == []
 

@@ -13,9 +13,9 @@ from moralbank.redemptions import queries
 from tests._browser import find_chromium
 from tests._ci import missing
 from tests._people import PIN, sign_in
+from tests._scanner import type_as_scanner
 from tests.redemptions.conftest import show_code
 
-SCANNER_MS = 10
 COUNTER = {"width": 1024, "height": 600}
 PHONE = {"width": 360, "height": 740}
 
@@ -64,7 +64,7 @@ def scan(till, database, street):
 
     def type_code(number: str = "") -> str:
         number = number or database.transact(show_code, street.zhang)
-        till.keyboard.type(number, delay=SCANNER_MS)
+        type_as_scanner(till, number)
         till.keyboard.press("Enter")
         return number
 

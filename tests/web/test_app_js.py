@@ -15,9 +15,9 @@ from werkzeug.serving import make_server
 import moralbank
 from tests._browser import find_chromium
 from tests._ci import missing
+from tests._scanner import type_as_scanner
 
 STATIC = Path(moralbank.__file__).parent / "static"
-SCANNER_MS = 10
 CODE = "711234567890123488"
 MISREAD = "711234567890123498"
 PAGE = """<!doctype html><title>till</title><script type=module src=/app.js></script>
@@ -100,7 +100,7 @@ def page(browser, site: Site):
 def scan(page, into: str, code: str = CODE) -> None:
     """Type as a scanner does."""
     page.focus(into)
-    page.keyboard.type(code, delay=SCANNER_MS)
+    type_as_scanner(page, code)
 
 
 def answered(page, text: str = f"收到 {CODE}") -> None:
@@ -146,9 +146,7 @@ def test_a_number_typed_by_hand_says_so(page, site: Site):
 
 
 @pytest.mark.parametrize("ends_with_enter", [False, True])
-def test_a_scan_into_the_amount_lands_where_it_belongs_and_leaves_the_amount(
-    page, site: Site, ends_with_enter: bool
-):
+def test_a_scan_into_the_amount_lands_where_it_belongs_and_leaves_the_amount(page, site: Site, ends_with_enter: bool):
     page.focus("#amount")
     page.keyboard.type("15", delay=90)
     page.wait_for_timeout(200)
