@@ -37,6 +37,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _RETRIES = 8
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
+_SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class Raced(Exception):
@@ -68,6 +69,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
+        # The same pool; only how a transaction begins is another.
+        self._reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
         self._writers = threading.Lock()
 
     @property
@@ -81,7 +84,7 @@ class Database:
         """
         for attempt in range(_RETRIES):
             try:
-                with self._turn(), self.engine.begin() as db:
+                with self._turn(), self._begun(self.engine) as db:
                     return act(db, *args, **kwargs)
             except (sa.exc.DBAPIError, Raced) as error:
                 if not _is_retryable(error) or attempt == _RETRIES - 1:
@@ -92,13 +95,49 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one snapshot and writes nothing."""
-        options: dict[str, Any] = (
-            {"sqlite_begin": "DEFERRED"}
-            if self.is_sqlite
-            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        )
-        with self.engine.connect().execution_options(**options) as db, db.begin():
+        with self._begun(self._reader) as db:
             yield db
+
+    def look(self, query: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what `query(db, …)` finds with one statement: that is a snapshot by itself, so none is begun.
+
+        The query runs again when the server had closed the connection.
+        """
+        try:
+            with self._reader.connect() as db:
+                return query(db, *args, **kwargs)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self.engine.dispose()
+        with self._reader.connect() as db:
+            return query(db, *args, **kwargs)
+
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        with self._begin(engine) as db:
+            transaction = db.get_transaction()
+            assert transaction is not None, "it has just begun"
+            with transaction:
+                yield db
+
+    def _begin(self, engine: Engine) -> Connection:
+        """Return a connection whose transaction has begun; one that the server had closed is replaced.
+
+        BEGIN is sent for itself, so it is also the test of a connection that lay in the pool.
+        """
+        for is_last in (False, True):
+            db = engine.connect()
+            try:
+                db.begin()
+                return db
+            except sa.exc.DBAPIError as error:
+                db.close()
+                if is_last or not error.connection_invalidated:
+                    raise
+                # A server that went away closed all of them.
+                self.engine.dispose()
+        raise AssertionError("unreachable")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -120,8 +159,9 @@ def _is_retryable(error: Exception) -> bool:
 def make_engine(url: str) -> Engine:
     """Return an engine whose acknowledged commits are durable and whose SQLite writers begin IMMEDIATE."""
     if not url.startswith("sqlite"):
-        engine = sa.create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=32)
+        engine = sa.create_engine(url, pool_size=16, max_overflow=32)
         sa.event.listen(engine, "connect", _on_postgresql_connect)
+        sa.event.listen(engine, "begin", _on_postgresql_begin)
         return engine
     engine = sa.create_engine(url, connect_args={"timeout": 30}, pool_size=16, max_overflow=32)
     sa.event.listen(engine, "connect", _on_sqlite_connect)
@@ -144,12 +184,24 @@ def _on_sqlite_connect(dbapi: sqlite3.Connection, _record: object) -> None:
 
 
 def _on_sqlite_begin(db: Connection) -> None:
-    db.exec_driver_sql("BEGIN " + db.get_execution_options().get("sqlite_begin", "IMMEDIATE"))
+    _tell(db, "BEGIN " + db.get_execution_options().get("begin", "IMMEDIATE"))
+
+
+def _on_postgresql_begin(db: Connection) -> None:
+    _tell(db, "BEGIN " + db.get_execution_options().get("begin", ""))
+
+
+def _tell(db: Connection, words: str) -> None:
+    driver: Any = db.connection.driver_connection
+    try:
+        driver.execute(words)
+    except db.dialect.loaded_dbapi.Error as error:
+        raise named_fault(db, error) from error
 
 
 def _on_postgresql_connect(dbapi: Any, _record: object) -> None:
     """Work as the role that may only insert into the ledger, where the migrations could make it."""
-    dbapi.autocommit = True
+    dbapi.autocommit = True  # psycopg must not begin transactions on its own
     with dbapi.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s AND pg_has_role(current_user, oid, 'MEMBER')",
@@ -158,12 +210,23 @@ def _on_postgresql_connect(dbapi: Any, _record: object) -> None:
         if cursor.fetchone():
             cursor.execute(f"SET ROLE {APP_ROLE}")
         cursor.execute("SET TIME ZONE 'UTC'")
-    dbapi.autocommit = False
 
 
 def insert_for(db: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
     """Return the engine's own INSERT for `table`, with `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return sqlite.insert(table) if db.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def named_fault(db: Connection, fault: Exception) -> sa.exc.DBAPIError:
+    """Return a driver's fault as SQLAlchemy would raise it, its connection given up when the server closed it."""
+    is_closed = db.dialect.is_disconnect(fault, db.connection.driver_connection, None)  # type: ignore[arg-type]
+    named = sa.exc.DBAPIError.instance(
+        None, None, fault, db.dialect.loaded_dbapi.Error, connection_invalidated=is_closed, dialect=db.dialect
+    )
+    if is_closed:
+        db.invalidate(fault)
+    assert isinstance(named, sa.exc.DBAPIError), "it is the driver's"
+    return named
 
 
 def violated(error: sa.exc.IntegrityError, *names: str) -> bool:

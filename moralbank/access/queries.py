@@ -15,6 +15,7 @@ from moralbank.access.errors import UnknownLogin
 from moralbank.access.models import access_grants, access_logins, access_sessions, access_tokens
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
+from moralbank.prepared import Prepared, Row
 
 ROLES = ("resident", "operator", "staff", "auditor", "admin")
 #: The path of the whole bank, of which every branch's path begins.
@@ -153,60 +154,82 @@ def digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+#: A grant that holds, as columns beside its login: a login without any has one row of NULLs.
+_GRANT = (
+    access_grants.c.role,
+    access_grants.c.branch_id,
+    branches.path_of(access_grants.c.branch_id).label("path"),
+    access_grants.c.merchant_id,
+    access_grants.c.grant_id,
+)
+_LOGIN = (access_logins.c.login_id, access_logins.c.display_name, access_logins.c.resident_id)
+_HOLDS = (access_grants.c.login_id == access_logins.c.login_id) & access_grants.c.revoked_at.is_(None)
+
+_SIGNED_IN = Prepared(
+    sa.select(
+        access_sessions.c.seen_at,
+        access_sessions.c.idle_seconds,
+        access_sessions.c.session_id,
+        access_logins.c.must_change,
+        *_LOGIN,
+        *_GRANT,
+    )
+    .join(access_logins, access_logins.c.login_id == access_sessions.c.login_id)
+    .outerjoin(access_grants, _HOLDS)
+    .where(
+        access_sessions.c.token_hash == sa.bindparam("hash"),
+        access_sessions.c.revoked_at.is_(None),
+        access_sessions.c.expires_at > sa.bindparam("now"),
+        access_logins.c.suspended_at.is_(None),
+    )
+    .order_by(access_grants.c.grant_id)
+)
+
+
 def find_signed_in(db: Connection, token: str) -> Known | None:
-    """Return whom a live session of an open login stands for, or None."""
+    """Return whom a live session of an open login stands for, or None. One statement."""
     now = clock.now()
-    query = (
-        sa.select(access_sessions, access_logins)
-        .join(access_logins, access_logins.c.login_id == access_sessions.c.login_id)
-        .where(
-            access_sessions.c.token_hash == digest(token),
-            access_sessions.c.revoked_at.is_(None),
-            access_sessions.c.expires_at > now,
-            access_logins.c.suspended_at.is_(None),
-        )
-    )
-    row = db.execute(query).mappings().first()
-    if row is None:
+    rows = _SIGNED_IN.all(db, hash=digest(token), now=now)
+    if not rows:
         return None
-    seen_at = row[access_sessions.c.seen_at]
-    if (now - seen_at).total_seconds() > row[access_sessions.c.idle_seconds]:
+    seen_at, idle_seconds, session_id, must_change, login_id, name, resident_id, *_ = rows[0]
+    if (now - seen_at).total_seconds() > idle_seconds:
         return None
-    principal = Principal(
-        login_id=row[access_logins.c.login_id],
-        name=row[access_logins.c.display_name],
-        resident_id=row[access_logins.c.resident_id],
-        grants=_grants(db, [row[access_logins.c.login_id]]).get(row[access_logins.c.login_id], ()),
-        session_id=row[access_sessions.c.session_id],
-        must_change=row[access_logins.c.must_change],
+    grants = _held(row[7:] for row in rows)
+    return Known(Principal(login_id, name, resident_id, grants, session_id, must_change=must_change), seen_at)
+
+
+_BEARER = Prepared(
+    sa.select(access_tokens.c.scopes, access_tokens.c.used_at, *_LOGIN, *_GRANT)
+    .join(access_logins, access_logins.c.login_id == access_tokens.c.login_id)
+    .outerjoin(access_grants, _HOLDS)
+    .where(
+        access_tokens.c.token_hash == sa.bindparam("hash"),
+        access_tokens.c.revoked_at.is_(None),
+        access_tokens.c.expires_at > sa.bindparam("now"),
+        access_logins.c.suspended_at.is_(None),
+        access_logins.c.must_change.is_(sa.false()),
     )
-    return Known(principal, seen_at)
+    .order_by(access_grants.c.grant_id)
+)
 
 
 def find_bearer(db: Connection, token: str) -> Known | None:
-    """Return whom a live API token of an open login acts for, or None."""
-    query = (
-        sa.select(access_tokens.c.scopes, access_tokens.c.used_at, access_logins)
-        .join(access_logins, access_logins.c.login_id == access_tokens.c.login_id)
-        .where(
-            access_tokens.c.token_hash == digest(token),
-            access_tokens.c.revoked_at.is_(None),
-            access_tokens.c.expires_at > clock.now(),
-            access_logins.c.suspended_at.is_(None),
-            access_logins.c.must_change.is_(sa.false()),
-        )
-    )
-    row = db.execute(query).mappings().first()
-    if row is None:
+    """Return whom a live API token of an open login acts for, or None. One statement."""
+    rows = _BEARER.all(db, hash=digest(token), now=clock.now())
+    if not rows:
         return None
-    principal = Principal(
-        login_id=row["login_id"],
-        name=row["display_name"],
-        resident_id=row["resident_id"],
-        grants=_grants(db, [row["login_id"]]).get(row["login_id"], ()),
-        scopes=frozenset(row["scopes"].split()),
+    scopes, used_at, login_id, name, resident_id, *_ = rows[0]
+    grants = _held(row[5:] for row in rows)
+    return Known(Principal(login_id, name, resident_id, grants, scopes=frozenset(scopes.split())), used_at)
+
+
+def _held(rows: Iterable[Row]) -> tuple[Grant, ...]:
+    return tuple(
+        Grant(role, branch_id, EVERYWHERE if branch_id is None else path, merchant_id, grant_id)
+        for role, branch_id, path, merchant_id, grant_id in rows
+        if role is not None
     )
-    return Known(principal, row["used_at"])
 
 
 def get_principal(db: Connection, login_id: int) -> Principal:

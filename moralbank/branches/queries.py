@@ -86,6 +86,16 @@ def paths_of(db: Connection, branch_ids: Collection[int]) -> dict[int, str]:
     return {row.branch_id: row.path for row in db.execute(query)}
 
 
+def path_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
+    """Return a branch's path as a column for a query of another package, NULL where the id is NULL."""
+    return (
+        sa.select(branches_branches.c.path)
+        .where(branches_branches.c.branch_id == branch_id)
+        .correlate_except(branches_branches)
+        .scalar_subquery()
+    )
+
+
 def is_within(db: Connection, branch_id: int, ancestor_id: int) -> bool:
     """Tell whether a branch is the other one or lies below it. Raises: UnknownBranch."""
     return get_branch(db, branch_id).path.startswith(get_branch(db, ancestor_id).path)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from moralbank import clock
 from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
 from moralbank.merchants.models import merchants, offer_months, offers
+from moralbank.prepared import Prepared
 
 SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
 STATUSES = ("applied", "visited", "active", "suspended", "left")
@@ -80,8 +81,12 @@ def month_of(day: date) -> date:
     return day.replace(day=1)
 
 
+_FIND_MERCHANT = Prepared(sa.select(*_MERCHANT).where(merchants.c.merchant_id == sa.bindparam("merchant_id")))
+_FIND_OFFER = Prepared(sa.select(*_OFFER).where(offers.c.offer_id == sa.bindparam("offer_id")))
+
+
 def find_merchant(db: Connection, merchant_id: int) -> Merchant | None:
-    row = db.execute(sa.select(*_MERCHANT).where(merchants.c.merchant_id == merchant_id)).first()
+    row = _FIND_MERCHANT.first(db, merchant_id=merchant_id)
     return Merchant(*row) if row else None
 
 
@@ -127,7 +132,7 @@ def list_merchants_by_id(db: Connection, merchant_ids: list[int]) -> dict[int, M
 
 
 def find_offer(db: Connection, offer_id: int) -> Offer | None:
-    row = db.execute(sa.select(*_OFFER).where(offers.c.offer_id == offer_id)).first()
+    row = _FIND_OFFER.first(db, offer_id=offer_id)
     return Offer(*row) if row else None
 
 

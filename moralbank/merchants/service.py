@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
@@ -30,6 +31,7 @@ from moralbank.merchants.queries import (
     get_offer,
     month_of,
 )
+from moralbank.prepared import Prepared
 
 #: What a merchant may become next: apply, visit, agreement, then on and off; one who left applies anew.
 NEXT = {
@@ -132,15 +134,26 @@ def show_offer(db: Connection, offer_id: int, *, active: bool) -> Offer:
     return get_offer(db, offer_id)
 
 
+_TAKE_OFFER = Prepared(
+    lambda insert: (
+        insert(offer_months)
+        .values({column.name: sa.bindparam(column.name) for column in offer_months.c})
+        .on_conflict_do_update(
+            index_elements=["offer_id", "month_on"],
+            set_={"used": offer_months.c.used + 1},
+            where=offer_months.c.used < sa.bindparam("monthly_quota", type_=sa.Integer),
+        )
+        .returning(offer_months.c.used)
+    )
+)
+
+
 def take_offer(db: Connection, offer: Offer, day: date) -> None:
     """Use up one of the offer in the day's month. Raises: OfferUsedUp."""
-    row = insert_for(db, offer_months).values(offer_id=offer.offer_id, month_on=month_of(day), used=1)
-    taken = row.on_conflict_do_update(
-        index_elements=["offer_id", "month_on"],
-        set_={"used": offer_months.c.used + 1},
-        where=offer_months.c.used < offer.monthly_quota,
-    ).returning(offer_months.c.used)
-    if db.execute(taken).first() is None:
+    taken = _TAKE_OFFER.first(
+        db, offer_id=offer.offer_id, month_on=month_of(day), used=1, monthly_quota=offer.monthly_quota
+    )
+    if taken is None:
         raise OfferUsedUp(offer=offer.title)
 
 

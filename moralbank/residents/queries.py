@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
+from moralbank.prepared import Prepared
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.models import (
     residents_cards,
@@ -120,13 +122,22 @@ _RESIDENT_COLUMNS = (
     _R.guardian_name,
     _R.guardian_relation,
 )
+_STATUS = Resident.__slots__.index("status")
 _C = residents_cards.c
 _CARD_COLUMNS = (_C.card_id, _C.resident_id, _C.number, _C.issued_at, _C.revoked_at, _C.revoke_reason)
 
 
+_FIND_RESIDENT = Prepared(
+    sa.select(*_RESIDENT_COLUMNS)
+    .select_from(residents_residents.outerjoin(residents_households))
+    .where(_R.resident_id == sa.bindparam("resident_id"))
+)
+
+
 def find_resident(db: Connection, resident_id: int) -> Resident | None:
     """Return the resident, or None."""
-    return next(iter(_residents(db, _select().where(_R.resident_id == resident_id))), None)
+    row = _FIND_RESIDENT.first(db, resident_id=resident_id)
+    return None if row is None else _resident(row)
 
 
 def get_resident(db: Connection, resident_id: int) -> Resident:
@@ -271,8 +282,9 @@ def _residents(db: Connection, statement: sa.Select[tuple[object, ...]]) -> list
     return [_resident(row) for row in db.execute(statement)]
 
 
-def _resident(row: Row[tuple[object, ...]]) -> Resident:
-    return Resident(**{**row._mapping, "status": Status(row.status)})
+def _resident(row: Sequence[Any]) -> Resident:
+    """Return the resident of a row of _RESIDENT_COLUMNS, which stand in the order of the fields."""
+    return Resident(*row[:_STATUS], Status(row[_STATUS]), *row[_STATUS + 1 :])
 
 
 def _wanted(branch_ids: Collection[int], search: str, status: Status | None) -> Sequence[sa.ColumnElement[bool]]:

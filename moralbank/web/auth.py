@@ -195,8 +195,7 @@ def _signed_in() -> Principal | None:
     token = session.get("_user_id")
     if not token:
         return None
-    with database().reading() as db:
-        found = queries.find_signed_in(db, token)
+    found = database().look(queries.find_signed_in, token)
     if found is None:
         return None
     if _is_stale(found):
@@ -208,8 +207,7 @@ def _bearer() -> Principal | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         return None
-    with database().reading() as db:
-        found = queries.find_bearer(db, token.strip())
+    found = database().look(queries.find_bearer, token.strip())
     if found is None:
         return None
     if _is_stale(found):

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.db import Database, UtcDateTime, insert_for, metadata
+from moralbank.db import Database, UtcDateTime, metadata
 from moralbank.errors import MoralBankError, Refused
+from moralbank.prepared import Prepared
 from moralbank.web.errors import IdempotencyKeyReused
 
 #: First answers. Rows are never changed and never pruned.
@@ -30,6 +31,26 @@ web_idempotency = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("status BETWEEN 200 AND 499", name="status_decided"),
+)
+
+_FIND = Prepared(
+    sa.select(
+        web_idempotency.c.fingerprint,
+        web_idempotency.c.status,
+        web_idempotency.c.content_type,
+        web_idempotency.c.body,
+    ).where(
+        web_idempotency.c.login_id == sa.bindparam("login_id"),
+        web_idempotency.c.key == sa.bindparam("key"),
+    )
+)
+_KEEP = Prepared(
+    lambda insert: (
+        insert(web_idempotency)
+        .values({column.name: sa.bindparam(column.name) for column in web_idempotency.c})
+        .on_conflict_do_nothing()
+        .returning(web_idempotency.c.key)
+    )
 )
 
 
@@ -95,14 +116,13 @@ def once(
 
 def find_answer(db: Connection, key: Key) -> Answer | None:
     """Return the answer given to the key before, or None. Raises IdempotencyKeyReused."""
-    row = db.execute(
-        sa.select(web_idempotency).where(web_idempotency.c.login_id == key.login_id, web_idempotency.c.key == key.key)
-    ).first()
+    row = _FIND.first(db, login_id=key.login_id, key=key.key)
     if row is None:
         return None
-    if bytes(row.fingerprint) != key.fingerprint:
+    first_asked, status, content_type, body = row
+    if bytes(first_asked) != key.fingerprint:
         raise IdempotencyKeyReused()
-    return Answer(row.status, row.content_type, bytes(row.body), replayed=True)
+    return Answer(status, content_type, bytes(body), replayed=True)
 
 
 def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) -> Answer:
@@ -134,7 +154,8 @@ def _first_answer(database: Database, key: Key) -> Answer:
 
 def _insert(db: Connection, key: Key, answer: Answer) -> bool:
     """Write the answer down; on PostgreSQL this waits for a transaction that is just writing the same key."""
-    row = insert_for(db, web_idempotency).values(
+    written = _KEEP.first(
+        db,
         login_id=key.login_id,
         key=key.key,
         fingerprint=key.fingerprint,
@@ -143,5 +164,4 @@ def _insert(db: Connection, key: Key, answer: Answer) -> bool:
         body=answer.body,
         created_at=clock.now(),
     )
-    written = row.on_conflict_do_nothing().returning(web_idempotency.c.key)
-    return db.execute(written).first() is not None
+    return written is not None

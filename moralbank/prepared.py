@@ -1,0 +1,110 @@
+"""Statements whose text never changes, compiled once per engine and run by the driver itself. For the busiest paths.
+
+Building a Core expression and finding it in SQLAlchemy's cache takes longer than a small statement takes to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Dialect
+
+from moralbank.db import named_fault
+
+Row = tuple[Any, ...]
+Spelling = sa.Select[*tuple[Any, ...]] | sa.Insert | sa.Update
+#: The engine's own insert(), with `on_conflict_do_nothing` and `on_conflict_do_update`.
+Insert = Callable[[sa.Table], Any]
+_Processor = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What the driver needs: text, the values that are part of the statement, and how to carry values over."""
+
+    text: str
+    own: dict[str, Any]
+    binds: tuple[tuple[str, _Processor], ...]
+    results: tuple[_Processor | None, ...]
+    is_plain: bool
+
+
+class Prepared:
+    """A Core statement with named `bindparam`s, or a function that makes one with the engine's own insert().
+
+    It runs on the connection as it stands, in the transaction that its caller began. No lists as parameters.
+    """
+
+    def __init__(self, spelled: Spelling | Callable[[Insert], Spelling]) -> None:
+        self._spelled = spelled
+        self._compiled: dict[str, _Compiled] = {}
+
+    def first(self, db: Connection, **given: Any) -> Row | None:
+        """Run it and return its first row with the values that Core would give, or None."""
+        found = self._fetch(db, given)
+        return found[0] if found else None
+
+    def all(self, db: Connection, **given: Any) -> list[Row]:
+        """Run it and return its rows."""
+        return self._fetch(db, given)
+
+    def touch(self, db: Connection, **given: Any) -> int:
+        """Run it and return how many rows it changed."""
+        count: int = self._run(db, self._for(db), given).rowcount
+        return count
+
+    def _fetch(self, db: Connection, given: dict[str, Any]) -> list[Row]:
+        compiled = self._for(db)
+        try:
+            rows: list[Row] = self._run(db, compiled, given).fetchall()
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+        if compiled.is_plain:
+            return rows
+        return [
+            tuple(process(value) if process else value for process, value in zip(compiled.results, row, strict=True))
+            for row in rows
+        ]
+
+    def _run(self, db: Connection, compiled: _Compiled, given: dict[str, Any]) -> Any:
+        values = compiled.own | given
+        for name, process in compiled.binds:
+            values[name] = process(values[name])
+        driver: Any = db.connection.driver_connection
+        try:
+            return driver.execute(compiled.text, values)
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+
+    def _for(self, db: Connection) -> _Compiled:
+        return self._compiled.get(db.dialect.name) or self._compile(db.dialect)
+
+    def _compile(self, dialect: Dialect) -> _Compiled:
+        is_sqlite = dialect.name == "sqlite"
+        if not isinstance(self._spelled, sa.Executable):
+            insert: Insert = sqlite.insert if is_sqlite else postgresql.insert
+            statement = self._spelled(insert)
+        else:
+            statement = self._spelled
+        # Named marks on both engines, so that values are found by name and not by place.
+        speller = sqlite.dialect(paramstyle="named") if is_sqlite else dialect
+        compiled = statement.compile(dialect=speller)
+        # A parameter that stands in several places is one value.
+        binds = {name: bind for bind, name in compiled.bind_names.items()}.items()
+        carried = [(name, bind.type.dialect_impl(speller).bind_processor(speller)) for name, bind in binds]
+        results = tuple(
+            column.type.dialect_impl(speller).result_processor(speller, None) for column in statement.exported_columns
+        )
+        ready = _Compiled(
+            text=compiled.string,
+            own={name: bind.value for name, bind in binds if not bind.required},
+            binds=tuple((name, process) for name, process in carried if process is not None),
+            results=results,
+            is_plain=not any(results),
+        )
+        self._compiled[dialect.name] = ready
+        return ready
