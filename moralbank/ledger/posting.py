@@ -110,7 +110,6 @@ class _Batch:
     seen: rows.Seen
     originals: dict[UUID, bytes]
     reversed_ones: set[UUID]
-    taken_ids: set[UUID]
     writes: rows.Writes = field(default_factory=rows.Writes)
 
 
@@ -119,7 +118,8 @@ def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
     accounts = sorted({leg.account for draft in items for leg in draft.legs if leg.account >> BOOK_SHIFT == book})
     names = list({(draft.actor, draft.key): None for draft in items})
     sources = [(draft.kind, *draft.source) for draft in items if draft.source]
-    seen = table.look(book, accounts, names, sources, len(names))
+    brought = [draft.entry_id for draft in items if draft.entry_id]
+    seen = table.look(book, accounts, names, sources, brought, len(names))
     seen.seqs.reverse()
     batch = _batch(db, book, items, seen)
     given: dict[tuple[str, str], tuple[bytes, Verdict]] = {}
@@ -142,14 +142,12 @@ def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
 def _batch(db: Connection, book: int, items: list[Draft], seen: rows.Seen) -> _Batch:
     new = [draft for draft in items if (draft.actor, draft.key) not in seen.answered]
     reversing = {draft.reverses for draft in new if draft.reverses}
-    brought = {draft.entry_id for draft in new if draft.entry_id}
     return _Batch(
         book=book,
         now=clock.now(),
         seen=seen,
         originals=rows.leaves(db, book, reversing) if reversing else {},
         reversed_ones=rows.reversed_ones(db, book, reversing) if reversing else set(),
-        taken_ids=set(rows.leaves(db, book, brought)) if brought else set(),
     )
 
 
@@ -208,7 +206,7 @@ def _check(batch: _Batch, draft: Draft) -> datetime:
         raise errors.DayClosed(day=batch.seen.closed_through)
     if draft.occurred_on is not None and draft.occurred_on > day:
         raise errors.BadDraft(field="occurred_on")
-    if draft.entry_id in batch.taken_ids:
+    if draft.entry_id in batch.seen.taken_ids:
         raise errors.EntryExists()
     if draft.reverses is not None:
         _check_reversal(batch, draft)
@@ -288,4 +286,4 @@ def _move(batch: _Batch, draft: Draft, legs: tuple[PostedLeg, ...], posted_at: d
     if draft.reverses is not None:
         batch.reversed_ones.add(draft.reverses)
     if draft.entry_id is not None:
-        batch.taken_ids.add(draft.entry_id)
+        batch.seen.taken_ids.add(draft.entry_id)

@@ -53,6 +53,8 @@ class Seen:
     kinds: dict[int, AccountKind]
     answered: dict[tuple[str, str], Answered]
     posted_sources: set[tuple[str, str, str]]
+    #: Those of the ids that callers bring which an entry has already.
+    taken_ids: set[UUID]
     closed_through: date | None
     #: As many fresh numbers as asked for, rising.
     seqs: list[int]
@@ -98,6 +100,7 @@ class Rows(Protocol):
         accounts: Sequence[int],
         keys: Sequence[tuple[str, str]],
         sources: Sequence[tuple[str, str, str]],
+        brought: Sequence[UUID],
         seqs: int,
     ) -> Seen:
         """Lock the guarded ones among the accounts in one order for every transaction; then read what is asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 from sqlalchemy.engine import Connection
@@ -32,7 +33,8 @@ SELECT (SELECT array_agg(nextval(%s::regclass)) FROM generate_series(1, %s)),
  (SELECT json_agg(json_build_array(e.kind, e.source_kind, e.source_id))
   FROM unnest(%s::text[], %s::text[], %s::text[]) AS wanted(kind, source_kind, source_id)
   JOIN ledger_entries e ON e.book_id = %s AND e.kind = wanted.kind
-   AND e.source_kind = wanted.source_kind AND e.source_id = wanted.source_id)
+   AND e.source_kind = wanted.source_kind AND e.source_id = wanted.source_id),
+ (SELECT array_agg(entry_id) FROM ledger_entries WHERE book_id = %s AND entry_id = ANY(%s::uuid[]))
 """
 #: The entries wait for the count of the postings, so their trigger finds every leg.
 _APPEND = """
@@ -80,13 +82,20 @@ class PostgresqlRows:
         accounts: Sequence[int],
         keys: Sequence[tuple[str, str]],
         sources: Sequence[tuple[str, str, str]],
+        brought: Sequence[UUID],
         seqs: int,
     ) -> Seen:
         wanted = list(accounts)
-        asked = (f"ledger_seq_{book}", seqs, book, book, wanted, *_columns(keys, 2), book, *_columns(sources, 3), book)
+        asked = (
+            f"ledger_seq_{book}", seqs, book,
+            book, wanted,
+            *_columns(keys, 2), book,
+            *_columns(sources, 3), book,
+            book, list(brought),
+        )  # fmt: skip
         try:
             locked = self._raw.execute(_LOCK, (DAY_LOCK, book, book, wanted)).fetchall()
-            [(numbers, closed_through, kinds, answered, taken)] = self._raw.execute(_LOOK, asked).fetchall()
+            [(numbers, closed_through, kinds, answered, taken, present)] = self._raw.execute(_LOOK, asked).fetchall()
         except psycopg.Error as error:
             raise _named(error) from error
         return Seen(
@@ -97,6 +106,7 @@ class PostgresqlRows:
                 for actor, key, asked, leaf, refusal in answered or ()
             },
             posted_sources={(kind, source_kind, source_id) for kind, source_kind, source_id in taken or ()},
+            taken_ids=set(present or ()),
             closed_through=closed_through,
             seqs=numbers,
         )

@@ -32,6 +32,9 @@ FROM json_each(?) wanted
 CROSS JOIN ledger_entries e ON e.book_id = ? AND e.kind = wanted.value ->> 0
  AND e.source_kind = wanted.value ->> 1 AND e.source_id = wanted.value ->> 2
 """
+_IDS = """
+SELECT e.entry_id FROM json_each(?) wanted CROSS JOIN ledger_entries e ON e.book_id = ? AND e.entry_id = wanted.value
+"""
 _STANDING = """
 SELECT (SELECT max(day) FROM ledger_closed_days WHERE book_id = ?1),
        (SELECT max(seq) FROM ledger_entries WHERE book_id = ?1)
@@ -78,6 +81,7 @@ class SqliteRows:
         accounts: Sequence[int],
         keys: Sequence[tuple[str, str]],
         sources: Sequence[tuple[str, str, str]],
+        brought: Sequence[UUID],
         seqs: int,
     ) -> Seen:
         run = self._raw.execute
@@ -89,10 +93,12 @@ class SqliteRows:
                 held[account, Unit(unit)] = Held(n, balance, _read_instant(last_at))
         answered = {(row[0], row[1]): Answered(*row[2:]) for row in run(_KEYS, (json.dumps(keys), book))}
         taken = set(run(_SOURCES, (json.dumps(sources), book))) if sources else set()
+        ids = json.dumps([entry_id.hex for entry_id in brought])
+        present = {UUID(row[0]) for row in run(_IDS, (ids, book))} if brought else set()
         closed, last = run(_STANDING, (book,)).fetchone()
         first = (last or 0) + 1
         closed_through = date.fromisoformat(closed) if closed else None
-        return Seen(held, kinds, answered, taken, closed_through, list(range(first, first + seqs)))
+        return Seen(held, kinds, answered, taken, present, closed_through, list(range(first, first + seqs)))
 
     def append(self, book: int, writes: Writes) -> None:
         run = self._raw.executemany

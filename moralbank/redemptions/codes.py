@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
+from moralbank.prepared import Prepared
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
 from moralbank.redemptions.models import codes
 from moralbank.redemptions.numbers import CODE_PREFIX, CODE_RANDOM_DIGITS
@@ -55,27 +56,37 @@ def digest(number: str) -> bytes:
     return hashlib.sha256(number.encode()).digest()
 
 
+_FIND = Prepared(
+    sa.select(codes.c.resident_id, codes.c.used_at, codes.c.expires_at).where(codes.c.hash == sa.bindparam("digest"))
+)
+_SPEND = Prepared(
+    codes.update()
+    .where(codes.c.hash == sa.bindparam("digest"), codes.c.used_at.is_(None), codes.c.expires_at > sa.bindparam("now"))
+    .values(used_at=sa.bindparam("now"))
+)
+
+
 def find_code(db: Connection, number: str) -> int:
     """Return whose live code this is. Raises (in the order checked): UnknownCode, CodeUsed, CodeExpired."""
-    row = db.execute(sa.select(codes).where(codes.c.hash == digest(number))).first()
+    row = _FIND.first(db, digest=digest(number))
     if row is None:
         raise UnknownCode
-    if row.used_at is not None:
+    resident_id, used_at, expires_at = row
+    if used_at is not None:
         raise CodeUsed
-    if row.expires_at <= clock.now():
+    if expires_at <= clock.now():
         raise CodeExpired
-    resident_id: int = row.resident_id
-    return resident_id
+    found: int = resident_id
+    return found
 
 
 def spend_code(db: Connection, number: str) -> bytes:
     """Use the code up and return what is kept of it; of two tills at the same instant one gets CodeUsed."""
-    now = clock.now()
-    live = sa.and_(codes.c.hash == digest(number), codes.c.used_at.is_(None), codes.c.expires_at > now)
-    if not db.execute(codes.update().where(live).values(used_at=now)).rowcount:
+    kept = digest(number)
+    if not _SPEND.touch(db, digest=kept, now=clock.now()):
         find_code(db, number)
         raise CodeUsed
-    return digest(number)
+    return kept
 
 
 def purge_codes(db: Connection) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.merchants.queries import list_merchants_by_id
+from moralbank.prepared import Prepared
 from moralbank.redemptions.errors import UnknownCharge
 from moralbank.redemptions.models import answers, charges
 from moralbank.redemptions.numbers import Means
@@ -98,14 +99,22 @@ def get_receipt(db: Connection, charge_id: int, merchant_id: int | None = None) 
     return receipt
 
 
+_FIND_ANSWER = Prepared(
+    sa.select(answers.c.fingerprint, answers.c.charge_id, answers.c.refusal, answers.c.fields).where(
+        answers.c.merchant_id == sa.bindparam("merchant_id"),
+        answers.c.operator_id == sa.bindparam("operator_id"),
+        answers.c.key == sa.bindparam("key"),
+    )
+)
+
+
 def find_answer(db: Connection, merchant_id: int, operator_id: int, key: str) -> Answer | None:
     """Return what the operator's key was answered at the merchant, or None while it has not come."""
-    where = sa.and_(answers.c.merchant_id == merchant_id, answers.c.operator_id == operator_id, answers.c.key == key)
-    query = sa.select(answers.c.fingerprint, answers.c.charge_id, answers.c.refusal, answers.c.fields)
-    row = db.execute(query.where(where)).first()
+    row = _FIND_ANSWER.first(db, merchant_id=merchant_id, operator_id=operator_id, key=key)
     if row is None:
         return None
-    return Answer(bytes(row.fingerprint), row.charge_id, row.refusal, json.loads(row.fields))
+    fingerprint, charge_id, refusal, fields = row
+    return Answer(bytes(fingerprint), charge_id, refusal, json.loads(fields))
 
 
 def list_receipts(

@@ -6,22 +6,23 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.access.queries import find_resident_login
-from moralbank.db import insert_for
 from moralbank.errors import N_, Refused
 from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
+from moralbank.prepared import Prepared
 from moralbank.redemptions import errors
 from moralbank.redemptions.codes import find_code, spend_code
 from moralbank.redemptions.errors import KeyReused, NeverArrived, UndoByOther, UndoTooLate
-from moralbank.redemptions.limits import DEFAULT_LIMITS, Limits, ask_about_repeat, check_and_count, give_back
+from moralbank.redemptions.limits import DEFAULT_LIMITS, Limits, check_and_count, give_back
 from moralbank.redemptions.models import answers, charges
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.queries import UNDO_SECONDS, Answer, Receipt, find_answer, get_receipt
@@ -90,15 +91,22 @@ def charge(db: Connection, till: Till, order: Order, key: str, limits: Limits = 
     _check_payer(db, till, merchant, resident)
     points = order.points if offer is None else offer.points
     assert points is not None, "the schema gives points where it gives no offer"
-    check_and_count(db, limits, resident.resident_id, offer, points, order.means)
-    if not order.is_confirmed:
-        ask_about_repeat(db, limits, merchant.merchant_id, resident.resident_id, points)
+    check_and_count(
+        db,
+        limits,
+        merchant.merchant_id,
+        resident.resident_id,
+        offer,
+        points,
+        order.means,
+        is_confirmed=order.is_confirmed,
+    )
     code_hash = spend_code(db, order.number) if order.means is Means.CODE else None
     if offer is not None:
         merchant_service.take_offer(db, offer, clock.today())
-    charge_id = _write(db, till, order, merchant, resident, offer, points, code_hash)
-    _settle_claim(db, till, key, charge_id)
-    return get_receipt(db, charge_id)
+    receipt = _write(db, till, order, merchant, resident, offer, points, code_hash)
+    _settle_claim(db, till, key, receipt.charge_id)
+    return receipt
 
 
 def undo(db: Connection, till: Till, charge_id: int) -> Receipt:
@@ -160,34 +168,68 @@ def close_key(db: Connection, till: Till, key: str) -> Receipt | Refused:
     return remember_refusal(db, till, key, _ANY, NeverArrived())
 
 
+_UNKNOWN_TRIES = Prepared(
+    sa.select(sa.func.count(), sa.func.min(answers.c.answered_at)).where(
+        answers.c.operator_id == sa.bindparam("operator_id"),
+        answers.c.answered_at > sa.bindparam("since"),
+        sa.or_(*(answers.c.refusal == code for code in _UNKNOWN)),
+    )
+)
+
+
 def check_till(db: Connection, till: Till) -> None:
     """Stop an operator who tries out numbers. Raises: TillLocked."""
     since = clock.now() - timedelta(minutes=1)
-    query = sa.select(sa.func.count(), sa.func.min(answers.c.answered_at)).where(
-        answers.c.operator_id == till.operator_id,
-        answers.c.answered_at > since,
-        answers.c.refusal.in_(_UNKNOWN),
-    )
-    count, first_at = db.execute(query).one()
+    row = _UNKNOWN_TRIES.first(db, operator_id=till.operator_id, since=since)
+    assert row is not None, "a count has a row"
+    count, first_at = row
     if count >= UNKNOWN_PER_MINUTE_MAX:
         raise errors.TillLocked(seconds=1 + int((first_at - since).total_seconds()))
 
 
+_CLAIM = Prepared(
+    lambda insert: (
+        insert(answers)
+        .values(
+            merchant_id=sa.bindparam("merchant_id"),
+            operator_id=sa.bindparam("operator_id"),
+            key=sa.bindparam("key"),
+            fingerprint=sa.bindparam("fingerprint"),
+            fields="{}",
+            answered_at=sa.bindparam("answered_at"),
+        )
+        .on_conflict_do_nothing()
+        .returning(answers.c.key)
+    )
+)
+_SETTLE = Prepared(
+    answers.update()
+    .where(
+        answers.c.merchant_id == sa.bindparam("at_merchant_id"),
+        answers.c.operator_id == sa.bindparam("of_operator_id"),
+        answers.c.key == sa.bindparam("for_key"),
+    )
+    .values(charge_id=sa.bindparam("charge_id"))
+)
+
+
 def _claim(db: Connection, till: Till, key: str, fingerprint: bytes) -> bool:
     """Take the key; False when it was taken before. A till at the same key at the same instant waits here."""
-    row = insert_for(db, answers).values(
+    claimed = _CLAIM.first(
+        db,
         merchant_id=till.merchant_id,
         operator_id=till.operator_id,
         key=key,
         fingerprint=fingerprint,
-        fields="{}",
         answered_at=clock.now(),
     )
-    return db.execute(row.on_conflict_do_nothing().returning(answers.c.key)).first() is not None
+    return claimed is not None
 
 
 def _settle_claim(db: Connection, till: Till, key: str, charge_id: int) -> None:
-    db.execute(answers.update().where(_is_key(till, key)).values(charge_id=charge_id))
+    _SETTLE.touch(
+        db, at_merchant_id=till.merchant_id, of_operator_id=till.operator_id, for_key=key, charge_id=charge_id
+    )
 
 
 def _is_key(till: Till, key: str) -> sa.ColumnElement[bool]:
@@ -277,6 +319,10 @@ def _check_payer(db: Connection, till: Till, merchant: Merchant, resident: Resid
         raise errors.OwnHousehold
 
 
+_NEW = [column.name for column in charges.c if column.name not in ("charge_id", "undone_at", "undo_entry_id")]
+_WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in _NEW}).returning(charges.c.charge_id))
+
+
 def _write(
     db: Connection,
     till: Till,
@@ -286,41 +332,52 @@ def _write(
     offer: Offer | None,
     points: int,
     code_hash: bytes | None,
-) -> int:
-    """Write the charge down and post its entry; return the charge's number."""
-    entry_id = ids.new_id() if points else None
-    row = charges.insert().values(
-        book_id=merchant.book_id,
-        merchant_id=merchant.merchant_id,
-        operator_id=till.operator_id,
-        terminal=till.terminal,
-        resident_id=resident.resident_id,
-        offer_id=offer.offer_id if offer else None,
-        title=offer.title if offer else "",
-        points=points,
-        means=order.means,
-        code_hash=code_hash,
-        entry_id=entry_id,
-        charged_at=clock.now(),
+) -> Receipt:
+    """Write the charge down, post its entry and return the receipt."""
+    row: dict[str, Any] = {
+        "book_id": merchant.book_id,
+        "merchant_id": merchant.merchant_id,
+        "operator_id": till.operator_id,
+        "terminal": till.terminal,
+        "resident_id": resident.resident_id,
+        "offer_id": offer.offer_id if offer else None,
+        "title": offer.title if offer else "",
+        "points": points,
+        "means": order.means,
+        "entry_id": ids.new_id() if points else None,
+        "charged_at": clock.now(),
+    }
+    written = _WRITE.first(db, **row, code_hash=code_hash)
+    assert written is not None, "an INSERT returns its row"
+    receipt = Receipt(
+        **row,
+        charge_id=written[0],
+        undone_at=None,
+        merchant_name=merchant.name,
+        masked_name=resident.masked_name,
     )
-    charge_id: int = db.execute(row.returning(charges.c.charge_id)).scalar_one()
     if points:
-        draft = ledger.Draft(
-            book=merchant.book_id,
-            kind="redemption",
-            legs=(
-                ledger.Leg(resident.account_id, ledger.Unit.POINTS, -points),
-                ledger.Leg(merchant.account_id, ledger.Unit.POINTS, points),
-            ),
-            key=f"charge:{charge_id}",
-            actor=till.actor,
-            branch=merchant.branch_id,
-            source=("redemption", str(charge_id)),
-            private={"memo": offer.title if offer else POINTS_ONLY, "place": merchant.name},
-            entry_id=entry_id,
-        )
-        try:
-            ledger.post(db, draft)
-        except ledger.InsufficientBalance:
-            raise errors.NotEnoughPoints(points=points) from None
-    return charge_id
+        _post(db, till, merchant, resident, receipt)
+    return receipt
+
+
+def _post(db: Connection, till: Till, merchant: Merchant, resident: Resident, receipt: Receipt) -> None:
+    """Move the points to the merchant. Raises: NotEnoughPoints, and what else the ledger refuses."""
+    draft = ledger.Draft(
+        book=receipt.book_id,
+        kind="redemption",
+        legs=(
+            ledger.Leg(resident.account_id, ledger.Unit.POINTS, -receipt.points),
+            ledger.Leg(merchant.account_id, ledger.Unit.POINTS, receipt.points),
+        ),
+        key=f"charge:{receipt.charge_id}",
+        actor=till.actor,
+        branch=merchant.branch_id,
+        source=("redemption", str(receipt.charge_id)),
+        private={"memo": receipt.title or POINTS_ONLY, "place": merchant.name},
+        entry_id=receipt.entry_id,
+    )
+    try:
+        ledger.post(db, draft)
+    except ledger.InsufficientBalance:
+        raise errors.NotEnoughPoints(points=receipt.points) from None
