@@ -61,7 +61,8 @@ class ApiBlueprint(flask_smorest.Blueprint):
     ) -> Callable[[F], F]:
         """Register a GET operation. It runs in one read snapshot and answers with an ETag."""
         schema = page_schema(answer) if paged else answer
-        arguments = _query_schema(query, paged)
+        arguments = _query_schema(query, paged)()
+        written = schema()
 
         def register(view: F) -> F:
             @wraps(view)
@@ -77,7 +78,7 @@ class ApiBlueprint(flask_smorest.Blueprint):
                     result = view(db, **keywords)
                     if paged:
                         result = {"items": result.items, "next": paging.next_link(result, page, query)}
-                    body = _dump(schema(), result)
+                    body = _dump(written, result)
                 response = Response(body, content_type=JSON)
                 response.cache_control.private = response.cache_control.no_cache = True
                 response.vary.update(("Authorization", "Accept-Language"))
@@ -122,7 +123,7 @@ class ApiBlueprint(flask_smorest.Blueprint):
 
                 def act(db: Connection) -> idempotency.Answer:
                     result = view(db, **given())
-                    content = _dump(answer(), result) if answer else b""
+                    content = _dump(written, result) if written else b""
                     return idempotency.Answer(int(status), JSON if answer else "", content)
 
                 def leave(db: Connection, refusal: Refused) -> None:
@@ -132,10 +133,11 @@ class ApiBlueprint(flask_smorest.Blueprint):
                 return _response(idempotency.once(database(), key, act, _decided, leave))
 
             takes_body = body is not None
+            written = answer() if answer else None
             documented: Callable[..., Any] = operation
             if body is not None:
-                documented = self.arguments(body, location="json", arg_name="body")(documented)
-            documented = self.arguments(ma.Schema, location="query", arg_name="query")(documented)
+                documented = self.arguments(body(), location="json", arg_name="body")(documented)
+            documented = self.arguments(ma.Schema(), location="query", arg_name="query")(documented)
             bounded = _bounded(documented, max_bytes)
             self._register(rule, method, view, bounded, {int(status): answer}, refusals, media=media)
             return view
