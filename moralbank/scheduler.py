@@ -19,6 +19,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from moralbank import clock, ids, slots
+from moralbank.access import jobs as access
 from moralbank.activities import jobs as activities
 from moralbank.config import database_url
 from moralbank.db import Database
@@ -43,6 +44,7 @@ class Job:
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 JOBS = (
+    Job("access.purge_sessions", DAY, access.purge_sessions),
     Job("activities.close_forgotten", MINUTE, activities.close_forgotten),
     Job("activities.purge_receipts", HOUR, activities.purge_receipts),
     Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),

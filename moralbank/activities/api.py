@@ -14,6 +14,7 @@ from moralbank.activities.errors import (
     NoSession,
     NotOnRoster,
     NotStarted,
+    OtherBank,
     OwnAttendance,
     SessionOver,
     SessionTaken,
@@ -143,7 +144,7 @@ def list_session_signups(db: Connection, session_id: int, *, page: Paging) -> Pa
 
 
 @blueprint.writes(
-    "/sessions/<int:session_id>/signups", SignupOut, body=NewSignup, refusals=[SignupClosed, UnknownResident]
+    "/sessions/<int:session_id>/signups", SignupOut, body=NewSignup, refusals=[SignupClosed, OtherBank, UnknownResident]
 )
 @allow("staff", scope="branch", token="activities:write")
 def sign_up_resident(db: Connection, session_id: int, *, body: dict[str, Any], key: str) -> dict[str, Any]:

@@ -26,8 +26,9 @@ from moralbank.activities.values import (
     Status,
 )
 from moralbank.activities.verdicts import Verdict
+from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
-from moralbank.residents.queries import find_by_card, find_by_number
+from moralbank.residents.queries import find_by_card, find_by_number, get_resident
 from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
 
 #: Who begins a payment code of another app, by its first two digits.
@@ -220,7 +221,9 @@ def _with_scans(session: Session, resident_id: int, verdict: Verdict, at: dateti
 
 
 def _refused_place(db: Connection, session: Session, resident_id: int) -> Verdict | None:
-    """Refuse who isn't on the list where there must be one, and who finds the house full."""
+    """Refuse who saves in another book, who isn't on the list where there must be one, and who finds the house full."""
+    if get_resident(db, resident_id).book_id != get_branch(db, session.activity.branch_id).book_id:
+        return verdicts.OTHER_BANK
     capacity = session.activity.capacity
     if capacity is None and not session.activity.needs_signup:
         return None

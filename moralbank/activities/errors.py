@@ -23,6 +23,12 @@ class UnknownScan(NotFound):
     sentence = N_("没有找到这次签到，可能已经撤销。")
 
 
+class OtherBank(Refused):
+    code = "activity-other-bank"
+    title = N_("请到所属的中心报名")
+    sentence = N_("这场活动记在另一个中心的账上，记不到您的存折里。请看本中心的活动。")
+
+
 class UnknownPoster(NotFound):
     code = "poster-unknown"
     title = N_("没有这张海报")

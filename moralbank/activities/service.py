@@ -23,6 +23,7 @@ from moralbank.activities.errors import (
     NoSession,
     NotADraft,
     NotSignedUp,
+    OtherBank,
     SessionHasScans,
     SessionOver,
     SessionsOpen,
@@ -167,10 +168,13 @@ def cancel_session(db: Connection, session_id: int) -> Session:
 def sign_up(db: Connection, session_id: int, resident_id: int) -> Signup:
     """Put a resident on the list, or on the waiting list when it is full; twice is once.
 
-    Raises (in the order checked): UnknownSession, SignupClosed.
+    Raises (in the order checked): UnknownSession, SignupClosed, OtherBank.
     """
     session = queries.lock_session(db, session_id)
     _refuse_closed(session)
+    resident = find_resident(db, resident_id)
+    if resident is None or resident.book_id != get_branch(db, session.activity.branch_id).book_id:
+        raise OtherBank()
     known = queries.signups_of(db, resident_id, [session_id]).get(session_id)
     if known is not None and known.state != "cancelled":
         return known

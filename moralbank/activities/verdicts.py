@@ -79,6 +79,12 @@ UNKNOWN = Verdict(
     "unknown", "bad", "bad", N_("没有找到这个人"),
     N_("名册里没有这个号码。请核对后重扫，或输入 8 位居民号。"), 404,
 )  # fmt: skip
+OTHER_BANK = replace(
+    UNKNOWN,
+    title=N_("请到所属的中心签到"),
+    sentence=N_("这场活动记在另一个中心的账上，记不到您的存折里。请找工作人员。"),
+    status=409,
+)
 UNREADABLE = replace(
     UNKNOWN,
     title=N_("照片里没有找到码"),

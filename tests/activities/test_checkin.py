@@ -10,13 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from moralbank import clock
-from moralbank.activities import checkin, queries, receipts, service, tokens
+from moralbank.activities import checkin, queries, receipts, service, tokens, verdicts
 from moralbank.activities.checkin import Answer, Scan
-from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan
+from moralbank.activities.errors import OtherBank, ReasonMissing, SessionOver, UnknownScan
 from moralbank.activities.models import checkins
 from moralbank.activities.models import receipts as receipt_rows
 from moralbank.activities.values import Direction, Doubt, Means, Mode, Receipt
 from moralbank.residents import service as residents
+from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import find_card
 from tests.activities.conftest import END, STAFF, START, Scene, in_this_context, time_of
 
@@ -320,3 +321,15 @@ def test_a_thousand_random_posts_give_one_credit_for_each_person_and_session(sce
         credited |= {(a.session_id, a.resident_id) for a in result.awards if a.kind == "attendance"}
         assert len([a for a in result.awards if a.kind == "attendance"]) == len(names)
     assert credited == present
+
+
+def test_who_saves_in_another_book_is_told_at_the_door_and_not_at_the_sign_off(scene: Scene) -> None:
+    session = scene.session()
+    stranger = scene.do(
+        residents.enrol, Person("外来客", scene.branches["XX-00"].branch_id, "13800000099"), actor=STAFF
+    )
+    scene.people["stranger"] = stranger
+    assert scene.scan(session, "stranger", "9:00").verdict.title == verdicts.OTHER_BANK.title
+    with clock.at(time_of("8:00")), pytest.raises(OtherBank):
+        scene.do(service.sign_up, session.session_id, stranger.resident_id)
+    assert scene.look(queries.count_present, session.session_id) == 0
