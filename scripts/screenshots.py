@@ -183,9 +183,7 @@ def _scaled(picture: Image.Image, width: int) -> Image.Image:
 
 def _save(picture: Image.Image, name: str, width: int) -> None:
     path = README / f"{name}.png"
-    _scaled(picture, width).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        path, optimize=True
-    )
+    _scaled(picture, width).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main(arguments: list[str]) -> None:
