@@ -96,8 +96,7 @@ def _open(db: Connection, town: Town) -> None:
             phone,
             home,
             born_on=born_on,
-            grid="居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
-            "第3网格",
+            grid="第3网格",
             building="5号楼",
         )
         town.people[name] = residents.enrol(db, person, actor="staff:1")

@@ -224,7 +224,7 @@ def test_an_input_method_that_composes_sends_nothing_until_it_is_done(till: Any,
 def test_a_card_waits_for_the_residents_pin(till: Any, bank: Bank, spent: Any):
     amount(till, "20")
     scan(till, bank.town.cards["wei"])
-    till.wait_for_function("document.activeElement.id === 'pin'")
+    till.locator("#pin:focus").wait_for()
     by_hand(till, "147258")
     till.keyboard.press("Enter")
     assert "密码不对" in told(till)

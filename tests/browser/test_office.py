@@ -95,7 +95,7 @@ def test_a_file_that_is_no_roster_is_refused_in_words(windows: Windows):
     page.set_input_files("#file", {"name": "照片.csv", "mimeType": "text/csv", "buffer": b"\x89PNG\r\n\x1a\n"})
     page.get_by_role("button", name="上传并核对").click()
     assert page.locator(".error-summary").is_visible()
-    page.wait_for_function("document.activeElement.classList.contains('error-summary')")
+    page.locator(".error-summary:focus").wait_for()
 
 
 def test_the_language_changes_on_the_same_page_and_stays(windows: Windows):
