@@ -8,7 +8,7 @@ from typing import Any
 
 from moralbank import clock
 from moralbank.activities.checkin import Answer
-from moralbank.activities.values import Doubt, Means, Mode, State, Status
+from moralbank.activities.values import Doubt, Means, Mode, Session, State, Status
 from moralbank.earning import REASON_SENTENCES, Reason
 from moralbank.errors import N_, fill
 from moralbank.web import filters
@@ -20,7 +20,7 @@ STATUS_NAMES = {
     Status.CANCELLED: N_("已取消"),
     Status.CLOSED: N_("已结束"),
 }
-STATE_NAMES = {State.OPEN: N_("待签字"), State.SIGNED_OFF: N_("已签字"), State.CANCELLED: N_("已取消")}
+STATE_NAMES = {State.SIGNED_OFF: N_("已签字"), State.CANCELLED: N_("已取消")}
 MODE_NAMES = {Mode.ROTATING: N_("屏幕上的滚动二维码"), Mode.POSTER: N_("墙上的海报"), Mode.DESK: N_("只在签到台")}
 MEANS_NAMES = {
     Means.ROTATING: N_("手机扫屏幕"),
@@ -73,6 +73,16 @@ def say(answer: Answer) -> Said:
     verdict = answer.verdict
     facts = {name: _shown(name, value) for name, value in answer.facts.items()}
     return Said(verdict.sign, verdict.sound, _(verdict.title), fill(_(verdict.sentence), facts))
+
+
+def state_name(session: Session) -> str:
+    """Say how far a session is. It waits for its signature only once it has ended."""
+    if session.state is not State.OPEN:
+        return _(STATE_NAMES[session.state])
+    now = clock.now()
+    if now < session.starts_at:
+        return _("未开始")
+    return _("进行中") if now < session.ends_at else _("待签字")
 
 
 def outcome(reason: str, capped_by: tuple[str, ...]) -> str:

@@ -39,6 +39,8 @@ class ShownLine:
     balance_after: int
     reverses_n: int | None
     reversed_by_n: int | None
+    #: A charge and what undid it at the till; any other mirror is a reversal.
+    taken_back: bool
     reason: str
 
 
@@ -253,6 +255,7 @@ def shown_line(line: StatementLine, *, is_full: bool = False) -> ShownLine:
         balance_after=line.balance_after,
         reverses_n=line.reverses_number,
         reversed_by_n=line.reversed_by_number,
+        taken_back=line.kind in ("redemption", "undo"),
         reason=line.reason,
     )
 
