@@ -88,8 +88,8 @@ def card(database: Database) -> str:
     lines += ["试试看 · three addresses to try"]
     if sessions:
         session_id = sessions[0].session.session_id
-        lines.append(f"  {url}/display/{session_id}  签到大屏（工作人员）· check-in display (staff)")
-    lines.append(f"  {url}/counter  收银台（商户操作员）· the till (merchant operator)")
+        lines.append(f"  {url}/display/{session_id}  签到大屏（用 demo-hub 登录）· check-in display (log in as demo-hub)")
+    lines.append(f"  {url}/counter  收银台（用 till-m002 登录）· the till (log in as till-m002)")
     lines.append(f"  {url}/me  存折和付款码（居民）· passbook and payment code (resident)")
     return "\n".join(lines)
 

@@ -34,7 +34,16 @@ def test_the_passbook_shows_lines_with_the_newest_first_and_months_with_their_su
     page = zhang.get("/me/passbook").get_data(as_text=True)
 
     assert page.index("n7") < page.index("n6") < page.index('id="n1"')
-    for text in ("河岸清洁", "香皂一块", "撤销：毛巾一条", "撤销第 4 行", "期初", "已由第 7 行冲正", "同一时段重复登记", "2025年3月"):
+    for text in (
+        "河岸清洁",
+        "香皂一块",
+        "撤销：毛巾一条",
+        "撤销第 4 行",
+        "期初",
+        "已由第 7 行冲正",
+        "同一时段重复登记",
+        "2025年3月",
+    ):
         assert text in page, text
     assert "本月 +95 分" in page
 
