@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
@@ -29,3 +30,11 @@ def test_every_text_of_the_code_and_the_templates_has_its_english():
         if message.id and (all(message.string) if message.pluralizable else message.string)
     }
     assert sorted(found - said) == []
+
+
+def test_no_text_holds_a_bare_percent_sign_that_would_break_its_page():
+    """Templates fill every text with %: a sign that is not part of a field must be written %%."""
+    with (ROOT / "translations" / "en" / "LC_MESSAGES" / "messages.po").open("rb") as source:
+        catalogue = read_po(source, locale="en", abort_invalid=True)
+    texts = [text for message in catalogue if message.id for text in (message.id, message.string)]
+    assert [text for text in texts if "%" in re.sub(r"%\(\w+\)s|%%", "", text)] == []
