@@ -88,9 +88,9 @@ def card(database: Database) -> str:
     lines += ["试试看 · three addresses to try"]
     if sessions:
         session_id = sessions[0].session.session_id
-        lines.append(f"  {url}/display/{session_id}  签到大屏（用 demo-hub 登录）· check-in display (log in as demo-hub)")
-    lines.append(f"  {url}/counter  收银台（用 till-m002 登录）· the till (log in as till-m002)")
-    lines.append(f"  {url}/me  存折和付款码（居民）· passbook and payment code (resident)")
+        lines.append(f"  {url}/display/{session_id}  签到大屏（demo-hub）· check-in display")
+    lines.append(f"  {url}/counter  收银台（till-m002）· the till")
+    lines.append(f"  {url}/me  存折和付款码（居民）· passbook, payment code")
     return "\n".join(lines)
 
 
