@@ -42,6 +42,9 @@ _ADD = Prepared(
 _FIND = Prepared(sa.select(*_things.c).where(_things.c.made_at == sa.bindparam("at"), _things.c.name.like("杯%")))
 _RENAME = Prepared(_things.update().where(_things.c.thing_id == sa.bindparam("id")).values(name=sa.bindparam("to")))
 
+#: A file closes no connection, and its snapshot becomes a writer's transaction at the first write.
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
 
 @pytest.fixture
 def things(database: Database) -> Database:
@@ -112,16 +115,14 @@ def test_a_constraint_is_named_as_core_names_it(things: Database) -> None:
         things.transact(_RENAME.touch, id=1, to="碗")
 
 
+@only_postgresql
 def test_a_snapshot_writes_nothing(things: Database) -> None:
-    if things.is_sqlite:
-        pytest.skip("SQLite's snapshot becomes a writer's transaction at the first write")
     with pytest.raises(sa.exc.DBAPIError), things.reading() as db:
         _ADD.first(db, **_ROW)
 
 
+@only_postgresql
 def test_a_connection_that_the_server_closed_is_replaced_unseen(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("a file closes no connection")
     for use in (database.transact, database.look):
         assert use(_one) == 1
         _end_idle_connections(database)
@@ -131,9 +132,8 @@ def test_a_connection_that_the_server_closed_is_replaced_unseen(database: Databa
         assert _one(db) == 1
 
 
+@only_postgresql
 def test_a_connection_lost_in_the_middle_of_an_act_is_a_fault_and_the_next_act_works(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("a file closes no connection")
     tried = []
 
     def act(db: sa.Connection) -> int:

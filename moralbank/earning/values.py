@@ -163,7 +163,7 @@ REASON_SENTENCES: dict[Reason, str] = {
     Reason.AWARDED: N_("已按规则计分。"),
     Reason.CAPPED: N_("已到规则的上限，超出的部分不计分。"),
     Reason.UNDER_A_STEP: N_("时间不足一个计分单位，这次没有积分。"),
-    Reason.UNDER_PLANNED: N_("在场时间不到计划的 60%，先不计分，由工作人员核对。"),
+    Reason.UNDER_PLANNED: N_("在场时间不到计划的六成，先不计分，由工作人员核对。"),
     Reason.NOTHING_DONE: N_("没有可以计分的内容。"),
 }
 
