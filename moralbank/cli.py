@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from moralbank import db
 from moralbank.config import database_url
@@ -42,11 +43,13 @@ for name in GROUPS:
 
 
 def main() -> None:
-    """Run the command line; an expected refusal is one line on standard error and exit status 1."""
+    """Run the command line; an expected refusal, or no database, is one line on standard error and exit status 1."""
     try:
         cli()
     except MoralBankError as error:
         sys.exit(f"moralbank: {error}")
+    except OperationalError as error:
+        sys.exit(f"moralbank: no database (DATABASE_URL or MORALBANK_VAR names it): {error.orig}")
 
 
 if __name__ == "__main__":
