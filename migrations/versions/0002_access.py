@@ -36,9 +36,7 @@ def _branches() -> None:
         sa.Column("opened_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("branch_id", name="pk_branches_branches"),
         sa.UniqueConstraint("code", name="uq_branches_branches_code"),
-        sa.ForeignKeyConstraint(
-            ["parent_id"], ["branches_branches.branch_id"], name="fk_branches_branches_parent_id"
-        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["branches_branches.branch_id"], name="fk_branches_branches_parent_id"),
         sa.CheckConstraint("kind IN ('district', 'street', 'hub', 'station')", name="kind_known"),
         sa.CheckConstraint("(kind IN ('hub', 'station')) = (book_id IS NOT NULL)", name="book_from_hub_down"),
         sa.CheckConstraint("kind <> 'station' OR parent_id IS NOT NULL", name="station_has_hub"),
@@ -79,12 +77,8 @@ def _logins() -> None:
         sa.Column("revoked_by", sa.String(32)),
         sa.PrimaryKeyConstraint("grant_id", name="pk_access_grants"),
         sa.ForeignKeyConstraint(["login_id"], ["access_logins.login_id"], name="fk_access_grants_login_id"),
-        sa.ForeignKeyConstraint(
-            ["branch_id"], ["branches_branches.branch_id"], name="fk_access_grants_branch_id"
-        ),
-        sa.CheckConstraint(
-            "role IN ('resident', 'operator', 'staff', 'auditor', 'admin')", name="role_known"
-        ),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches_branches.branch_id"], name="fk_access_grants_branch_id"),
+        sa.CheckConstraint("role IN ('resident', 'operator', 'staff', 'auditor', 'admin')", name="role_known"),
         sa.CheckConstraint("(role = 'operator') = (merchant_id IS NOT NULL)", name="operator_has_merchant"),
         sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_whole"),
     )

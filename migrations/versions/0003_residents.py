@@ -62,9 +62,7 @@ def _people() -> None:
         sa.ForeignKeyConstraint(
             ["branch_id"], ["branches_branches.branch_id"], name="fk_residents_residents_branch_id"
         ),
-        sa.CheckConstraint(
-            "status IN ('active', 'suspended', 'left')", name="ck_residents_residents_status_known"
-        ),
+        sa.CheckConstraint("status IN ('active', 'suspended', 'left')", name="ck_residents_residents_status_known"),
         sa.CheckConstraint("sex IN ('female', 'male')", name="ck_residents_residents_sex_known"),
     )
     op.create_index("ix_residents_residents_branch", "residents_residents", ["branch_id", "resident_id"])
@@ -132,9 +130,7 @@ def _consents() -> None:
         sa.ForeignKeyConstraint(
             ["resident_id"], ["residents_residents.resident_id"], name="fk_residents_consents_resident_id"
         ),
-        sa.CheckConstraint(
-            "kind IN ('record', 'notice', 'photo', 'honour')", name="ck_residents_consents_kind_known"
-        ),
+        sa.CheckConstraint("kind IN ('record', 'notice', 'photo', 'honour')", name="ck_residents_consents_kind_known"),
     )
     op.create_index("ix_residents_consents_resident_id", "residents_consents", ["resident_id"])
     op.create_index(
@@ -184,9 +180,7 @@ def _imports() -> None:
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("stopped_by", sa.String(64)),
         sa.PrimaryKeyConstraint("import_id", name="pk_residents_imports"),
-        sa.ForeignKeyConstraint(
-            ["branch_id"], ["branches_branches.branch_id"], name="fk_residents_imports_branch_id"
-        ),
+        sa.ForeignKeyConstraint(["branch_id"], ["branches_branches.branch_id"], name="fk_residents_imports_branch_id"),
         sa.CheckConstraint(
             "state IN ('reading', 'preview', 'running', 'stopped', 'done', 'dropped')",
             name="ck_residents_imports_state_known",
@@ -216,6 +210,4 @@ def _imports() -> None:
             "verdict IN ('take', 'here', 'refuse', 'skip')", name="ck_residents_import_rows_verdict_known"
         ),
     )
-    op.create_index(
-        "ix_residents_import_rows_verdict", "residents_import_rows", ["import_id", "verdict", "sheet_row"]
-    )
+    op.create_index("ix_residents_import_rows_verdict", "residents_import_rows", ["import_id", "verdict", "sheet_row"])

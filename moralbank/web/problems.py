@@ -78,9 +78,7 @@ def answer(error: MoralBankError) -> Response:
 
 def page(status: int, title: str | None = None, sentence: str | None = None) -> Response:
     """Return the page for an HTTP status; without words of its own it has the status's."""
-    return make_response(
-        render_template("errors/page.html", status=status, title=title, sentence=sentence), status
-    )
+    return make_response(render_template("errors/page.html", status=status, title=title, sentence=sentence), status)
 
 
 def is_api() -> bool:

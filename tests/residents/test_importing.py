@@ -117,9 +117,7 @@ def test_each_format_gives_exactly_the_expected_residents_and_opening_points(
         } == wanted
 
 
-def test_the_same_file_again_enrols_nobody_and_posts_nothing(
-    database: Database, street: dict[str, Branch]
-) -> None:
+def test_the_same_file_again_enrols_nobody_and_posts_nothing(database: Database, street: dict[str, Branch]) -> None:
     hub = street["NS-00"]
     assert hub.book_id is not None
     confirm_and_run(database, read_file(database, hub, "residents.csv"))
@@ -170,9 +168,7 @@ def test_somebody_enrolled_at_the_desk_after_the_preview_is_found_to_be_here(
     database: Database, street: dict[str, Branch]
 ) -> None:
     hub = street["NS-00"]
-    import_id = read_lines(
-        database, hub, "王小明,13800000000,南山驿站,,5,1990-01-01", "李四,13800000001,南山驿站,,5,"
-    )
+    import_id = read_lines(database, hub, "王小明,13800000000,南山驿站,,5,1990-01-01", "李四,13800000001,南山驿站,,5,")
     person = Person(name="王小明", branch_id=street["NS-01"].branch_id, phone="13800000000")
     database.transact(enrol, person, actor=STAFF)
     confirm_and_run(database, import_id)
@@ -243,9 +239,7 @@ def test_opening_points_last_three_years(on: date, ends: date) -> None:
 
 
 def test_what_became_a_resident_is_not_kept_a_second_time(database: Database, street: dict[str, Branch]) -> None:
-    import_id = read_lines(
-        database, street["NS-00"], "王小明,13800000000,南山驿站,H1,25,", "李四,12,南山驿站,H1,25,"
-    )
+    import_id = read_lines(database, street["NS-00"], "王小明,13800000000,南山驿站,H1,25,", "李四,12,南山驿站,H1,25,")
     confirm_and_run(database, import_id)
     rows = residents_import_rows.c
     with database.reading() as db:
@@ -263,9 +257,7 @@ def test_refused_rows_come_back_with_what_to_mend(database: Database, street: di
     assert "“手机号”不是 11 位手机号" in "".join(lines)
 
 
-def test_a_preview_can_be_given_up_and_leaves_no_names_behind(
-    database: Database, street: dict[str, Branch]
-) -> None:
+def test_a_preview_can_be_given_up_and_leaves_no_names_behind(database: Database, street: dict[str, Branch]) -> None:
     import_id = read_lines(database, street["NS-00"], "王小明,13800000000,南山驿站,H1,25,")
     database.transact(importing.drop_import, import_id)
     with database.reading() as db:

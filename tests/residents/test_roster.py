@@ -132,9 +132,7 @@ def test_refused_rows_come_back_with_the_reason_beside_each_and_run_nothing(file
     if file_format == "xlsx":
         page = openpyxl.load_workbook(io.BytesIO(content)).active
         assert page is not None
-        assert all(
-            cell.data_type == "s" for line in page.iter_rows() for cell in line if cell.value is not None
-        )
+        assert all(cell.data_type == "s" for line in page.iter_rows() for cell in line if cell.value is not None)
     else:
         assert content.startswith(b"\xef\xbb\xbf")
         cells = [cell for line in csv.reader(io.StringIO(content.decode("utf-8-sig"))) for cell in line]
@@ -166,9 +164,7 @@ def test_a_family_shares_a_phone_and_an_old_lady_has_none() -> None:
 
 
 def test_two_people_of_one_name_without_a_phone_are_one_only_in_one_household() -> None:
-    rows = judge(
-        ["李明", "", "南山驿站", "H1"], ["李明", "", "南山驿站", "H2"], ["李 明", "", "南山驿站", "H1"]
-    )
+    rows = judge(["李明", "", "南山驿站", "H1"], ["李明", "", "南山驿站", "H2"], ["李 明", "", "南山驿站", "H1"])
     assert [row.reason_code for row in rows] == [None, None, "duplicate"]
 
 
@@ -322,9 +318,7 @@ def test_a_bomb_of_entities_is_refused() -> None:
         (('姓名,手机号,驿站\n"' + "张" * 200_000).encode(), "r.csv", roster_errors.RosterUnreadable),
     ],
 )
-def test_a_file_that_is_no_roster_is_refused_by_name(
-    content: bytes, name: str, refusal: type[MoralBankError]
-) -> None:
+def test_a_file_that_is_no_roster_is_refused_by_name(content: bytes, name: str, refusal: type[MoralBankError]) -> None:
     with pytest.raises(refusal):
         list(read(io.BytesIO(content), name, BRANCHES, TODAY))
 

@@ -59,19 +59,13 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (None, "zh"),
     ],
 )
-def test_a_new_reader_gets_the_language_of_their_browser_or_else_chinese(
-    app: Flask, accepts: str | None, reads: str
-):
+def test_a_new_reader_gets_the_language_of_their_browser_or_else_chinese(app: Flask, accepts: str | None, reads: str):
     with app.test_request_context(headers={"Accept-Language": accepts} if accepts else {}):
         assert i18n.language() == reads
 
 
-@pytest.mark.parametrize(
-    ("cookie", "reads"), [("zh", "zh"), ("en", "en"), ("tlh", "en"), ("../../etc", "en")]
-)
-def test_a_choice_once_made_outweighs_the_browser_when_we_speak_that_language(
-    app: Flask, cookie: str, reads: str
-):
+@pytest.mark.parametrize(("cookie", "reads"), [("zh", "zh"), ("en", "en"), ("tlh", "en"), ("../../etc", "en")])
+def test_a_choice_once_made_outweighs_the_browser_when_we_speak_that_language(app: Flask, cookie: str, reads: str):
     with app.test_request_context(headers={"Accept-Language": "en", "Cookie": f"lang={cookie}"}):
         assert i18n.language() == reads
 
