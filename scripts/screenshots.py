@@ -33,7 +33,8 @@ from tests._people import MadeLogin
 from tests.browser._bank import Bank
 from tests.browser._pages import PAGES, Page
 from tests.browser._town import MORNING, Town
-from tests.browser.conftest import ARGUMENTS, SIZES
+from tests.browser.conftest import SIZES
+from tests.conftest import CHROMIUM_ARGUMENTS
 
 README = Path("docs/screenshots")
 #: Three pages side by side, and how wide each stands in the picture.
@@ -192,7 +193,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(__doc__ + "\nUsage: scripts/screenshots FOLDER [NAME …] | --readme")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         bank = open_bank(Path(folder))
-        chromium = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        chromium = driver.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
         if arguments == ["--readme"]:
             renew_readme(chromium, bank)
         else:

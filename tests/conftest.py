@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from moralbank import ledger
 from moralbank.config import Config
 from moralbank.db import Database
 from tests import _ci, _postgres
+from tests._browser import find_chromium
 
 PG_PORT = "MORALBANK_TEST_PG_PORT"
 TEMPLATE = "moralbank_template"
@@ -39,6 +41,16 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     moralbank_db.migrate(_cluster.create_database(TEMPLATE))
     os.environ[PG_PORT] = str(_cluster.port)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a test with a real browser or a real server a second and a third chance on a machine that stalls.
+
+    What such a test shows must still happen; a fault that is not one of timing fails three times.
+    """
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()) or item.path.name == "test_supervisor.py":
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -97,6 +109,25 @@ def config(database_url: str) -> Config:
         production=False,
         debug=False,
     )
+
+
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The one browser of the run: its driver can be started only once in a process."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = find_chromium()
+    if path is None:
+        _ci.missing("no Chromium on this machine (set MORALBANK_CHROMIUM)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,29 +15,11 @@ import pytest
 
 from moralbank.db import Database
 from tests import _ci, _postgres
-from tests._browser import find_chromium
 from tests.browser._bank import Bank
 from tests.browser._town import Town, build
 from tests.conftest import PG_PORT, TEMPLATE
 
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 SIZES = {"phone": (360, 780), "counter": (1024, 600), "desk": (1280, 800), "screen": (1920, 1080)}
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """The one browser of the run."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = find_chromium()
-    if path is None:
-        _ci.missing("no Chromium on this machine (set MORALBANK_CHROMIUM)")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

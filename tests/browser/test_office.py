@@ -111,20 +111,21 @@ def test_the_language_changes_on_the_same_page_and_stays(windows: Windows):
 
 def test_elder_mode_is_one_press_away_and_back(windows: Windows):
     phone = windows.open("wei", path="/me")
-    before = phone.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
+    size = "parseFloat(getComputedStyle(document.body).fontSize)"
+    before = phone.evaluate(size)
     phone.get_by_role("link", name="长辈版").click()
-    assert phone.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= before * 1.2
-    assert phone.get_by_role("link", name="出示付款码").is_visible()
+    phone.wait_for_function(f"before => {size} >= before * 1.2", arg=before)
+    phone.get_by_role("link", name="出示付款码").wait_for()
     phone.get_by_role("link", name="标准版").click()
-    assert phone.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") == before
+    phone.wait_for_function(f"before => {size} === before", arg=before)
 
 
 def test_dark_follows_the_system_and_can_be_chosen(windows: Windows):
     phone = windows.open("wei", path="/me", color_scheme="dark")
-    ground = "getComputedStyle(document.body).backgroundColor"
-    assert phone.evaluate(ground) == "rgb(22, 19, 15)"
+    is_ground = "colour => getComputedStyle(document.body).backgroundColor === colour"
+    phone.wait_for_function(is_ground, arg="rgb(22, 19, 15)")
     phone.get_by_role("link", name="浅色").click()
-    assert phone.evaluate(ground) == "rgb(251, 248, 242)"
+    phone.wait_for_function(is_ground, arg="rgb(251, 248, 242)")
 
 
 def test_a_token_is_shown_once_and_stopped(windows: Windows):

@@ -10,8 +10,6 @@ from werkzeug.serving import make_server
 
 from moralbank import clock
 from moralbank.redemptions import queries
-from tests._browser import find_chromium
-from tests._ci import missing
 from tests._people import PIN, sign_in
 from tests._scanner import type_as_scanner
 from tests.redemptions.conftest import show_code
@@ -20,16 +18,9 @@ COUNTER = {"width": 1024, "height": 600}
 PHONE = {"width": 360, "height": 740}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = find_chromium()
-    if path is None:
-        missing("no Chromium on this machine (set MORALBANK_CHROMIUM)")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+@pytest.fixture
+def browser(chromium):
+    return chromium
 
 
 @pytest.fixture
@@ -112,7 +103,8 @@ def test_a_card_waits_for_its_pin_and_keeps_waiting_after_a_wrong_one(till, scan
     till.wait_for_selector("#pin:focus")
     till.keyboard.type("147258")
     till.keyboard.press("Enter")
-    till.wait_for_selector("#till .result.bad[data-keep]")
+    till.wait_for_selector("#till:not([aria-busy]) .result.bad[data-keep]")
+    till.wait_for_selector("#pin:focus")
     assert till.input_value("#code") == street.zhang_card
     till.keyboard.type(PIN)
     till.keyboard.press("Enter")

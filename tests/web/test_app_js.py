@@ -13,8 +13,6 @@ from flask import Flask, request, send_from_directory
 from werkzeug.serving import make_server
 
 import moralbank
-from tests._browser import find_chromium
-from tests._ci import missing
 from tests._scanner import type_as_scanner
 
 STATIC = Path(moralbank.__file__).parent / "static"
@@ -74,16 +72,9 @@ def site() -> Iterator[Site]:
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = find_chromium()
-    if path is None:
-        missing("no Chromium on this machine (set MORALBANK_CHROMIUM)")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+@pytest.fixture
+def browser(chromium):
+    return chromium
 
 
 @pytest.fixture
