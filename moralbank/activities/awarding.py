@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock, ledger
 from moralbank.activities.models import awards, sessions
-from moralbank.activities.tally import Tally, read_tally
+from moralbank.activities.tally import Tally, read_tally, reversed_awards, standing
 from moralbank.activities.values import Session
 from moralbank.branches.queries import get_branch
 from moralbank.earning import Claim, Outcome, Reason, Rule, award, get_rule
@@ -77,9 +78,10 @@ def award_session(db: Connection, session: Session, people: Sequence[Attended], 
     leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
     everybody = {person.resident_id: person for person in [*(one.resident for one in people), *leaders]}
     accounts = {who: resident.account_id for who, resident in everybody.items()}
-    tally = read_tally(db, form.book, accounts, form.day)
+    taken_back = reversed_awards(db, form.book, list(everybody))
+    tally = read_tally(db, form.book, accounts, form.day, taken_back)
     rule = get_rule(db, session.activity.rule_code, form.day)
-    elsewhere = _credited_elsewhere(db, session, everybody)
+    elsewhere = _credited_elsewhere(db, session, everybody, taken_back)
     items = [_attendance(form, rule, one, tally, one.resident.resident_id in elsewhere) for one in people]
     served = [item.row["resident_id"] for item in items if item.row["service_minutes"]]
     beginners = [everybody[who] for who in served if not tally.has_served(who)]
@@ -120,7 +122,7 @@ def _bonuses(form: _Form, rule: Rule, kind: str, people: Iterable[Resident], tal
         who = resident.resident_id
         outcome = award(rule, Claim(), tally.totals(who, rule.code))
         tally.add(who, rule.code, outcome)
-        source = str(who) if kind == "first-service" else f"{form.session.session_id}:{who}"
+        source = f"{form.session.session_id}:{who}"
         items.append(_item(form, rule, kind, source, Attended(resident, 0, "A"), outcome))
     return items
 
@@ -209,7 +211,9 @@ def _post(db: Connection, items: Sequence[_Item]) -> None:
         db.execute(awards.insert(), [item.row for item in items])
 
 
-def _credited_elsewhere(db: Connection, session: Session, people: Collection[int]) -> set[int]:
+def _credited_elsewhere(
+    db: Connection, session: Session, people: Collection[int], taken_back: Collection[UUID]
+) -> set[int]:
     """Return who has an attendance entry of another session whose hours overlap: nobody is in two places."""
     query = (
         sa.select(awards.c.resident_id)
@@ -218,6 +222,7 @@ def _credited_elsewhere(db: Connection, session: Session, people: Collection[int
             awards.c.resident_id.in_(list(people)),
             awards.c.kind == "attendance",
             awards.c.entry_id.is_not(None),
+            standing(taken_back),
             sessions.c.session_id != session.session_id,
             sessions.c.starts_at < session.ends_at,
             sessions.c.ends_at > session.starts_at,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -66,9 +67,23 @@ class Tally:
         self.points[resident_id] = self.points.get(resident_id, 0) + outcome.points
 
 
-def read_tally(db: Connection, book: int, accounts: Mapping[int, int], day: date) -> Tally:
-    """Return the tally of the residents (with their accounts) for a day. Three queries, however many
-    people.
+def reversed_awards(db: Connection, book: int, people: Collection[int]) -> set[UUID]:
+    """Return which entries of these residents' awards are reversed: for what comes next they never were."""
+    query = sa.select(awards.c.entry_id).where(awards.c.resident_id.in_(people), awards.c.entry_id.is_not(None))
+    return ledger.reversed_ones(db, book, db.execute(query).scalars())
+
+
+def standing(taken_back: Collection[UUID]) -> sa.ColumnElement[bool]:
+    """Return the condition that an award stands: none of its points was taken back."""
+    return sa.or_(awards.c.entry_id.is_(None), awards.c.entry_id.not_in(taken_back))
+
+
+def read_tally(
+    db: Connection, book: int, accounts: Mapping[int, int], day: date, taken_back: Collection[UUID] = ()
+) -> Tally:
+    """Return the tally of the residents (with their accounts) for a day. Three queries, however many people.
+
+    taken_back: the entries that count towards no cap (see reversed_awards).
     """
     first = day.replace(day=1)
     next_month = (first + timedelta(days=32)).replace(day=1)
@@ -85,7 +100,7 @@ def read_tally(db: Connection, book: int, accounts: Mapping[int, int], day: date
             _sum_where(in_month, awards.c.points),
             _sum_where(in_year, awards.c.points),
         )
-        .where(awards.c.resident_id.in_(list(accounts)))
+        .where(awards.c.resident_id.in_(list(accounts)), standing(taken_back))
         .group_by(awards.c.resident_id, awards.c.rule_code)
     )
     tally = Tally()

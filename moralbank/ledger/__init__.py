@@ -45,6 +45,7 @@ from moralbank.ledger.reading import (
     sum_entries,
     trial_balance,
 )
+from moralbank.ledger.rows import reversed_ones
 from moralbank.ledger.values import (
     GRADES,
     KINDS,
@@ -71,5 +72,6 @@ __all__ = [
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
     "balance", "balances", "canonical", "close_day", "expiring", "find_account", "find_entry", "get_entry",
     "history", "internal_account", "leaf_hash", "list_accounts", "list_books", "list_entries", "lots", "movements",
-    "open_accounts", "open_book", "post", "post_many", "reverse", "sum_entries", "trial_balance", "verify",
+    "open_accounts", "open_book", "post", "post_many", "reverse", "reversed_ones", "sum_entries", "trial_balance",
+    "verify",
 ]  # fmt: skip

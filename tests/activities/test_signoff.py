@@ -222,6 +222,62 @@ def test_nobody_is_credited_for_two_sessions_of_the_same_hours(scene: Scene) -> 
     assert scene.holds("wei") == (30, 150)
 
 
+def take_back(scene: Scene, award) -> None:
+    scene.do(ledger.reverse, scene.people["wei"].book_id, award.entry_id, key=f"back:{award.entry_id}", actor="staff:2")
+
+
+def test_a_reversed_award_uses_up_no_turn_of_its_rule(scene: Scene) -> None:
+    lectures = [scene.session(START + timedelta(days=day), rule_code="P01", title="防诈骗讲座") for day in range(4)]
+    results = []
+    for day, lecture in enumerate(lectures):
+        with clock.at(START + timedelta(days=day)):
+            for at in (lecture.starts_at, lecture.ends_at):
+                scene.scan(lecture, "wei", "9:00", at=at)
+            results.append(award_of(scene.sign(lecture, "wei", now=True), scene, "wei"))
+        if day == 2:
+            take_back(scene, results[0])
+    assert [award.points for award in results] == [5, 5, 0, 5]
+    assert results[2].capped_by == ("times_per_month",)
+    assert scene.holds("wei") == (10, 0)
+
+
+def test_reversed_points_leave_room_under_the_months_four_hundred(scene: Scene) -> None:
+    results = []
+    for day in range(5):
+        starts_at = START + timedelta(days=day)
+        duty = scene.session(starts_at, 480, rule_code="V06", title="应急值守")
+        with clock.at(starts_at):
+            for at in (duty.starts_at, duty.ends_at):
+                scene.scan(duty, "wei", "9:00", at=at)
+            results.append(award_of(scene.sign(duty, "wei", now=True), scene, "wei"))
+        if day == 3:
+            take_back(scene, results[0])
+    # The first day's thanks for the first service are 5 of the 400.
+    assert [award.points for award in results] == [160, 160, 75, 0, 160]
+    assert results[3].capped_by == ("points_per_month",)
+    assert scene.holds("wei")[0] == 400
+
+
+def test_hours_whose_award_was_reversed_are_credited_where_the_person_really_was(scene: Scene) -> None:
+    wrong, right = scene.session(), scene.session(START + timedelta(minutes=60), title="读书会")
+    scene.stay(wrong, "wei")
+    scene.scan(right, "wei", "10:00", direction=Direction.IN)
+    scene.scan(right, "wei", "12:30", direction=Direction.OUT)
+    take_back(scene, award_of(scene.sign(wrong, "wei"), scene, "wei"))
+    award = award_of(scene.sign(right, "wei"), scene, "wei")
+    assert (award.reason, award.points) == ("awarded", 25)
+
+
+def test_a_first_service_that_was_taken_back_is_thanked_when_it_comes(scene: Scene) -> None:
+    wrong, right = scene.session(), scene.session(START + timedelta(hours=3))
+    scene.stay(wrong, "wei")
+    scene.stay(right, "wei", come="12:00", leave="14:30")
+    for kind in ("attendance", "first-service"):
+        take_back(scene, award_of(scene.sign(wrong, "wei"), scene, "wei", kind))
+    assert award_of(scene.sign(right, "wei"), scene, "wei", "first-service").points == 5
+    assert scene.holds("wei") == (30, 150)
+
+
 def test_a_lecture_earns_points_and_never_minutes(scene: Scene) -> None:
     session = scene.session(rule_code="P01", title="防诈骗讲座")
     scene.stay(session, "wei")
