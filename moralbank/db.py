@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +20,6 @@ from moralbank import primary
 
 P = ParamSpec("P")
 R = TypeVar("R")
-I = TypeVar("I")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -34,6 +36,7 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 APP_ROLE = "moralbank_app"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_RETRIES = 8
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -68,14 +71,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
-        #: The same pool; only how a transaction begins is another.
-        self.reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
-        #: SQLite has one writer, so one lane carries everything; on PostgreSQL each verb has its own.
-        self._lane = self._new_lane()
-        self._lanes: dict[object, CommitLane] = {}
-
-    def _new_lane(self) -> CommitLane:
-        return CommitLane(lambda: self._begun(self.engine), _is_retryable)
+        # The same pool; only how a transaction begins is another.
+        self._reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
+        self._writers = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,30 +84,20 @@ class Database:
 
         A deadlock or serialization failure is nobody's refusal: the act runs again, unseen by the caller.
         """
-        wish = Wish(lambda db: act(db, *args, **kwargs))
-        if self.is_sqlite:
-            self._lane.run(wish)
-        else:
-            self._lane.carry_out_alone(wish)
-        value: R = wish.verdict()
-        return value
-
-    def join(self, verb: Callable[[Connection, Sequence[I]], Sequence[R | Exception]], item: I) -> R:
-        """Have `verb(db, [item, …])` decide the item with whatever else waits for the same verb, in one transaction.
-
-        Returns the item's verdict once that is durable, or raises it when it is an exception: what the verb wrote
-        for a refusal it returned stays. What it raises undoes the set, and each item is then decided alone.
-        """
-        lane = self._lane if self.is_sqlite else self._lanes.get(verb) or self._lanes.setdefault(verb, self._new_lane())
-        wish = Wish(None, verb, item)
-        lane.run(wish)
-        value: R = wish.verdict()
-        return value
+        for attempt in range(_RETRIES):
+            try:
+                with self._turn(), self._begun(self.engine) as db:
+                    return act(db, *args, **kwargs)
+            except (sa.exc.DBAPIError, Raced) as error:
+                if not _is_retryable(error) or attempt == _RETRIES - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads retries, guards nothing
+        raise AssertionError("unreachable")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one snapshot and writes nothing."""
-        with self._begun(self.reader) as db:
+        with self._begun(self._reader) as db:
             yield db
 
     def look(self, query: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -118,13 +106,13 @@ class Database:
         The query runs again when the server had closed the connection.
         """
         try:
-            with self.reader.connect() as db:
+            with self._reader.connect() as db:
                 return query(db, *args, **kwargs)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             self.engine.dispose()
-        with self.reader.connect() as db:
+        with self._reader.connect() as db:
             return query(db, *args, **kwargs)
 
     @contextmanager
@@ -153,11 +141,20 @@ class Database:
                 self.engine.dispose()
         raise AssertionError("unreachable")
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # SQLite has one writer, and its own waiting is an unfair poll: within a process writers queue here instead.
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writers:
+            yield
+
     def dispose(self) -> None:
         self.engine.dispose()
 
 
-def _is_retryable(error: BaseException) -> bool:
+def _is_retryable(error: Exception) -> bool:
     return isinstance(error, Raced) or getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE
 
 
