@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +14,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
 
 from moralbank import primary
+from moralbank.lane import MOST, CommitLane, Wish
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -36,7 +35,6 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 APP_ROLE = "moralbank_app"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-_RETRIES = 8
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -69,11 +67,18 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 class Database:
     """One database and the two ways to use it: `transact` to write, `reading` to read."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, commit_most: int = MOST) -> None:
+        """`commit_most`: how many writes may share a commit."""
         self.engine = make_engine(url)
-        # The same pool; only how a transaction begins is another.
-        self._reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
-        self._writers = threading.Lock()
+        self._commit_most = commit_most
+        #: The same pool; only how a transaction begins is another.
+        self.reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
+        #: SQLite has one writer, so one lane carries everything; on PostgreSQL each verb has its own.
+        self._lane = self._new_lane()
+        self._lanes: dict[object, CommitLane] = {}
+
+    def _new_lane(self) -> CommitLane:
+        return CommitLane(lambda: self._begun(self.engine), _is_retryable, self._commit_most)
 
     @property
     def is_sqlite(self) -> bool:
@@ -84,20 +89,30 @@ class Database:
 
         A deadlock or serialization failure is nobody's refusal: the act runs again, unseen by the caller.
         """
-        for attempt in range(_RETRIES):
-            try:
-                with self._turn(), self._begun(self.engine) as db:
-                    return act(db, *args, **kwargs)
-            except (sa.exc.DBAPIError, Raced) as error:
-                if not _is_retryable(error) or attempt == _RETRIES - 1:
-                    raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - spreads retries, guards nothing
-        raise AssertionError("unreachable")
+        wish = Wish(lambda db: act(db, *args, **kwargs))
+        if self.is_sqlite:
+            self._lane.run(wish)
+        else:
+            self._lane.carry_out_alone(wish)
+        value: R = wish.verdict()
+        return value
+
+    def join(self, verb: Callable[[Connection, Sequence[T]], Sequence[R | Exception]], item: T) -> R:
+        """Have `verb(db, [item, …])` decide the item with whatever else waits for the same verb, in one transaction.
+
+        Returns the item's verdict once that is durable, or raises it when it is an exception: what the verb wrote
+        for a refusal it returned stays. What it raises undoes the set, and each item is then decided alone.
+        """
+        lane = self._lane if self.is_sqlite else self._lanes.get(verb) or self._lanes.setdefault(verb, self._new_lane())
+        wish = Wish(None, verb, item)
+        lane.run(wish)
+        value: R = wish.verdict()
+        return value
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one snapshot and writes nothing."""
-        with self._begun(self._reader) as db:
+        with self._begun(self.reader) as db:
             yield db
 
     def look(self, query: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -106,13 +121,13 @@ class Database:
         The query runs again when the server had closed the connection.
         """
         try:
-            with self._reader.connect() as db:
+            with self.reader.connect() as db:
                 return query(db, *args, **kwargs)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             self.engine.dispose()
-        with self._reader.connect() as db:
+        with self.reader.connect() as db:
             return query(db, *args, **kwargs)
 
     @contextmanager
@@ -141,20 +156,11 @@ class Database:
                 self.engine.dispose()
         raise AssertionError("unreachable")
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        # SQLite has one writer, and its own waiting is an unfair poll: within a process writers queue here instead.
-        if not self.is_sqlite:
-            yield
-            return
-        with self._writers:
-            yield
-
     def dispose(self) -> None:
         self.engine.dispose()
 
 
-def _is_retryable(error: Exception) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     return isinstance(error, Raced) or getattr(getattr(error, "orig", None), "sqlstate", None) in RETRYABLE
 
 

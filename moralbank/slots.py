@@ -80,7 +80,7 @@ class SlotDatabase(Database):
 
     def __init__(self, database: Database, slot: Slot) -> None:
         self.engine = database.engine
-        self._reader = database._reader
+        self.reader = database.reader
         self._database = database
         self._slot = slot
         self._taken = False

@@ -6,6 +6,8 @@ import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
+
 from moralbank import ledger
 from moralbank.db import Database
 from moralbank.ledger import Posted, Unit
@@ -17,14 +19,22 @@ TRIES_PER_PROCESS = 30
 
 
 def spend(database: Database, book: Book, key: str, points: int) -> str:
+    """Spend as a verb that joins others, every third time as an act of its own."""
+    draft = book.redemption(key, book.guiying, points)
     try:
-        database.transact(ledger.post, book.redemption(key, book.guiying, points))
+        if hash(key) % 3:
+            database.join(ledger.post_many, draft)
+        else:
+            database.transact(ledger.post, draft)
     except ledger.InsufficientBalance as refusal:
         return refusal.code
     return "posted"
 
 
-def test_32_threads_spend_one_balance_to_the_point(database: Database, book: Book) -> None:
+@pytest.mark.parametrize("commit_most", [1, 2, 7, 32, 512])
+def test_32_threads_spend_one_balance_to_the_point(database: Database, book: Book, commit_most: int) -> None:
+    """Whether writes share a commit, and with how many, changes nothing about what they come to."""
+    database = Database(database.engine.url.render_as_string(hide_password=False), commit_most=commit_most)
     database.transact(ledger.post, book.award("a", book.guiying, 100))
     together = Barrier(THREADS)
 
@@ -40,6 +50,7 @@ def test_32_threads_spend_one_balance_to_the_point(database: Database, book: Boo
     with database.reading() as db:
         assert book.points_of(db, book.guiying) == 1
         assert ledger.balance(db, book.book, book.shop, Unit.POINTS).balance == 99
+    database.dispose()
 
 
 def _spend_in_a_process(url: str, book: Book, process: int, outcomes) -> None:
