@@ -82,18 +82,28 @@ def main() -> int:
     shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
     var = _make_var()
-    url = Config.from_env().database_url  # A setting that can't be meant is refused here, once, not by every worker.
-    _ready_database(url, demo=options.demo)
+    config = Config.from_env()  # A setting that can't be meant is refused here, once, not by every worker.
+    url = config.database_url
+    _ready_database(url, demo=options.demo, production=config.production)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_make_metrics(var))
     os.environ[SUPERVISOR] = str(os.getpid())
-    workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
     bind = f"[{options.host}]:{options.port}" if ":" in options.host else f"{options.host}:{options.port}"
-    web = ["-m", "gunicorn", "-c", "python:moralbank.gunicorn_conf", "--bind", bind, "--workers", str(workers)]
+    web = web_server(bind, url)
     # The scheduler lets the web server, which somebody is waiting for, have the processor first.
     scheduler = Child("scheduler", ["-m", "moralbank.scheduler"], after_seconds=2)
     children = [Child("web server", web), scheduler]
     threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
     return _run(children)
+
+
+def web_server(bind: str, url: str, *application: str) -> list[str]:
+    """Return the words after `python` that start the web server; scripts/bench measures this very shape.
+
+    application: `module:name` to serve in place of the service's own.
+    """
+    workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
+    words = ["-m", "gunicorn", "-c", "python:moralbank.gunicorn_conf", "--bind", bind, "--workers", str(workers)]
+    return [*words, *application]
 
 
 def _run(children: list[Child]) -> int:
@@ -172,13 +182,27 @@ def _make_metrics(var: Path) -> Path:
     return metrics
 
 
-def _ready_database(url: str, *, demo: bool) -> None:
-    """Migrate; give a new bank its first administrator; load the district when asked to."""
-    from moralbank import db, setup
+def _ready_database(url: str, *, demo: bool, production: bool) -> None:
+    """Migrate; look whether it may be served from; give a new bank its first administrator, and a district if asked."""
+    import sqlalchemy as sa
 
-    db.migrate(url)
-    database = db.Database(url)
+    from moralbank import schema, setup, startup
+    from moralbank.db import Database
+    from moralbank.errors import MoralBankError
+
     try:
+        schema.migrate(url)
+    except MoralBankError as refusal:
+        sys.exit(f"moralbank: {refusal}")
+    except sa.exc.OperationalError as error:
+        sys.exit(f"moralbank: no database (DATABASE_URL or MORALBANK_VAR names it): {error.orig}")
+    database = Database(url)
+    try:
+        if production:
+            startup.refuse_unsafe(database)
+        else:
+            for finding in startup.failing(startup.look(database), production=False):
+                _say(f"Not safe for real points: {finding}")
         if demo:
             from moralbank import demo as district
 

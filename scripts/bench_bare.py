@@ -1,4 +1,4 @@
-"""The floor of the HTTP measurement: a Flask route that does one INSERT and one UPDATE and nothing else."""
+"""The floors over HTTP: a Flask route that does one INSERT and one UPDATE, and one that says hello."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import os
 import sqlalchemy as sa
 from flask import Flask, Response, jsonify, request
 
-from moralbank.db import Database
+from scripts.bench_floor import Plain
 
-database = Database(os.environ["DATABASE_URL"])
 app = Flask(__name__)
-INSERT = sa.text("INSERT INTO bare_charges (account, points) VALUES (:account, :points)")
-UPDATE = sa.text("UPDATE bare_purses SET balance = balance - :points WHERE account = :account")
-
-
-def _charge(db: sa.Connection, account: int, points: int) -> None:
-    db.execute(INSERT, {"account": account, "points": points})
-    db.execute(UPDATE, {"account": account, "points": points})
+_plain = Plain(os.environ["DATABASE_URL"])
+_INSERT = sa.text("INSERT INTO bare_charges (account, points) VALUES (:account, :points)")
+_UPDATE = sa.text("UPDATE bare_purses SET balance = balance - :points WHERE account = :account")
 
 
 @app.post("/charge")
 def charge() -> tuple[Response, int]:
     body = request.get_json()
-    database.transact(_charge, body["account"], body["points"])
+    given = {"account": body["account"], "points": body["points"]}
+    with _plain.writing() as db:
+        db.execute(_INSERT, given)
+        db.execute(_UPDATE, given)
     return jsonify(points=body["points"]), 201
+
+
+@app.get("/hello")
+def hello() -> str:
+    return "hello"

@@ -1,161 +1,126 @@
-"""Charges over HTTP through the whole service, beside a bare Flask route on the same server and engine."""
+"""The service over HTTP beside a bare Flask route, hello and R: charges, check-ins, bulk, reads, replays, memory."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import socket
-import statistics
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
-import sqlalchemy as sa
+import psutil
 
-from moralbank import clock, db, ids
-from moralbank.access import sessions
-from moralbank.merchants import service as merchants
-from moralbank.merchants.service import MerchantDetails
-from moralbank.redemptions import codes
-from moralbank.residents.queries import Resident
-from tests._people import make_branch_tree, make_login
-from tests.redemptions.conftest import give_points, make_resident
+from scripts.bench_engines import Engines
+from scripts.bench_floor import PURSES, Plain, make_purses
+from scripts.bench_load import Client, Job, Load, request
+from scripts.bench_servers import BARE_APP, BENCH_APP, Server, serve, serve_bare
+from scripts.bench_table import Family, Measure, Row
+from scripts.bench_town import BULK, RESIDENTS, Town
 
-CHARGES = 400
-CLIENTS = 8
-SECRET = "a key for the bench that is longer than thirty-two characters"
+MANY, FEW = 64, 8
+
+ROWS = (
+    Row("HTTP charge, 8 connections / bare route", "charge 8", "bare 8", 0.5),
+    Row("ledger redemption over HTTP, 64 connections / bare route", "redemption", "bare 64", 4),
+    Row("ledger redemption over HTTP, 64 connections / R", "redemption", "R", None, 1),
+    Row("ledger redemption over HTTP, 64 connections: p99", "redemption p99", None, None, 35, "ms", at_most=True),
+    Row("whole counter charge over HTTP, 64 connections / bare route", "charge 64", "bare 64", 1.5, 4),
+    Row("check-in over HTTP, 64 connections, one session / bare route", "check-in", "bare 64", 1.5, 4),
+    Row("bulk check-ins, 100 items a request / R", "bulk", "R", 3, 8),
+    Row("balance over HTTP / hello on the same server", "balance", "hello", 0.5, 0.8),
+    Row("last 20 lines over HTTP / hello on the same server", "lines", "hello", 0.5, 0.8),
+    Row("replay of a known key / first time", "replay", "charge 64", 1, 2),
+    Row("charge, 1 client: p50 / p50 of the bare route", "charge p50", "bare p50", 1, 0.6, "ms", at_most=True),
+)
 
 
-class ChargingBench:
-    """A shop, four hundred residents with a payment code each, and two servers."""
+def families(engines: Engines, engine: str, seconds: float, entries: int) -> Iterator[Family]:
+    yield Family("http", engine, ROWS, partial(_open, engines, engine, seconds))
+    name = f"memory of a web process after {entries:,} entries of work"
+    memory = (Row(name, "memory", None, 200, 120, "MB", at_most=True),)
+    yield Family("memory", engine, memory, partial(_remember, engines, engine, entries), warms_up=False, rounds_max=1)
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.database = db.Database(url)
-        self.database.transact(self._people)
-        self.database.transact(self._purses)
 
-    def _people(self, connection: sa.Connection) -> None:
-        tree = make_branch_tree(connection)
-        details = MerchantDetails("邻家便利店", "便利店", "李玉兰", "13900000002", "subsidised")
-        shop = merchants.add_merchant(connection, tree["NS-01"], "M002", details, status="active")
-        self.merchant_id = shop.merchant_id
-        operator = make_login(connection, "operator", tree["NS-01"], shop.merchant_id)
-        in_a_week = clock.today() + timedelta(days=7)
-        self.token = sessions.issue_token(connection, operator.principal, "bench", ["charges:write"], in_a_week)
-        self.residents: list[Resident] = [make_resident(connection, tree["NS-01"], f"张{n}") for n in range(CHARGES)]
-        for resident in self.residents:
-            give_points(connection, resident, 500)
+@contextmanager
+def _open(engines: Engines, engine: str, seconds: float) -> Iterator[tuple[Measure, ...]]:
+    url = engines.database(engine)
+    plain = Plain(url)
+    make_purses(plain)
+    plain.close()
+    with ExitStack() as stack:
+        town = stack.enter_context(closing(Town(url)))
+        client = stack.enter_context(closing(Client()))
+        bare = stack.enter_context(serve_bare(url))
+        ours = stack.enter_context(serve(url, BENCH_APP))
+        same = stack.enter_context(serve(url, BARE_APP))
+        yield HttpBench(town, client, bare, ours, same, seconds).measures(engines)
 
-    def _purses(self, connection: sa.Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("RESET ROLE")
-        serial = "SERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
-        connection.exec_driver_sql(
-            f"CREATE TABLE bare_charges (charge_id {serial} PRIMARY KEY, account BIGINT NOT NULL, points BIGINT)"
-        )
-        connection.exec_driver_sql("CREATE TABLE bare_purses (account BIGINT PRIMARY KEY, balance BIGINT NOT NULL)")
-        purses = ", ".join(f"({n}, 100000)" for n in range(CHARGES))
-        connection.exec_driver_sql(f"INSERT INTO bare_purses VALUES {purses}")  # noqa: S608 - numbers of our own
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("GRANT ALL ON bare_charges, bare_purses, bare_charges_charge_id_seq TO PUBLIC")
-            connection.exec_driver_sql(f"SET ROLE {db.APP_ROLE}")
 
-    def run(self, rounds: int) -> tuple[float, float, list[float]]:
-        """Return (bare route /s, charge /s, the rounds' ratios)."""
-        with self._serve("bench_bare:app") as bare_port, self._serve("moralbank.wsgi:app") as port:
-            rows = []
-            self._bare(bare_port)
-            self._charge(port)
-            for _ in range(rounds):
-                rows.append((self._bare(bare_port), self._charge(port)))
-        bare, mine = (statistics.median(column) for column in zip(*rows, strict=True))
-        return bare, mine, [ours / floor for floor, ours in rows]
+class HttpBench:
+    """Three servers: the bare route, the service, and hello in the service's shape."""
 
-    @contextmanager
-    def _serve(self, application: str) -> Iterator[int]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        workers = "1" if self.url.startswith("sqlite") else "2"
-        env = os.environ | {
-            "DATABASE_URL": self.url,
-            "SECRET_KEY": SECRET,
-            "PYTHONPATH": os.pathsep.join([".", "scripts"]),
-        }
-        words = ["--workers", workers, "--threads", "8", "--worker-class", "gthread", "--no-control-socket"]
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", *words, application],
-            env=env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            for _ in range(300):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            yield port
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-    def _bare(self, port: int) -> float:
-        requests = [("/charge", {"account": n, "points": 1}, {}) for n in range(CHARGES)]
-        return self._rate(port, requests)
-
-    def _charge(self, port: int) -> float:
-        def issue(connection: sa.Connection) -> list[str]:
-            return [codes.issue_code(connection, resident.resident_id).number for resident in self.residents]
-
-        requests = [
-            (
-                "/api/v1/redemptions",
-                {"merchant_id": self.merchant_id, "points": 1, "code": number, "confirmed": True},
-                {"Authorization": f"Bearer {self.token}", "Idempotency-Key": ids.token(12)},
-            )
-            for number in self.database.transact(issue)
+    def __init__(self, town: Town, client: Client, bare: Server, ours: Server, same: Server, seconds: float) -> None:
+        self._town, self._client, self._seconds = town, client, seconds
+        self._bare, self._ours, self._same = bare, ours, same
+        #: As many as there are residents, and fewer in a quick run.
+        self._acts = min(RESIDENTS, int(seconds * 1_000))
+        self._charged: list[bytes] = []
+        self._purses = [
+            request("POST", "/charge", json.dumps({"account": account, "points": 1}).encode())
+            for account in range(PURSES)
         ]
-        return self._rate(port, requests)
 
-    def _rate(self, port: int, requests: list[tuple[str, dict, dict]]) -> float:
-        left = iter(requests)
-        turn = threading.Lock()
-        faults: list[str] = []
+    def measures(self, engines: Engines) -> tuple[Measure, ...]:
+        def rate(name: str, load: Callable[[], Load], items: int = 1) -> Measure:
+            return Measure((name,), lambda: (load().rate * items,))
 
-        def take() -> tuple[str, dict, dict] | None:
-            with turn:
-                return next(left, None)
+        hello = [request("GET", "/hello")]
+        town, acts = self._town, self._acts
+        return (
+            Measure(("R",), lambda: (engines.pgbench(self._seconds),)),
+            rate("bare 8", lambda: self._for_a_while(self._bare, self._purses, FEW)),
+            rate("charge 8", lambda: self._once(town.charges(acts), FEW)),
+            rate("bare 64", lambda: self._for_a_while(self._bare, self._purses, MANY)),
+            Measure(("redemption", "redemption p99"), self._redeem),
+            rate("charge 64", self._charge),
+            rate("replay", lambda: self._once(self._charged, MANY)),
+            rate("check-in", lambda: self._once(town.check_ins(acts), MANY)),
+            rate("bulk", lambda: self._once(town.check_ins(acts, BULK), FEW), BULK),
+            rate("hello", lambda: self._for_a_while(self._same, hello, MANY)),
+            rate("balance", lambda: self._for_a_while(self._ours, town.reads("balance"), MANY)),
+            rate("lines", lambda: self._for_a_while(self._ours, town.reads("lines?limit=20"), MANY)),
+            Measure(("bare p50",), lambda: (self._for_a_while(self._bare, self._purses, 1).p50_ms,)),
+            Measure(("charge p50",), lambda: (self._once(town.charges(min(acts, 200)), 1).p50_ms,)),
+        )
 
-        def run() -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            while (request := take()) is not None:
-                path, body, headers = request
-                connection.request("POST", path, json.dumps(body), headers | {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                text = answer.read()
-                if answer.status != 201:
-                    faults.append(f"{answer.status} {text[:300]!r}")
+    def _redeem(self) -> tuple[float, float]:
+        load = self._once(self._town.redemptions(2 * self._acts), MANY)
+        return load.rate, load.p99_ms
 
-        seconds = _timed([threading.Thread(target=run) for _ in range(CLIENTS)])
-        if faults:
-            sys.exit(f"{len(faults)} of {len(requests)} requests to {requests[0][0]} failed: {faults[0]}")
-        return len(requests) / seconds
+    def _charge(self) -> Load:
+        self._charged = self._town.charges(self._acts)
+        return self._once(self._charged, MANY)
 
-    def close(self) -> None:
-        self.database.dispose()
+    def _once(self, requests: Sequence[bytes], connections: int) -> Load:
+        return self._client.run(Job(self._ours.port, requests, connections))
+
+    def _for_a_while(self, server: Server, requests: Sequence[bytes], connections: int) -> Load:
+        return self._client.run(Job(server.port, requests, connections, self._seconds))
 
 
-def _timed(threads: list[threading.Thread], now: Callable[[], float] = time.perf_counter) -> float:
-    started = now()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return now() - started
+@contextmanager
+def _remember(engines: Engines, engine: str, entries: int) -> Iterator[tuple[Measure, ...]]:
+    url = engines.database(engine)
+    with ExitStack() as stack:
+        town = stack.enter_context(closing(Town(url)))
+        client = stack.enter_context(closing(Client()))
+        server = stack.enter_context(serve(url, BENCH_APP))
+        yield (Measure(("memory",), lambda: (_megabytes_after(server, client, town, entries),)),)
+
+
+def _megabytes_after(server: Server, client: Client, town: Town, entries: int) -> float:
+    """Return the memory of the largest web process after so many entries, a hundred a request."""
+    for first in range(0, entries, 100_000):
+        requests = town.redemptions_in_bulk(min(100_000, entries - first) // BULK)
+        client.run(Job(server.port, requests, FEW))
+    parent = psutil.Process(server.pid)
+    return max(process.memory_info().rss for process in parent.children() or [parent]) / 1e6

