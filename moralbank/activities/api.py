@@ -10,6 +10,7 @@ from moralbank.activities import checkin, queries, service, signoff, wording
 from moralbank.activities.checkin import Answer, Scan
 from moralbank.activities.errors import (
     ActivityOver,
+    CheckOutOpen,
     CodeTaken,
     NoSession,
     NotOnRoster,
@@ -195,7 +196,7 @@ def list_session_awards(db: Connection, session_id: int, *, page: Paging) -> Pag
     body=NewSignOff,
     status=200,
     max_bytes=BULK_BYTES,
-    refusals=[SessionOver, NotStarted, StillInside, OwnAttendance],
+    refusals=[SessionOver, NotStarted, StillInside, CheckOutOpen, OwnAttendance],
 )
 @allow("staff", scope="branch", token="awards:write")
 def sign_off_session(db: Connection, session_id: int, *, body: dict[str, Any], key: str) -> dict[str, Any]:
@@ -206,7 +207,13 @@ def sign_off_session(db: Connection, session_id: int, *, body: dict[str, Any], k
         raise NotOnRoster()
     decisions = [Decision(by_number[item["resident_number"]], item["minutes"]) for item in body["confirmed"]]
     result = signoff.sign_off(
-        db, session_id, decisions, body["head_count"], actor=actor(), resident_id=current().resident_id
+        db,
+        session_id,
+        decisions,
+        body["head_count"],
+        actor=actor(),
+        resident_id=current().resident_id,
+        closes_early=body["closes_early"],
     )
     return {
         "session_id": session_id,

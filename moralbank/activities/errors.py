@@ -119,6 +119,16 @@ class NotStarted(Refused):
     sentence = N_("这一场还没到签退时间，请在 {opens} 以后再签字。")
 
 
+class CheckOutOpen(Refused):
+    """Who signs now cuts off those who may still check out themselves, so they must say that they mean it."""
+
+    code = "sign-off-check-out-open"
+    title = N_("签退还没有截止")
+    sentence = N_(
+        "还有 {people} 人没有签退，签退到 {closes} 截止。请在截止后再签字；不等他们，请勾选“现在就截止签退”。"
+    )
+
+
 class HeadCountDiffers(Invalid):
     """The count at the door is what stops sold and invented hours, so it must fit exactly."""
 

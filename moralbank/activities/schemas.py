@@ -190,6 +190,10 @@ class NewSignOff(ma.Schema):
 
     head_count = fields.Integer(required=True, validate=validate.Range(0, 100_000))
     confirmed = fields.List(fields.Nested(DecisionIn), required=True, validate=validate.Length(max=5000))
+    closes_early = fields.Boolean(
+        load_default=False,
+        metadata={"description": "After the planned end, wait for nobody who may still check out."},
+    )
 
 
 class AwardOut(ma.Schema):

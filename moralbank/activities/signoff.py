@@ -4,7 +4,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from moralbank.activities.awarding import Attended, award_session
 from moralbank.activities.checkin import close_forgotten
 from moralbank.activities.errors import (
     BadDecision,
+    CheckOutOpen,
     HeadCountDiffers,
     NotOnRoster,
     NotStarted,
@@ -27,7 +28,7 @@ from moralbank.activities.errors import (
 from moralbank.activities.models import sessions
 from moralbank.activities.presence import Presence, presence_of
 from moralbank.activities.values import Award, CheckIn, Doubt, Session, State
-from moralbank.errors import N_
+from moralbank.errors import N_, Refused
 from moralbank.residents.queries import Resident, find_resident, residents_by_id
 
 
@@ -83,15 +84,16 @@ def sign_off(
     *,
     actor: str,
     resident_id: int | None = None,
+    closes_early: bool = False,
 ) -> SignOff:
     """End a session: credit those whom the leader confirms, once, and return what came of it; again, the
     same again.
 
     resident_id: of the one who signs, if they are a resident; nobody signs for themselves or their family.
+    closes_early: after the planned end nobody is waited for who may still check out.
     Writes: the ledger entries, the awards, the check-outs nobody made.
-    Raises (in the order checked): UnknownSession, SessionOver, NotStarted, StillInside, NotOnRoster,
-    BadDecision,
-        HeadCountDiffers, OwnAttendance.
+    Raises (in the order checked): UnknownSession, SessionOver, NotStarted, StillInside, CheckOutOpen,
+        NotOnRoster, BadDecision, HeadCountDiffers, OwnAttendance.
     """
     _one_at_a_time(db)
     session = queries.lock_session(db, session_id)
@@ -101,7 +103,9 @@ def sign_off(
         raise SessionOver()
     now = clock.now()
     rows = {row.resident.resident_id: row for row in roster(db, session)}
-    _refuse_too_early(session, rows, now)
+    refusal = too_early(session, rows.values(), now)
+    if refusal is not None and not (closes_early and isinstance(refusal, CheckOutOpen)):
+        raise refusal
     confirmed = {decision.resident_id: decision for decision in decisions}
     _check_decisions(rows, confirmed)
     if head_count != len(confirmed):
@@ -129,12 +133,16 @@ def _one_at_a_time(db: Connection) -> None:
         db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('moralbank sign-off'))"))
 
 
-def _refuse_too_early(session: Session, rows: Mapping[int, RosterRow], now: datetime) -> None:
+def too_early(session: Session, rows: Iterable[RosterRow], now: datetime) -> Refused | None:
+    """Return why the session is not to be signed off yet, and from when it is; None when it is time."""
     if now < session.out_from:
-        raise NotStarted(opens=f"{clock.local(session.out_from):%H:%M}")
-    inside = [row for row in rows.values() if Doubt.NO_OUT in row.presence.doubts]
-    if now < session.ends_at and inside:
-        raise StillInside(people=len(inside), ends=f"{clock.local(session.ends_at):%H:%M}")
+        return NotStarted(opens=f"{clock.local(session.out_from):%H:%M}")
+    inside = sum(1 for row in rows if Doubt.NO_OUT in row.presence.doubts)
+    if inside and now < session.ends_at:
+        return StillInside(people=inside, ends=f"{clock.local(session.ends_at):%H:%M}")
+    if inside and now <= session.out_until:
+        return CheckOutOpen(people=inside, closes=f"{clock.local(session.out_until):%H:%M}")
+    return None
 
 
 def _check_decisions(rows: Mapping[int, RosterRow], confirmed: Mapping[int, Decision]) -> None:

@@ -15,9 +15,11 @@ from moralbank.access.queries import names_of
 from moralbank.activities import queries, service, signoff
 from moralbank.activities.errors import (
     BadTimes,
+    CheckOutOpen,
     CodeTaken,
     HeadCountDiffers,
     NotADraft,
+    NotStarted,
     OwnAttendance,
     SessionTaken,
     StillInside,
@@ -27,7 +29,7 @@ from moralbank.activities.schemas import ActivityText, HoursForm, NewActivityFor
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Activity, Mode, Session, State, Status, Windows
 from moralbank.branches.queries import get_branch, list_branches_under
-from moralbank.errors import N_, Invalid, MoralBankError
+from moralbank.errors import N_, Invalid, MoralBankError, fill
 from moralbank.residents.queries import find_resident, residents_by_id
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
@@ -167,11 +169,12 @@ def sign_off(session_id: int) -> str | Response | tuple[str, int]:
             head_count,
             actor=actor(),
             resident_id=current().resident_id,
+            closes_early="closes_early" in request.form,
         )
-    except (Invalid, OwnAttendance, StillInside) as refusal:
-        errors = in_words(refusal) or {"head_count": [problems.sentence(refusal)]}
-        if isinstance(refusal, HeadCountDiffers):
-            errors = {"head_count": [problems.sentence(refusal)]}
+    except (Invalid, OwnAttendance, NotStarted, StillInside, CheckOutOpen) as refusal:
+        field = "closes_early" if isinstance(refusal, CheckOutOpen) else "head_count"
+        is_whole = isinstance(refusal, HeadCountDiffers) or not refusal.errors
+        errors = {field: [problems.sentence(refusal)]} if is_whole else in_words(refusal)
         return _sign_off_page(found, errors), refusal.status
     credited = sum(1 for award in result.awards if award.entry_id is not None and award.kind == "attendance")
     flash(_("已签字，%(n)s 人的积分已到账。", n=credited), "ok")
@@ -284,6 +287,7 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         people = residents_by_id(db, {award.resident_id for award in awards})
         branch = get_branch(db, found.activity.branch_id)
         signer = _signer(db, found)
+    refusal = signoff.too_early(found, roster, clock.now()) if found.takes_scans else None
     page = "activities/signed_off.html" if found.state is State.SIGNED_OFF else "activities/sign_off.html"
     # After a refusal the leader's own ticks and figures stay; before, whoever is beyond doubt is ticked.
     ticked = (
@@ -302,7 +306,8 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         errors=errors,
         ticked=ticked,
         given=request.form,
-        now=clock.now(),
+        too_early=fill(_(refusal.sentence), refusal.fields) if refusal else "",
+        may_close=isinstance(refusal, CheckOutOpen),
     )
 
 

@@ -76,11 +76,13 @@ class Scene:
             self.scan(session, name, leave, direction=Direction.OUT)
 
     def sign(self, session: Session, *names: str, head_count: int | None = None, **changes: Any) -> SignOff:
-        """Let the leader confirm people at 11:45."""
+        """Let the leader confirm people a quarter of an hour after the last check-out, at 12:45."""
         minutes = changes.pop("minutes", {})
         given: dict[str, Any] = {"actor": STAFF, **changes}
         decisions = [Decision(self.people[name].resident_id, minutes.get(name)) for name in names]
-        with clock.at(max(session.ends_at + timedelta(minutes=15), clock.now() if given.pop("now", False) else START)):
+        with clock.at(
+            max(session.out_until + timedelta(minutes=15), clock.now() if given.pop("now", False) else START)
+        ):
             return self.do(
                 signoff.sign_off,
                 session.session_id,

@@ -321,6 +321,11 @@ def test_the_sign_off_page_lists_doubts_first_keeps_what_was_typed_and_pays_once
         assert re.search(rf'value="{wei}" checked', page)
         assert not re.search(rf'value="{lan}" checked', page)
         form = {"present": [wei, lan], f"minutes_{lan}": "140", "head_count": "3"}
+        assert "还有 1 人没有签退，签退到 12:30 截止" in page
+        early = staff.post(path, data=form)
+        assert (early.status_code, "还有 1 人没有签退，签退到 12:30 截止" in early.text) == (409, True)
+        assert 'value="140"' in early.text
+        form["closes_early"] = "1"
         wrong = staff.post(path, data=form)
         assert (wrong.status_code, "您点的人数是 3，名单上确认了 2 人" in wrong.text) == (422, True)
         assert 'value="140"' in wrong.text
@@ -334,6 +339,20 @@ def test_the_sign_off_page_lists_doubts_first_keeps_what_was_typed_and_pays_once
     assert (scene.holds("wei"), scene.holds("lan")) == ((30, 150), (25, 140))
     assert "合计 4 笔" in done
     assert "140" in done or "2小时20分" in done
+
+
+def test_the_sign_off_page_says_from_when_it_can_be_signed(web: Flask, scene: Scene) -> None:
+    session = scene.session()
+    staff = _signed_in(web, scene, scene.do(make_login, "staff", scene.branches["NS-01"]), "9:40")
+    scene.scan(session, "wei", "9:00")
+    path = f"/staff/sessions/{session.session_id}/sign-off"
+    for hour, sentence in (("9:45", "请在 11:00 以后再签字"), ("11:20", "或在 11:30 活动结束后再签字")):
+        with clock.at(time_of(hour)):
+            assert sentence in staff.get(path).text
+            refused = staff.post(path, data={"head_count": "0", "closes_early": "1"})
+            assert (refused.status_code, sentence in refused.text) == (409, True)
+    with clock.at(time_of("11:31")):
+        assert "现在就截止签退" in staff.get(path).text
 
 
 def test_an_auditor_reads_the_result_of_a_session_and_signs_nothing(web: Flask, scene: Scene) -> None:

@@ -11,6 +11,7 @@ from moralbank import clock, ledger
 from moralbank.activities import awarding, queries, service, signoff
 from moralbank.activities.errors import (
     BadDecision,
+    CheckOutOpen,
     HeadCountDiffers,
     NotOnRoster,
     NotStarted,
@@ -169,6 +170,37 @@ def test_it_is_not_signed_before_people_may_leave_nor_while_somebody_is_inside(s
     with clock.at(time_of("11:12")):
         result = scene.do(signoff.sign_off, session.session_id, decisions, 1, actor="staff:1")
     assert result.awards[0].present_minutes == 130
+
+
+def test_while_somebody_may_still_check_out_it_is_signed_only_by_who_closes_check_out(scene: Scene) -> None:
+    session = scene.session()
+    scene.stay(session, "wei")
+    scene.scan(session, "lan", "9:00")
+    decisions = [Decision(scene.people[who].resident_id) for who in ("wei", "lan")]
+    signing = (signoff.sign_off, session.session_id, decisions, 2)
+    for hour in ("11:30", "11:45", "12:30"):
+        with clock.at(time_of(hour)), pytest.raises(CheckOutOpen) as refused:
+            scene.do(*signing, actor="staff:1")
+        assert refused.value.fields == {"people": 1, "closes": "12:30"}
+    assert scene.holds("wei") == (0, 0)
+    with clock.at(time_of("11:45")):
+        result = scene.do(*signing, actor="staff:1", closes_early=True)
+    assert [(a.grade, a.present_minutes) for a in result.awards if a.kind == "attendance"] == [("A", 150), ("B", 150)]
+
+
+def test_closing_check_out_does_not_let_anybody_sign_before_the_planned_end(scene: Scene) -> None:
+    session = scene.session()
+    scene.scan(session, "wei", "9:00")
+    with clock.at(time_of("11:29")), pytest.raises(StillInside):
+        scene.do(signoff.sign_off, session.session_id, [], 0, actor="staff:1", closes_early=True)
+
+
+def test_after_the_hours_of_check_out_nobody_is_waited_for(scene: Scene) -> None:
+    session = scene.session()
+    scene.scan(session, "wei", "9:00")
+    decisions = [Decision(scene.people["wei"].resident_id)]
+    with clock.at(time_of("12:31")):
+        assert scene.do(signoff.sign_off, session.session_id, decisions, 1, actor="staff:1").awards
 
 
 def test_a_session_nobody_came_to_is_signed_with_zero_and_a_cancelled_one_is_not(scene: Scene) -> None:
