@@ -18,6 +18,8 @@ from moralbank import clock
 from moralbank.db import Database, UtcDateTime, insert_for, metadata
 
 LEASE = "scheduler"
+#: The row that readiness writes; it is nobody's lease.
+PROOF = "readiness"
 #: After a long stop so many slots of each job are made up for; jobs sweep up all that is due, older slots add nothing.
 CATCH_UP = 60
 KEPT = timedelta(days=7)
@@ -140,6 +142,14 @@ def find_lease(db: Connection) -> Lease | None:
     query = sa.select(platform_leases.c.holder, platform_leases.c.epoch, left).where(platform_leases.c.name == LEASE)
     row = db.execute(query).first()
     return None if row is None or row[2] < 0 else Lease(*row)
+
+
+def prove_writable(db: Connection) -> None:
+    """Write a row that nobody reads: the database takes writes, or says what keeps it from that."""
+    now = _database_seconds(db)
+    row = {"name": PROOF, "holder": "", "until_seconds": now, "epoch": 0}
+    proof = insert_for(db, platform_leases).values(row)
+    db.execute(proof.on_conflict_do_update(index_elements=["name"], set_={"until_seconds": now}))
 
 
 def take_slot(db: Connection, slot: Slot) -> bool:

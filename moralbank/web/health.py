@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from moralbank.config import Config, ConfigError
 from moralbank.db import MIGRATIONS, Database
+from moralbank.web import outages
 from moralbank.web.auth import public
 from moralbank.web.db import database
 
@@ -32,9 +33,11 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @public
 def readyz() -> Response:
-    """Say whether the database can be reached and trusted, check by check."""
+    """Say whether the database can be reached, trusted and written to, check by check."""
     config: Config = current_app.config["MORALBANK"]
     checks = check(database(), config)
+    if checks["database"] == _OK and checks.get("migrated") == _OK:
+        checks |= outages.check(database())
     failing = [name for name, found in checks.items() if not found.startswith(_OK)]
     response = jsonify(status="not ready" if failing else _OK, failing=failing, checks=checks)
     response.status_code = 503 if failing else 200

@@ -6,10 +6,12 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from moralbank.errors import N_, MoralBankError, TooMany, Unauthenticated, Unavailable, fill
+from moralbank.web import logs, outages
 from moralbank.web.i18n import gettext
 
 RETRY_SECONDS = 2
@@ -109,6 +111,19 @@ def _http_problem(status: int) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
 
 
+def _from_database(fault: sa.exc.SQLAlchemyError) -> Response:
+    """Answer for a database that is away, full or broken; what is our own fault goes on as one."""
+    outage = outages.named(fault)
+    if outage is None:
+        raise fault
+    outages.note(outage)
+    logs.log.error("outage", code=outage.code, method=request.method, route=logs.route(), **logs.place(fault))
+    return answer(outage)
+
+
 def init_app(app: Flask) -> None:
+    outages.init_app(app)
+    app.register_error_handler(sa.exc.DBAPIError, _from_database)
+    app.register_error_handler(sa.exc.TimeoutError, _from_database)
     app.register_error_handler(MoralBankError, answer)
     app.register_error_handler(HTTPException, _from_http)

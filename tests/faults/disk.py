@@ -1,6 +1,6 @@
 """A disk under SQLite that can be cut off, filled, slowed and write-protected; knows nothing of the bank.
 
-A VFS of SQLite's own, made in this process with ctypes and chosen by a database's URL (`…?vfs=trial&uri=true`), so
+A VFS of SQLite's own, made in this process with ctypes and chosen by a database's URL (`…?vfs=NAME&uri=true`), so
 that any process of a trial can have it without a compiler. What was synced is kept apart, in a second folder: after
 a cut a file is what was synced, or that with a random choice of the sectors that were written since.
 """
@@ -20,7 +20,6 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_vo
 from pathlib import Path
 from typing import Any
 
-VFS = "trial"
 SECTOR = 512
 #: The files that SQLite itself syncs; a database's shared memory is made anew after a cut.
 SUFFIXES = ("", "-wal", "-journal")
@@ -72,11 +71,16 @@ _Vfs._fields_ = [
 ]
 
 
+#: SQLite may use a VFS for as long as the process lives, so none is ever let go.
+_INSTALLED: list[Disk] = []
+
+
 class Disk:
     """The files of one database's folder, and in `synced` what of them would survive a power cut."""
 
-    def __init__(self, synced: Path) -> None:
+    def __init__(self, synced: Path, name: str | None = None) -> None:
         self.synced = synced
+        self.name = name or f"trial{len(_INSTALLED)}"
         synced.mkdir(exist_ok=True)
         self._lock = threading.RLock()
         self._paths: dict[int, Path] = {}
@@ -84,7 +88,7 @@ class Disk:
         self._install()
 
     def url(self, database: Path) -> str:
-        return f"sqlite:///file:{database}?vfs={VFS}&uri=true"
+        return f"sqlite:///file:{database}?vfs={self.name}&uri=true"
 
     def meet(self, word: str) -> None:
         """Begin a disaster that every process on this disk shares: full, read-only, or slow:SECONDS a sync."""
@@ -133,13 +137,14 @@ class Disk:
         self._base = sqlite.sqlite3_vfs_find(None)
         self._vfs = _Vfs()
         ctypes.memmove(ctypes.byref(self._vfs), self._base, ctypes.sizeof(_Vfs))
-        self._vfs.name = VFS.encode()
+        self._vfs.name = self.name.encode()
         # SQLite keeps the pointers, so this object keeps what they point to.
         self._open_base, self._delete_base = self._base.contents.open, self._base.contents.delete
         self._vfs.open, self._vfs.delete = _Open(self._open), _Delete(self._delete)
         self._write_hook, self._sync_hook = _Write(self._write), _Sync(self._sync)
         if sqlite.sqlite3_vfs_register(ctypes.byref(self._vfs), 0) != _OK:
             raise Unavailable("SQLite takes no VFS of ours")
+        _INSTALLED.append(self)
 
     def _open(self, _vfs: int, name: int | None, file: Any, flags: int, out_flags: Any) -> int:
         found: int = self._open_base(cast(self._base, c_void_p), name, file, flags, out_flags)

@@ -39,7 +39,7 @@ def test_the_process_says_that_it_lives(client):
 def test_a_migrated_database_is_ready_check_by_check(client):
     response = client.get("/readyz")
     assert response.status_code == 200
-    assert list(response.get_json()["checks"]) == ["append_only", "database", "durable", "migrated"]
+    assert list(response.get_json()["checks"]) == ["append_only", "database", "durable", "migrated", "undamaged", "writable"]
 
 
 def test_a_database_behind_the_code_is_not_ready(client, database_url):
