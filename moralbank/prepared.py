@@ -5,7 +5,7 @@ Building a Core expression and finding it in SQLAlchemy's cache takes longer tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,22 @@ class _Compiled:
     results: tuple[_Processor | None, ...]
     is_plain: bool
 
+    def bound(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the statement's parameters as the driver takes them."""
+        values = self.own | given
+        for name, process in self.binds:
+            values[name] = process(values[name])
+        return values
+
+    def carried(self, rows: list[Row]) -> list[Row]:
+        """Return the driver's rows with the values that Core would give."""
+        if self.is_plain:
+            return rows
+        return [
+            tuple(process(value) if process else value for process, value in zip(self.results, row, strict=True))
+            for row in rows
+        ]
+
 
 class Prepared:
     """A Core statement with named `bindparam`s, or a function that makes one with the engine's own insert().
@@ -57,28 +73,47 @@ class Prepared:
         count: int = self._run(db, self._for(db), given).rowcount
         return count
 
+    def each(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
+        """Run it once for each of many and return the rows of each; PostgreSQL gets them all at once."""
+        if len(many) < 2 or db.dialect.name == "sqlite":
+            return [self._fetch(db, given) for given in many]
+        compiled = self._for(db)
+        found: list[list[Row]] = []
+        cursor = self._run_all(db, compiled, many, returning=True)
+        while True:
+            found.append(compiled.carried(cursor.fetchall()))
+            if not cursor.nextset():
+                return found
+
+    def touch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> int:
+        """Run it once for each of many and return how many rows all together changed."""
+        if not many:
+            return 0
+        count: int = self._run_all(db, self._for(db), many).rowcount
+        return count
+
     def _fetch(self, db: Connection, given: dict[str, Any]) -> list[Row]:
         compiled = self._for(db)
         try:
-            rows: list[Row] = self._run(db, compiled, given).fetchall()
+            return compiled.carried(self._run(db, compiled, given).fetchall())
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
-        if compiled.is_plain:
-            return rows
-        return [
-            tuple(process(value) if process else value for process, value in zip(compiled.results, row, strict=True))
-            for row in rows
-        ]
 
     def _run(self, db: Connection, compiled: _Compiled, given: dict[str, Any]) -> Any:
-        values = compiled.own | given
-        for name, process in compiled.binds:
-            values[name] = process(values[name])
         driver: Any = db.connection.driver_connection
         try:
-            return driver.execute(compiled.text, values)
+            return driver.execute(compiled.text, compiled.bound(given))
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
+
+    def _run_all(self, db: Connection, compiled: _Compiled, many: Sequence[dict[str, Any]], **how: Any) -> Any:
+        driver: Any = db.connection.driver_connection
+        cursor = driver.cursor()
+        try:
+            cursor.executemany(compiled.text, [compiled.bound(given) for given in many], **how)
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+        return cursor
 
     def _for(self, db: Connection) -> _Compiled:
         return self._compiled.get(db.dialect.name) or self._compile(db.dialect)

@@ -37,6 +37,7 @@ from moralbank.ledger.reading import (
     TrialRow,
     balance,
     balances,
+    cover,
     find_entry,
     get_entry,
     history,
@@ -46,6 +47,7 @@ from moralbank.ledger.reading import (
     trial_balance,
 )
 from moralbank.ledger.rows import reversed_ones
+from moralbank.ledger.tail import last_posted_at, verify_tail
 from moralbank.ledger.values import (
     GRADES,
     KINDS,
@@ -70,8 +72,8 @@ __all__ = [
     "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg", "Line",
     "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SourcePosted", "TrialRow", "Unbalanced",
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
-    "balance", "balances", "canonical", "close_day", "expiring", "find_account", "find_entry", "get_entry",
-    "history", "internal_account", "leaf_hash", "list_accounts", "list_books", "list_entries", "lots", "movements",
-    "open_accounts", "open_book", "post", "post_many", "reverse", "reversed_ones", "sum_entries", "trial_balance",
-    "verify",
+    "balance", "balances", "canonical", "close_day", "cover", "expiring", "find_account", "find_entry", "get_entry",
+    "history", "internal_account", "last_posted_at", "leaf_hash", "list_accounts", "list_books", "list_entries",
+    "lots", "movements", "open_accounts", "open_book", "post", "post_many", "reverse", "reversed_ones",
+    "sum_entries", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from moralbank import clock
 from moralbank.ledger import models
 from moralbank.ledger.errors import BadDraft, UnknownAccount, UnknownEntry
 from moralbank.ledger.values import AccountKind, Balance, Entry, Line, PostedLeg, Unit
+from moralbank.prepared import Prepared
 
 MAX_LINES = 1000
 
@@ -78,6 +79,24 @@ def balances(db: Connection, book: int, accounts: Iterable[int], unit: Unit) -> 
         )
         found.update((row.account_id, row.balance) for row in db.execute(query))
     return found
+
+
+_BALANCE = Prepared(
+    sa.select(_balances.c.balance).where(
+        _balances.c.book_id == sa.bindparam("book"),
+        _balances.c.account_id == sa.bindparam("account"),
+        _balances.c.unit == sa.bindparam("unit"),
+    )
+)
+
+
+def cover(db: Connection, wanted: Sequence[tuple[int, int, int]], unit: Unit) -> list[bool]:
+    """Tell for each (book, guarded account, amount) whether the account now holds as much."""
+    given = [{"book": book, "account": account, "unit": int(unit)} for book, account, _ in wanted]
+    return [
+        bool(rows) and rows[0][0] >= amount
+        for (_, _, amount), rows in zip(wanted, _BALANCE.each(db, given), strict=True)
+    ]
 
 
 def movements(

@@ -125,10 +125,16 @@ def list_merchants(
     return [Merchant(*row) for row in rows]
 
 
-def list_merchants_by_id(db: Connection, merchant_ids: list[int]) -> dict[int, Merchant]:
-    """Return the merchants with these ids, for pages that name many at once."""
-    rows = db.execute(sa.select(*_MERCHANT).where(merchants.c.merchant_id.in_(merchant_ids)))
-    return {row.merchant_id: Merchant(*row) for row in rows}
+def list_merchants_by_id(db: Connection, merchant_ids: Collection[int]) -> dict[int, Merchant]:
+    """Return the merchants with these ids, for what names many at once."""
+    found = _FIND_MERCHANT.each(db, [{"merchant_id": merchant_id} for merchant_id in merchant_ids])
+    return {row[0]: Merchant(*row) for rows in found for row in rows}
+
+
+def offers_by_id(db: Connection, offer_ids: Collection[int]) -> dict[int, Offer]:
+    """Return the offers with these ids."""
+    found = _FIND_OFFER.each(db, [{"offer_id": offer_id} for offer_id in offer_ids])
+    return {row[0]: Offer(*row) for rows in found for row in rows}
 
 
 def find_offer(db: Connection, offer_id: int) -> Offer | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -16,7 +16,6 @@ from moralbank.merchants.errors import (
     BadMerchantFile,
     MerchantCodeTaken,
     OfferCodeTaken,
-    OfferUsedUp,
     StatusNotNext,
 )
 from moralbank.merchants.models import merchants, offer_months, offers
@@ -148,13 +147,14 @@ _TAKE_OFFER = Prepared(
 )
 
 
-def take_offer(db: Connection, offer: Offer, day: date) -> None:
-    """Use up one of the offer in the day's month. Raises: OfferUsedUp."""
-    taken = _TAKE_OFFER.first(
-        db, offer_id=offer.offer_id, month_on=month_of(day), used=1, monthly_quota=offer.monthly_quota
-    )
-    if taken is None:
-        raise OfferUsedUp(offer=offer.title)
+def take_offers(db: Connection, wanted: Sequence[Offer], day: date) -> list[bool]:
+    """Use up one of each in the day's month, and tell for each whether there still was one."""
+    month = month_of(day)
+    given = [
+        {"offer_id": offer.offer_id, "month_on": month, "used": 1, "monthly_quota": offer.monthly_quota}
+        for offer in wanted
+    ]
+    return [bool(rows) for rows in _TAKE_OFFER.each(db, given)]
 
 
 def give_back_offer(db: Connection, offer_id: int, day: date) -> None:

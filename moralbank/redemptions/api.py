@@ -17,9 +17,9 @@ from moralbank.merchants import errors as merchant_errors
 from moralbank.merchants.queries import list_merchants
 from moralbank.redemptions import codes, errors, queries, schemas, service
 from moralbank.redemptions.codes import IssuedCode
+from moralbank.redemptions.orders import Till
 from moralbank.redemptions.queries import Receipt
 from moralbank.redemptions.schemas import OrderIn, PaymentCodeOut, ReceiptOut
-from moralbank.redemptions.service import Till
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import acting_roles, allow, current, scope_paths, within_merchant
 from moralbank.web.paging import Page, Paging

@@ -11,20 +11,22 @@ from dataclasses import replace
 from moralbank.access.errors import WrongSecret
 from moralbank.errors import Refused
 from moralbank.redemptions import service
+from moralbank.redemptions.charging import charge_many, find_card_holder
 from moralbank.redemptions.errors import WrongPin
 from moralbank.redemptions.numbers import Means
+from moralbank.redemptions.orders import Ask, Order, Till
 from moralbank.redemptions.queries import Receipt
-from moralbank.redemptions.service import Order, Till
+from moralbank.redemptions.tills import check_till
 from moralbank.web import auth
 from moralbank.web.db import database
 
 
 def charge(till: Till, order: Order, pin: str, key: str) -> Receipt:
-    """Charge once for the key. Raises: as service.charge does, and Locked after too many wrong PINs."""
+    """Charge once for the key. Raises: as charge_many refuses, and Locked after too many wrong PINs."""
     try:
         if order.means is Means.CARD_PIN:
             order = _proven(till, order, pin, key)
-        return database().transact(service.charge, till, order, key)
+        return database().join(charge_many, Ask(till, order, key))
     except Refused as refusal:
         outcome = database().transact(service.remember_refusal, till, key, order.fingerprint, refusal)
         if isinstance(outcome, Receipt):
@@ -38,8 +40,8 @@ def _proven(till: Till, order: Order, pin: str, key: str) -> Order:
     with database().reading() as db:
         if service.find_outcome(db, till, key) is not None:
             return order
-        service.check_till(db, till)
-        login_id = service.find_card_holder(db, order.number)[1]
+        check_till(db, till.operator_id)
+        login_id = find_card_holder(db, order.number)[1]
     try:
         auth.prove(order.number, [login_id], pin)
     except WrongSecret:

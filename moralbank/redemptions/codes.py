@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
+from moralbank.errors import Refused
 from moralbank.prepared import Prepared
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
 from moralbank.redemptions.models import codes
@@ -66,27 +69,28 @@ _SPEND = Prepared(
 )
 
 
-def find_code(db: Connection, number: str) -> int:
-    """Return whose live code this is. Raises (in the order checked): UnknownCode, CodeUsed, CodeExpired."""
-    row = _FIND.first(db, digest=digest(number))
-    if row is None:
-        raise UnknownCode
-    resident_id, used_at, expires_at = row
+def find_codes(db: Connection, numbers: Sequence[str]) -> list[int | Refused]:
+    """Return whose live code each is; or, in the order checked, UnknownCode, CodeUsed, CodeExpired."""
+    now = clock.now()
+    return [_holder(rows, now) for rows in _FIND.each(db, [{"digest": digest(number)} for number in numbers])]
+
+
+def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
+    if not rows:
+        return UnknownCode()
+    [(resident_id, used_at, expires_at)] = rows
     if used_at is not None:
-        raise CodeUsed
-    if expires_at <= clock.now():
-        raise CodeExpired
+        return CodeUsed()
+    if expires_at <= now:
+        return CodeExpired()
     found: int = resident_id
     return found
 
 
-def spend_code(db: Connection, number: str) -> bytes:
-    """Use the code up and return what is kept of it; of two tills at the same instant one gets CodeUsed."""
-    kept = digest(number)
-    if not _SPEND.touch(db, digest=kept, now=clock.now()):
-        find_code(db, number)
-        raise CodeUsed
-    return kept
+def spend_codes(db: Connection, hashes: Sequence[bytes]) -> bool:
+    """Use the codes up; False when one of them is no longer live, since another till was faster."""
+    now = clock.now()
+    return _SPEND.touch_each(db, [{"digest": kept, "now": now} for kept in hashes]) == len(hashes)
 
 
 def purge_codes(db: Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
+from moralbank.errors import Refused
 from moralbank.merchants.queries import Offer, month_of
 from moralbank.prepared import Prepared
 from moralbank.redemptions.errors import (
@@ -20,6 +22,7 @@ from moralbank.redemptions.errors import (
 )
 from moralbank.redemptions.models import charges, spendings
 from moralbank.redemptions.numbers import Means
+from moralbank.redemptions.queries import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +53,66 @@ class _Standing:
     alike: int
 
 
-def check_and_count(
-    db: Connection,
-    limits: Limits,
-    merchant_id: int,
-    resident_id: int,
-    offer: Offer | None,
-    points: int,
-    means: Means,
-    *,
-    is_confirmed: bool,
-) -> None:
-    """Count the points into the resident's month and refuse what goes beyond a limit.
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a resident is about to pay at a merchant."""
 
-    Counting comes first because it locks the resident: two tills at once are looked at one after the other.
-    Raises (in the order checked): MonthLimitReached, OfferLimitReached, DayLimitReached, CardLimitReached;
-        ChargedJustNow when the merchant charged the resident the same a moment ago and nobody has confirmed it.
+    merchant_id: int
+    resident_id: int
+    offer: Offer | None
+    points: int
+    means: Means
+    #: The operator was asked about a repetition and wants it.
+    is_confirmed: bool
+
+
+def check_and_count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[Refused | None]:
+    """Count each bill's points into its resident's month; return what is refused because it goes beyond a limit.
+
+    Each bill is of another resident. Counting comes first because it locks the resident: two tills at once are
+    looked at one after the other. A bill that is refused isn't counted. Refusals, in the order checked:
+    MonthLimitReached, OfferLimitReached, DayLimitReached, CardLimitReached; ChargedJustNow when the merchant charged
+    the resident the same a moment ago and nobody has confirmed it.
     """
-    _count(db, limits, resident_id, points)
-    standing = _look(db, limits, merchant_id, resident_id, offer, points)
+    is_counted = _count(db, limits, bills)
+    counted = [bill for bill, is_so in zip(bills, is_counted, strict=True) if is_so]
+    judged = iter(
+        [_judge(limits, bill, standing) for bill, standing in zip(counted, _look(db, limits, counted), strict=True)]
+    )
+    verdicts = [
+        next(judged) if is_so else MonthLimitReached(points=limits.points_per_month_max) for is_so in is_counted
+    ]
+    refused = [bill for bill, is_so, verdict in zip(bills, is_counted, verdicts, strict=True) if is_so and verdict]
+    give_back(db, clock.today(), refused)
+    return verdicts
+
+
+def _judge(limits: Limits, bill: Bill, standing: _Standing) -> Refused | None:
+    offer, points = bill.offer, bill.points
     if offer is not None and standing.times >= offer.per_resident_per_month:
-        raise OfferLimitReached(offer=offer.title, times=offer.per_resident_per_month)
+        return OfferLimitReached(offer=offer.title, times=offer.per_resident_per_month)
     if standing.spent + points > limits.points_per_day_max:
-        raise DayLimitReached(points=limits.points_per_day_max)
-    if means is Means.CARD_PIN and standing.spent_by_card + points > limits.card_points_per_day_max:
-        raise CardLimitReached(points=limits.card_points_per_day_max)
-    if standing.alike and not is_confirmed:
-        raise ChargedJustNow(points=points)
+        return DayLimitReached(points=limits.points_per_day_max)
+    if bill.means is Means.CARD_PIN and standing.spent_by_card + points > limits.card_points_per_day_max:
+        return CardLimitReached(points=limits.card_points_per_day_max)
+    if standing.alike and not bill.is_confirmed:
+        return ChargedJustNow(points=points)
+    return None
 
 
-def give_back(db: Connection, resident_id: int, day: date, points: int) -> None:
-    """Take an undone charge out of the resident's month again."""
-    month = (spendings.c.resident_id == resident_id) & (spendings.c.month_on == month_of(day))
-    db.execute(spendings.update().where(month).values(points=spendings.c.points - points))
+_GIVE_BACK = Prepared(
+    spendings.update()
+    .where(spendings.c.resident_id == sa.bindparam("of_resident_id"), spendings.c.month_on == sa.bindparam("in_month"))
+    .values(points=spendings.c.points - sa.bindparam("less", type_=sa.Integer))
+)
+
+
+def give_back(db: Connection, day: date, bills: Sequence[Bill | Receipt]) -> None:
+    """Take what was not charged in the end, or was undone, out of its resident's month again."""
+    month = month_of(day)
+    _GIVE_BACK.touch_each(
+        db, [{"of_resident_id": bill.resident_id, "in_month": month, "less": bill.points} for bill in bills]
+    )
 
 
 _COUNT = Prepared(
@@ -99,11 +129,16 @@ _COUNT = Prepared(
 )
 
 
-def _count(db: Connection, limits: Limits, resident_id: int, points: int) -> None:
+def _count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
     most = limits.points_per_month_max
     month = month_of(clock.today())
-    if points > most or not _COUNT.first(db, resident_id=resident_id, month_on=month, points=points, most=most):
-        raise MonthLimitReached(points=most)
+    # In one order everywhere, so that two batches wait for each other and never in a ring.
+    fitting = sorted((bill for bill in bills if bill.points <= most), key=lambda bill: bill.resident_id)
+    given = [
+        {"resident_id": bill.resident_id, "month_on": month, "points": bill.points, "most": most} for bill in fitting
+    ]
+    counted = {bill.resident_id for bill, rows in zip(fitting, _COUNT.each(db, given), strict=True) if rows}
+    return [bill.resident_id in counted for bill in bills]
 
 
 def _sum(what: sa.ColumnElement[int] | int, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -130,23 +165,22 @@ _STANDING = Prepared(
 )
 
 
-def _look(
-    db: Connection, limits: Limits, merchant_id: int, resident_id: int, offer: Offer | None, points: int
-) -> _Standing:
+def _look(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[_Standing]:
     """Look once at all that the limits ask about, no further back than they need."""
     today = clock.today()
     just_from = clock.now() - timedelta(seconds=limits.repeat_seconds)
     today_from, month_from = clock.start_of(today), clock.start_of(month_of(today))
-    row = _STANDING.first(
-        db,
-        resident_id=resident_id,
-        merchant_id=merchant_id,
-        offer_id=offer.offer_id if offer else None,
-        points=points,
-        month_from=month_from,
-        today_from=today_from,
-        just_from=just_from,
-        all_from=min(just_from, month_from if offer else today_from),
-    )
-    assert row is not None, "sums have a row"
-    return _Standing(*row)
+    given = [
+        {
+            "resident_id": bill.resident_id,
+            "merchant_id": bill.merchant_id,
+            "offer_id": bill.offer.offer_id if bill.offer else None,
+            "points": bill.points,
+            "month_from": month_from,
+            "today_from": today_from,
+            "just_from": just_from,
+            "all_from": min(just_from, month_from if bill.offer else today_from),
+        }
+        for bill in bills
+    ]
+    return [_Standing(*row) for [row] in _STANDING.each(db, given)]

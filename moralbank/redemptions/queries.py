@@ -1,9 +1,7 @@
-"""Reads charges as receipts, the answers to keys, and what the resident's own phone may know of a code."""
+"""Reads charges as receipts, and what the resident's own phone may know of a code."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,9 +12,8 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.merchants.queries import list_merchants_by_id
-from moralbank.prepared import Prepared
 from moralbank.redemptions.errors import UnknownCharge
-from moralbank.redemptions.models import answers, charges
+from moralbank.redemptions.models import charges
 from moralbank.redemptions.numbers import Means
 from moralbank.residents.queries import residents_by_id
 from moralbank.residents.values import mask
@@ -65,16 +62,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a key was answered: a charge, or a refusal's code with its public fields."""
-
-    fingerprint: bytes
-    charge_id: int | None
-    refusal: str | None
-    fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class DayTotals:
     """A merchant's day: what stands, and what was undone."""
 
@@ -97,24 +84,6 @@ def get_receipt(db: Connection, charge_id: int, merchant_id: int | None = None) 
     if receipt is None or merchant_id not in (None, receipt.merchant_id):
         raise UnknownCharge
     return receipt
-
-
-_FIND_ANSWER = Prepared(
-    sa.select(answers.c.fingerprint, answers.c.charge_id, answers.c.refusal, answers.c.fields).where(
-        answers.c.merchant_id == sa.bindparam("merchant_id"),
-        answers.c.operator_id == sa.bindparam("operator_id"),
-        answers.c.key == sa.bindparam("key"),
-    )
-)
-
-
-def find_answer(db: Connection, merchant_id: int, operator_id: int, key: str) -> Answer | None:
-    """Return what the operator's key was answered at the merchant, or None while it has not come."""
-    row = _FIND_ANSWER.first(db, merchant_id=merchant_id, operator_id=operator_id, key=key)
-    if row is None:
-        return None
-    fingerprint, charge_id, refusal, fields = row
-    return Answer(bytes(fingerprint), charge_id, refusal, json.loads(fields))
 
 
 def list_receipts(

@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from moralbank.errors import N_
 from moralbank.redemptions.errors import OfferAndPoints, PinMissing, PointsMissing
 from moralbank.redemptions.numbers import POINTS_DIGITS_MAX, Means, plain, read_number, read_points
-from moralbank.redemptions.service import Order
+from moralbank.redemptions.orders import Order
 
 PIN_DIGITS = 6
 _ID = validate.Range(1, 2**53 - 1)

@@ -140,6 +140,12 @@ def find_resident(db: Connection, resident_id: int) -> Resident | None:
     return None if row is None else _resident(row)
 
 
+def find_residents(db: Connection, resident_ids: Collection[int]) -> dict[int, Resident]:
+    """Return those of a few residents that exist, by id."""
+    found = _FIND_RESIDENT.each(db, [{"resident_id": resident_id} for resident_id in resident_ids])
+    return {row[0]: _resident(row) for rows in found for row in rows}
+
+
 def get_resident(db: Connection, resident_id: int) -> Resident:
     """Return the resident, or raise UnknownResident."""
     found = find_resident(db, resident_id)

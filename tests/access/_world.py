@@ -27,7 +27,7 @@ from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
-from moralbank.redemptions.service import Order, Till
+from moralbank.redemptions.orders import Order, Till
 from moralbank.residents import importing
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person

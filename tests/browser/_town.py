@@ -28,7 +28,7 @@ from moralbank.merchants import service as merchants
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes, numbers
 from moralbank.redemptions import service as redemptions
-from moralbank.redemptions.service import Order, Till
+from moralbank.redemptions.orders import Order, Till
 from moralbank.residents import jobs
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
@@ -195,7 +195,12 @@ def _shop(db: Connection, town: Town, day: datetime) -> None:
         redemptions.undo(db, till, charges[1].charge_id)
     wei = town.people["wei"]
     newest = ledger.history(db, wei.book_id, wei.account_id, ledger.Unit.POINTS, limit=1)[0]
-    town.values |= {"charge": charges[0].charge_id, "entry": newest.entry_id, "book": "NS-00"}
+    town.values |= {
+        "charge": charges[0].charge_id,
+        "shop_day": clock.local(day).date(),
+        "entry": newest.entry_id,
+        "book": "NS-00",
+    }
 
 
 def _announce(db: Connection, town: Town) -> None:

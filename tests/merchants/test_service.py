@@ -16,7 +16,6 @@ from moralbank.merchants.errors import (
     BadMerchantFile,
     MerchantCodeTaken,
     OfferCodeTaken,
-    OfferUsedUp,
     StatusNotNext,
     UnknownMerchant,
     UnknownOffer,
@@ -71,25 +70,24 @@ def test_an_offer_gives_what_its_month_has_and_takes_back_what_was_undone(databa
     offer = database.transact(service.add_offer, barber.merchant_id, "O001", HAIRCUT)
     today = clock.today()
     for _ in range(2):
-        database.transact(service.take_offer, offer, today)
-    with pytest.raises(OfferUsedUp):
-        database.transact(service.take_offer, offer, today)
+        database.transact(service.take_offers, [offer], today)
+    assert database.transact(service.take_offers, [offer], today) == [False]
     database.transact(service.give_back_offer, offer.offer_id, today)
     with database.reading() as db:
         assert queries.get_stocked_offer(db, offer.offer_id).left == 1
-    database.transact(service.take_offer, offer, today)
+    database.transact(service.take_offers, [offer], today)
 
 
 def test_each_month_begins_anew(database, barber) -> None:
     offer = database.transact(service.add_offer, barber.merchant_id, "O001", HAIRCUT)
     for month in (1, 1, 2, 2):
-        database.transact(service.take_offer, offer, clock.today().replace(month=month, day=28))
+        database.transact(service.take_offers, [offer], clock.today().replace(month=month, day=28))
 
 
 def test_a_quota_lowered_below_what_was_taken_leaves_nothing(database, barber) -> None:
     offer = database.transact(service.add_offer, barber.merchant_id, "O001", HAIRCUT)
     for _ in range(2):
-        database.transact(service.take_offer, offer, clock.today())
+        database.transact(service.take_offers, [offer], clock.today())
     database.transact(service.edit_offer, offer.offer_id, OfferDetails("理发一次", 50, 1, 1, 0))
     with database.reading() as db:
         stocked = queries.get_stocked_offer(db, offer.offer_id)
@@ -111,7 +109,7 @@ def test_only_what_can_be_had_is_listed_as_open(database, barber) -> None:
     assert open_offers() == 0
     database.transact(service.show_offer, offer.offer_id, active=True)
     for _ in range(2):
-        database.transact(service.take_offer, offer, clock.today())
+        database.transact(service.take_offers, [offer], clock.today())
     assert open_offers() == 0
 
 

@@ -18,7 +18,7 @@ from moralbank.merchants.queries import Merchant, Offer
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes, service
 from moralbank.redemptions.numbers import Means
-from moralbank.redemptions.service import Order, Till
+from moralbank.redemptions.orders import Order, Till
 from moralbank.residents import service as residents
 from moralbank.residents.queries import Resident, find_card
 from moralbank.residents.service import Person

@@ -10,7 +10,7 @@ import pytest
 from moralbank import clock, ids
 from moralbank.merchants import service as merchants
 from moralbank.redemptions import queries, service
-from moralbank.redemptions.service import Till
+from moralbank.redemptions.orders import Till
 from tests._people import PIN, form, sign_in
 from tests.redemptions.conftest import by_code, show_code
 
@@ -257,7 +257,7 @@ def test_what_is_gone_this_month_is_never_promised(phone, street, database) -> N
         database.transact(service.charge, street.till, order, f"soap-{n}")
     page = phone.get("/me/offers").text
     assert "您这个月已换满 2 次" in page
-    database.transact(merchants.take_offer, street.soap, clock.today())
+    database.transact(merchants.take_offers, [street.soap], clock.today())
     assert "这个月已换完" in phone.get("/me/offers").text
     database.transact(merchants.move_merchant, street.shop.merchant_id, "suspended")
     assert "香皂" not in phone.get("/me/offers").text
@@ -265,7 +265,7 @@ def test_what_is_gone_this_month_is_never_promised(phone, street, database) -> N
 
 def test_the_counter_offers_no_choice_that_is_gone(counter, street, database) -> None:
     for _ in range(3):
-        database.transact(merchants.take_offer, street.soap, clock.today())
+        database.transact(merchants.take_offers, [street.soap], clock.today())
     page = counter.get("/counter").text
     assert re.search(rf'value="{street.soap.offer_id}" disabled', page)
     assert "本月已换完" in page

@@ -1,0 +1,320 @@
+"""Charging as a set: what waits together is read, judged and written together, each charge with its own verdict.
+
+A batch is cut into waves in which no key and no resident stands twice. So within a wave no charge changes what
+another one is judged by, except for an offer's last piece, which the database gives to one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank import clock, ids, ledger
+from moralbank.access.queries import find_resident_login
+from moralbank.db import Raced
+from moralbank.errors import N_, MoralBankError
+from moralbank.merchants import queries as merchant_queries
+from moralbank.merchants import service as merchant_service
+from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
+from moralbank.merchants.queries import Merchant, Offer
+from moralbank.prepared import Prepared
+from moralbank.redemptions import errors
+from moralbank.redemptions.answers import check_same, find_answers, keep_charges, outcome
+from moralbank.redemptions.codes import digest, find_codes, spend_codes
+from moralbank.redemptions.limits import DEFAULT_LIMITS, Bill, Limits, check_and_count, give_back
+from moralbank.redemptions.models import charges
+from moralbank.redemptions.numbers import Means
+from moralbank.redemptions.orders import Ask, Order
+from moralbank.redemptions.queries import Receipt
+from moralbank.redemptions.tills import locked_tills
+from moralbank.residents.errors import CardRevoked
+from moralbank.residents.queries import Resident, find_by_card, find_residents
+
+Verdict = Receipt | MoralBankError
+
+#: What a line says where points were typed and no offer was chosen.
+POINTS_ONLY = N_("积分兑换")
+
+
+@dataclass(slots=True)
+class _Case:
+    """One charge on its way to a verdict."""
+
+    ask: Ask
+    verdict: Verdict | None = None
+    #: Its key or its resident stands in this wave already, so it comes in the next.
+    is_put_off: bool = False
+    merchant: Merchant = field(init=False)
+    offer: Offer | None = None
+    resident: Resident = field(init=False)
+    points: int = 0
+
+    @property
+    def bill(self) -> Bill:
+        order = self.ask.order
+        return Bill(
+            self.merchant.merchant_id,
+            self.resident.resident_id,
+            self.offer,
+            self.points,
+            order.means,
+            order.is_confirmed,
+        )
+
+
+def charge_many(db: Connection, asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS) -> list[Verdict]:
+    """Charge each resident once for its key and return the receipts, the first one where a key comes again.
+
+    Writes: nothing for a charge that is refused. Refusals, in the order checked: KeyReused, the refusal that the key
+    had, TillLocked, UnknownMerchant, MerchantNotActive, UnknownOffer, OfferNotActive, UnknownCode, CodeUsed,
+    CodeExpired or UnknownCard, CardRevoked, CardWithoutPin, WrongPin; ResidentNotActive, OtherBank, OwnHousehold,
+    the limits, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
+    Raises: Raced when another transaction was faster; what else the ledger refuses.
+    """
+    verdicts: list[Verdict | None] = [None] * len(asks)
+    left = list(range(len(asks)))
+    while left:
+        for place, verdict in zip(left, _wave(db, [asks[place] for place in left], limits), strict=True):
+            verdicts[place] = verdict
+        left = [place for place in left if verdicts[place] is None]
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def _wave(db: Connection, asks: Sequence[Ask], limits: Limits) -> list[Verdict | None]:
+    """Return the verdicts of a wave, and None for what is to come in the next; the first always has its verdict."""
+    cases = [_Case(ask) for ask in asks]
+    _put_off(cases, lambda case: case.ask.name)
+    _recall(db, _open(cases))
+    fresh = _open(cases)
+    for step in (_check_tills, _find_shops, _find_payers):
+        step(db, _open(cases))
+    _put_off(_open(cases), lambda case: case.resident.resident_id)
+    _check_payers(db, _open(cases))
+    counted = _check_limits(db, _open(cases), limits)
+    for step in (_check_balances, _take_offers):
+        step(db, _open(cases))
+    give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
+    _write(db, _open(cases))
+    # What made a charge be refused may be that the same key was charged meanwhile; then that is the answer.
+    _recall(db, [case for case in fresh if isinstance(case.verdict, MoralBankError)])
+    return [case.verdict for case in cases]
+
+
+def _open(cases: Sequence[_Case]) -> list[_Case]:
+    return [case for case in cases if case.verdict is None and not case.is_put_off]
+
+
+def _put_off(cases: Sequence[_Case], what: Callable[[_Case], Hashable]) -> None:
+    """Leave all but the first of the same to the next wave."""
+    met = set()
+    for case in cases:
+        case.is_put_off = what(case) in met
+        met.add(what(case))
+
+
+def _recall(db: Connection, cases: Sequence[_Case]) -> None:
+    for case, answer in zip(cases, find_answers(db, [case.ask.name for case in cases]), strict=True):
+        if answer is None:
+            continue
+        try:
+            check_same(answer, case.ask.order.fingerprint)
+            found = outcome(db, answer)
+            case.verdict = replace(found, replayed=True) if isinstance(found, Receipt) else found
+        except errors.KeyReused as refusal:
+            case.verdict = refusal
+
+
+def _check_tills(db: Connection, cases: Sequence[_Case]) -> None:
+    locked = locked_tills(db, {case.ask.till.operator_id for case in cases})
+    for case in cases:
+        case.verdict = locked.get(case.ask.till.operator_id)
+
+
+def _find_shops(db: Connection, cases: Sequence[_Case]) -> None:
+    shops = merchant_queries.list_merchants_by_id(db, list({case.ask.till.merchant_id for case in cases}))
+    wanted = {case.ask.order.offer_id for case in cases} - {None}
+    offers = merchant_queries.offers_by_id(db, [offer_id for offer_id in wanted if offer_id is not None])
+    for case in cases:
+        try:
+            case.merchant, case.offer = _shop(case.ask, shops, offers)
+        except MoralBankError as refusal:
+            case.verdict = refusal
+            continue
+        points = case.ask.order.points if case.offer is None else case.offer.points
+        assert points is not None, "the schema gives points where it gives no offer"
+        case.points = points
+
+
+def _shop(ask: Ask, shops: dict[int, Merchant], offers: dict[int, Offer]) -> tuple[Merchant, Offer | None]:
+    merchant = shops.get(ask.till.merchant_id)
+    if merchant is None:
+        raise UnknownMerchant
+    if not merchant.is_active:
+        raise MerchantNotActive(merchant=merchant.name)
+    if ask.order.offer_id is None:
+        return merchant, None
+    offer = offers.get(ask.order.offer_id)
+    if offer is None or offer.merchant_id != merchant.merchant_id:
+        raise UnknownOffer
+    if not offer.is_active:
+        raise OfferNotActive(offer=offer.title)
+    return merchant, offer
+
+
+def _find_payers(db: Connection, cases: Sequence[_Case]) -> None:
+    """Find the resident who authorised each charge."""
+    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
+    found = find_codes(db, [case.ask.order.number for case in by_code])
+    residents = find_residents(db, {who for who in found if isinstance(who, int)})
+    for case, who in zip(by_code, found, strict=True):
+        if isinstance(who, int):
+            case.resident = residents[who]
+        else:
+            case.verdict = who
+    for case in cases:
+        if case.ask.order.means is Means.CARD_PIN:
+            try:
+                case.resident = _card_payer(db, case.ask.order)
+            except MoralBankError as refusal:
+                case.verdict = refusal
+
+
+def _card_payer(db: Connection, order: Order) -> Resident:
+    resident, login_id = find_card_holder(db, order.number)
+    if order.proven_login_id != login_id:
+        raise errors.WrongPin
+    return resident
+
+
+def find_card_holder(db: Connection, card_number: str) -> tuple[Resident, int]:
+    """Return whose card in force this is, and the login whose PIN goes with it.
+
+    Raises (in the order checked): UnknownCard, CardRevoked, CardWithoutPin.
+    """
+    found = find_by_card(db, card_number)
+    if found is None:
+        raise errors.UnknownCard
+    resident, card = found
+    if not card.is_active:
+        raise CardRevoked(tail=card.tail)
+    login = find_resident_login(db, resident.resident_id)
+    if login is None or login.secret_kind != "pin" or login.suspended_at is not None:
+        raise errors.CardWithoutPin
+    return resident, login.login_id
+
+
+def _check_payers(db: Connection, cases: Sequence[_Case]) -> None:
+    at_tills = {case.ask.till.operator_resident_id for case in cases} - {None}
+    operators = find_residents(db, {resident_id for resident_id in at_tills if resident_id is not None})
+    for case in cases:
+        operator = operators.get(case.ask.till.operator_resident_id or 0)
+        if not case.resident.is_active:
+            case.verdict = errors.ResidentNotActive()
+        elif case.resident.book_id != case.merchant.book_id:
+            case.verdict = errors.OtherBank()
+        elif operator is not None and _are_family(operator, case.resident):
+            case.verdict = errors.OwnHousehold()
+
+
+def _are_family(one: Resident, other: Resident) -> bool:
+    is_one_home = one.household_id is not None and one.household_id == other.household_id
+    return is_one_home or one.resident_id == other.resident_id
+
+
+def _check_limits(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
+    """Count each charge into its resident's month and return those that were counted."""
+    for case, refusal in zip(cases, check_and_count(db, limits, [case.bill for case in cases]), strict=True):
+        case.verdict = refusal
+    return _open(cases)
+
+
+def _check_balances(db: Connection, cases: Sequence[_Case]) -> None:
+    wanted = [(case.merchant.book_id, case.resident.account_id, case.points) for case in cases]
+    for case, is_enough in zip(cases, ledger.cover(db, wanted, ledger.Unit.POINTS), strict=True):
+        if not is_enough:
+            case.verdict = errors.NotEnoughPoints(points=case.points)
+
+
+def _take_offers(db: Connection, cases: Sequence[_Case]) -> None:
+    wanting = sorted((case for case in cases if case.offer is not None), key=lambda case: case.ask.order.offer_id or 0)
+    offers = [case.offer for case in wanting if case.offer is not None]
+    for case, offer, is_taken in zip(
+        wanting, offers, merchant_service.take_offers(db, offers, clock.today()), strict=True
+    ):
+        if not is_taken:
+            case.verdict = OfferUsedUp(offer=offer.title)
+
+
+_NEW = [column.name for column in charges.c if column.name not in ("charge_id", "undone_at", "undo_entry_id")]
+_WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in _NEW}).returning(charges.c.charge_id))
+
+
+def _write(db: Connection, cases: Sequence[_Case]) -> None:
+    """Use the codes up, write the charges down, post their entries and keep the answers."""
+    hashes = [digest(case.ask.order.number) for case in cases if case.ask.order.means is Means.CODE]
+    if not spend_codes(db, hashes):
+        raise Raced
+    rows = [_row(case) for case in cases]
+    written = _WRITE.each(db, rows)
+    receipts = [_receipt(case, row, charge_id) for case, row, [(charge_id,)] in zip(cases, rows, written, strict=True)]
+    moving = [(case, receipt) for case, receipt in zip(cases, receipts, strict=True) if receipt.points]
+    posted = ledger.post_many(db, [_draft(case, receipt) for case, receipt in moving])
+    for (case, _), verdict in zip(moving, posted, strict=True):
+        if isinstance(verdict, ledger.InsufficientBalance):
+            raise errors.NotEnoughPoints(points=case.points)
+        if isinstance(verdict, MoralBankError):
+            raise verdict
+    keep_charges(db, [(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)])
+    for case, receipt in zip(cases, receipts, strict=True):
+        case.verdict = receipt
+
+
+def _row(case: _Case) -> dict[str, Any]:
+    order, till = case.ask.order, case.ask.till
+    return {
+        "book_id": case.merchant.book_id,
+        "merchant_id": case.merchant.merchant_id,
+        "operator_id": till.operator_id,
+        "terminal": till.terminal,
+        "resident_id": case.resident.resident_id,
+        "offer_id": order.offer_id,
+        "title": case.offer.title if case.offer else "",
+        "points": case.points,
+        "means": order.means,
+        "code_hash": digest(order.number) if order.means is Means.CODE else None,
+        "entry_id": ids.new_id() if case.points else None,
+        "charged_at": clock.now(),
+    }
+
+
+def _receipt(case: _Case, row: dict[str, Any], charge_id: int) -> Receipt:
+    told = {name: value for name, value in row.items() if name != "code_hash"}
+    return Receipt(
+        **told,
+        charge_id=charge_id,
+        undone_at=None,
+        merchant_name=case.merchant.name,
+        masked_name=case.resident.masked_name,
+    )
+
+
+def _draft(case: _Case, receipt: Receipt) -> ledger.Draft:
+    """Return the entry that moves the points to the merchant."""
+    return ledger.Draft(
+        book=receipt.book_id,
+        kind="redemption",
+        legs=(
+            ledger.Leg(case.resident.account_id, ledger.Unit.POINTS, -receipt.points),
+            ledger.Leg(case.merchant.account_id, ledger.Unit.POINTS, receipt.points),
+        ),
+        key=f"charge:{receipt.charge_id}",
+        actor=case.ask.till.actor,
+        branch=case.merchant.branch_id,
+        source=("redemption", str(receipt.charge_id)),
+        private={"memo": receipt.title or POINTS_ONLY, "place": case.merchant.name},
+        entry_id=receipt.entry_id,
+    )

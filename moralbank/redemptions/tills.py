@@ -1,0 +1,43 @@
+"""Stops an operator's till where numbers are tried out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank import clock
+from moralbank.prepared import Prepared
+from moralbank.redemptions.errors import TillLocked, UnknownCard, UnknownCode
+from moralbank.redemptions.models import answers
+
+UNKNOWN_PER_MINUTE_MAX = 10
+_UNKNOWN = (UnknownCode.code, UnknownCard.code)
+
+_UNKNOWN_TRIES = Prepared(
+    sa.select(sa.func.count(), sa.func.min(answers.c.answered_at)).where(
+        answers.c.operator_id == sa.bindparam("operator_id"),
+        answers.c.answered_at > sa.bindparam("since"),
+        sa.or_(*(answers.c.refusal == code for code in _UNKNOWN)),
+    )
+)
+
+
+def locked_tills(db: Connection, operator_ids: Collection[int]) -> dict[int, TillLocked]:
+    """Return the operators who are stopped, and for how long."""
+    since = clock.now() - timedelta(minutes=1)
+    operators = list(operator_ids)
+    tries = _UNKNOWN_TRIES.each(db, [{"operator_id": operator, "since": since} for operator in operators])
+    return {
+        operator: TillLocked(seconds=1 + int((first_at - since).total_seconds()))
+        for operator, [(count, first_at)] in zip(operators, tries, strict=True)
+        if count >= UNKNOWN_PER_MINUTE_MAX
+    }
+
+
+def check_till(db: Connection, operator_id: int) -> None:
+    """Raises: TillLocked."""
+    for refusal in locked_tills(db, [operator_id]).values():
+        raise refusal
