@@ -8,12 +8,13 @@ from flask import Flask
 from sqlalchemy import Connection
 from werkzeug.routing import IntegerConverter
 
+from moralbank import startup
 from moralbank.access import admin_views
 from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.merchants.queries import list_merchants
-from moralbank.web import auth, filters, health, i18n, logs, metrics, navigation, preferences, problems, security
+from moralbank.web import auth, filters, i18n, logs, metrics, navigation, preferences, problems, security
 from moralbank.web import db as web_db
 
 #: Modules with a `blueprint`, each a room of pages.
@@ -76,7 +77,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     _register_operations(app)
     admin_views.use_tills(app, _tills)
     if config.production:
-        health.refuse_unsafe(database, config)
+        startup.refuse_unsafe(database)
     return app
 
 

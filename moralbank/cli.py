@@ -9,8 +9,9 @@ from importlib import import_module
 import click
 from sqlalchemy.exc import OperationalError
 
-from moralbank import db
-from moralbank.config import database_url
+from moralbank import schema, startup
+from moralbank.config import database_url, is_production
+from moralbank.db import Database
 from moralbank.errors import MoralBankError
 
 #: Modules with a click `group`, or a single `command`.
@@ -34,7 +35,19 @@ def cli() -> None:
 @cli.command()
 def migrate() -> None:
     """Bring the database's schema to the newest revision."""
-    db.migrate(database_url(os.environ))
+    schema.migrate(database_url(os.environ))
+
+
+@cli.command()
+def check() -> None:
+    """Look at everything that the service looks at before it starts; status 1 when it should not start."""
+    database = Database(database_url(os.environ))
+    found = startup.look(database)
+    database.dispose()
+    for name, finding in found.items():
+        click.echo(f"{name:<12}{finding or 'ok'}")
+    if startup.failing(found, production=is_production()):
+        sys.exit(1)
 
 
 for name in GROUPS:

@@ -39,7 +39,7 @@ class Config:
         public_url = env.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
         if not public_url.startswith(("http://", "https://")):
             raise ConfigError("PUBLIC_URL must begin with http:// or https://")
-        production = _flag(env, "MORALBANK_PRODUCTION")
+        production = is_production(env)
         if production and not public_url.startswith("https://"):
             raise ConfigError("PUBLIC_URL must be an https:// address when MORALBANK_PRODUCTION=1")
         return cls(
@@ -61,6 +61,11 @@ def database_url(env: Mapping[str, str] | None = None) -> str:
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ConfigError("DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://")
     return url
+
+
+def is_production(env: Mapping[str, str] | None = None) -> bool:
+    """Tell whether this installation keeps people's real points, by MORALBANK_PRODUCTION."""
+    return _flag(os.environ if env is None else env, "MORALBANK_PRODUCTION")
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

@@ -1,0 +1,88 @@
+"""What the migrations make the database itself refuse: every trigger, by the digest of what it does.
+
+Compares only; the digests below are those of the newest revision, and a test holds them against a migrated database.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+#: No row of these is ever changed or removed: that the service's role can't is checked beside the triggers.
+APPEND_ONLY = (
+    "ledger_accounts",
+    "ledger_closed_days",
+    "ledger_entries",
+    "ledger_keys",
+    "ledger_postings",
+    "web_idempotency",
+)
+
+GUARDS: dict[str, dict[str, str]] = {
+    "sqlite": {
+        "earning_rules.earning_rules_no_delete": "a6134e73ef063567",
+        "earning_rules.earning_rules_no_update": "28dd5da5cc07b9aa",
+        "ledger_accounts.ledger_accounts_no_delete": "bb9fb279719d2ee6",
+        "ledger_accounts.ledger_accounts_no_replace": "5e19fe759e1896d9",
+        "ledger_accounts.ledger_accounts_no_update": "31211179cc77ba11",
+        "ledger_closed_days.ledger_closed_days_no_delete": "2d389acb75cd28ca",
+        "ledger_closed_days.ledger_closed_days_no_replace": "526a991c246afb65",
+        "ledger_closed_days.ledger_closed_days_no_update": "c161fe4a26d330fe",
+        "ledger_entries.ledger_entries_balanced": "0ea0754a8fb597e5",
+        "ledger_entries.ledger_entries_no_delete": "6d7d5f65d539e40f",
+        "ledger_entries.ledger_entries_no_replace": "33c4305208dcc39a",
+        "ledger_entries.ledger_entries_no_update": "d9d86f2a3fe612e6",
+        "ledger_keys.ledger_keys_no_delete": "94b797a53ffd9d56",
+        "ledger_keys.ledger_keys_no_replace": "2eceba6169e60958",
+        "ledger_keys.ledger_keys_no_update": "23912200515c7201",
+        "ledger_postings.ledger_postings_before_entry": "3bc4c20118016338",
+        "ledger_postings.ledger_postings_no_delete": "85c4eedba4b7d50a",
+        "ledger_postings.ledger_postings_no_replace": "b65b3ec26922b092",
+        "ledger_postings.ledger_postings_no_update": "75ba267cf1819827",
+        "web_idempotency.web_idempotency_no_delete": "28fb1eb6ad307a53",
+        "web_idempotency.web_idempotency_no_update": "19072448dcab4de5",
+    },
+    "postgresql": {
+        "earning_rules.earning_rules_append_only": "304ecef89a587473",
+        "ledger_accounts.ledger_accounts_append_only": "ba981fb28cf6ba28",
+        "ledger_accounts.ledger_accounts_no_truncate": "707e33a55a69b2ae",
+        "ledger_closed_days.ledger_closed_days_append_only": "ba981fb28cf6ba28",
+        "ledger_closed_days.ledger_closed_days_no_truncate": "707e33a55a69b2ae",
+        "ledger_entries.ledger_entries_append_only": "ba981fb28cf6ba28",
+        "ledger_entries.ledger_entries_balanced": "8143845345c0538e",
+        "ledger_entries.ledger_entries_no_truncate": "707e33a55a69b2ae",
+        "ledger_keys.ledger_keys_append_only": "ba981fb28cf6ba28",
+        "ledger_keys.ledger_keys_no_truncate": "707e33a55a69b2ae",
+        "ledger_postings.ledger_postings_append_only": "ba981fb28cf6ba28",
+        "ledger_postings.ledger_postings_before_entry": "e268b9d3415f136b",
+        "ledger_postings.ledger_postings_no_truncate": "707e33a55a69b2ae",
+        "web_idempotency.web_idempotency_append_only": "4d22cfc6cffaf3bf",
+        "web_idempotency.web_idempotency_no_truncate": "707e33a55a69b2ae",
+    },
+}
+
+_SQLITE = "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger'"
+#: tgtype holds when it fires and on what; tgenabled, whether it does.
+_POSTGRESQL = """
+SELECT c.relname, t.tgname, concat_ws(' ', t.tgtype, t.tgenabled, p.proname, p.prosrc)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+"""
+
+
+def digests(db: Connection) -> dict[str, str]:
+    """Return what every trigger of the database does, as a digest by its table and name."""
+    rows = db.execute(sa.text(_SQLITE if db.dialect.name == "sqlite" else _POSTGRESQL))
+    return {f"{table}.{name}": sha256(text.encode()).hexdigest()[:16] for table, name, text in rows}
+
+
+def find_broken(db: Connection, *, names_only: bool = False) -> list[str]:
+    """Return the triggers that are missing, are switched off, or do something else than the migrations made them do.
+
+    names_only: for a schema that a newer code migrated, whose triggers may well do more than this code knows.
+    """
+    found = digests(db)
+    expected = GUARDS[db.dialect.name]
+    return [name for name, digest in expected.items() if name not in found or not (names_only or found[name] == digest)]
