@@ -18,6 +18,8 @@ from moralbank import clock
 from moralbank.db import Database, UtcDateTime, insert_for, metadata
 
 LEASE = "scheduler"
+#: How many times its own length a lease may seem to last, clocks being what they are.
+_LONGEST = 2
 #: The row that readiness writes; it is nobody's lease.
 PROOF = "readiness"
 #: After a long stop so many slots of each job are made up for; jobs sweep up all that is due, older slots add nothing.
@@ -105,9 +107,15 @@ class SlotDatabase(Database):
 
 
 def hold_lease(database: Database, holder: str, seconds: float) -> Lease | None:
-    """Take or keep the lease for `seconds` and return it, or None while another holds it."""
+    """Take or keep the lease for `seconds` and return it, or None while another holds it.
+
+    A lease that ends much later than it could have been taken for is one from before the clock was set back: its
+    holder may be gone, and the epoch keeps out one who isn't.
+    """
     with database.reading() as db:
         lease = find_lease(db)
+    if lease and lease.seconds_left > _LONGEST * seconds:
+        lease = None
     if lease and (lease.holder != holder or lease.seconds_left > seconds / 2):
         return lease if lease.holder == holder else None
     return database.transact(_take_lease, holder, seconds)
@@ -116,7 +124,7 @@ def hold_lease(database: Database, holder: str, seconds: float) -> Lease | None:
 def _take_lease(db: Connection, holder: str, seconds: float) -> Lease | None:
     now = _database_seconds(db)
     insert = insert_for(db, platform_leases).values(name=LEASE, holder=holder, until_seconds=now + seconds, epoch=1)
-    same = platform_leases.c.holder == holder
+    same, latest = platform_leases.c.holder == holder, now + _LONGEST * seconds
     taken = insert.on_conflict_do_update(
         index_elements=["name"],
         set_={
@@ -124,7 +132,7 @@ def _take_lease(db: Connection, holder: str, seconds: float) -> Lease | None:
             "until_seconds": now + seconds,
             "epoch": platform_leases.c.epoch + sa.case((same, 0), else_=1),
         },
-        where=sa.or_(same, platform_leases.c.until_seconds < now),
+        where=sa.or_(same, platform_leases.c.until_seconds < now, platform_leases.c.until_seconds > latest),
     ).returning(platform_leases.c.epoch)
     epoch = db.execute(taken).scalar()
     return None if epoch is None else Lease(holder, epoch, seconds)

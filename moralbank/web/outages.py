@@ -84,6 +84,12 @@ _POSTGRESQL: dict[str, Outage] = {
 }
 
 
+def faults(database: Database) -> tuple[type[Exception], ...]:
+    """Return what a statement may raise: SQLAlchemy's errors, and the driver's own from statements given to it."""
+    driver: type[Exception] = database.engine.dialect.loaded_dbapi.Error
+    return (sa.exc.DBAPIError, sa.exc.TimeoutError, driver)
+
+
 def named(fault: BaseException) -> Unavailable | None:
     """Return the outage behind a fault of the database, or None when the fault is our own."""
     kind = _kind(fault)
@@ -100,8 +106,8 @@ def _kind(fault: BaseException) -> Outage | None:
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return next((_POSTGRESQL[state[:size]] for size in (5, 3, 2) if state[:size] in _POSTGRESQL), None)
-    # A driver that has no connection has no code either.
-    is_cut = isinstance(fault, sa.exc.OperationalError) or getattr(fault, "connection_invalidated", False)
+    # A driver that has no connection has no code either, only the name that PEP 249 gives such an error.
+    is_cut = any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)
     return DatabaseAway if is_cut else None
 
 
@@ -140,7 +146,7 @@ def _is_proven(readiness: _Readiness) -> bool:
 def _prove(database: Database, readiness: _Readiness) -> str:
     try:
         database.transact(slots.prove_writable)
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as fault:
+    except faults(database) as fault:
         outage = named(fault)
         if outage is None:
             raise

@@ -6,7 +6,6 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -111,7 +110,7 @@ def _http_problem(status: int) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
 
 
-def _from_database(fault: sa.exc.SQLAlchemyError) -> Response:
+def _from_database(fault: Exception) -> Response:
     """Answer for a database that is away, full or broken; what is our own fault goes on as one."""
     outage = outages.named(fault)
     if outage is None:
@@ -123,7 +122,7 @@ def _from_database(fault: sa.exc.SQLAlchemyError) -> Response:
 
 def init_app(app: Flask) -> None:
     outages.init_app(app)
-    app.register_error_handler(sa.exc.DBAPIError, _from_database)
-    app.register_error_handler(sa.exc.TimeoutError, _from_database)
+    for kind in outages.faults(app.extensions["moralbank_database"]):
+        app.register_error_handler(kind, _from_database)
     app.register_error_handler(MoralBankError, answer)
     app.register_error_handler(HTTPException, _from_http)

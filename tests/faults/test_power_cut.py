@@ -23,7 +23,7 @@ from tests import _ci
 from tests.faults import disk as trial_disk
 from tests.faults.disk import Disk
 
-CUTS = 25
+CUTS = 15
 THREADS = 4
 RESIDENTS = 20
 
