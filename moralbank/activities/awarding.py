@@ -25,8 +25,10 @@ from moralbank.residents.queries import Resident, residents_by_id
 LEADING_RULE = "V10"
 FIRST_SERVICE_RULE = "P06"
 POINTS_LIVE_MONTHS = 36
-#: Reason of an award that was not made: the person is credited for another session of the same hours.
+#: Reasons of an award that was not made: the person is credited for another session of the same hours, or is a
+#: minor of whom no guardian is on record.
 OVERLAP = "overlap"
+NO_GUARDIAN = "no-guardian"
 _NOTHING = Outcome(0, 0, 0, 0, 0, (), review=True, reason=Reason.NOTHING_DONE)
 
 
@@ -76,6 +78,7 @@ def award_session(db: Connection, session: Session, people: Sequence[Attended], 
     )
     leader_id = session.activity.leader_resident_id
     leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
+    leaders = [leader for leader in leaders if not leader.awaits_guardian]
     everybody = {person.resident_id: person for person in [*(one.resident for one in people), *leaders]}
     accounts = {who: resident.account_id for who, resident in everybody.items()}
     taken_back = reversed_awards(db, form.book, list(everybody))
@@ -105,8 +108,8 @@ def expiry_of(day: date) -> date:
 def _attendance(form: _Form, rule: Rule, one: Attended, tally: Tally, is_elsewhere: bool) -> _Item:
     who = one.resident.resident_id
     source = f"{form.session.session_id}:{who}"
-    if is_elsewhere:
-        return _item(form, rule, "attendance", source, one, _NOTHING, OVERLAP)
+    if is_elsewhere or one.resident.awaits_guardian:
+        return _item(form, rule, "attendance", source, one, _NOTHING, OVERLAP if is_elsewhere else NO_GUARDIAN)
     claim = Claim(minutes=one.minutes, planned_minutes=form.session.planned_minutes)
     outcome = award(rule, claim, tally.totals(who, rule.code))
     tally.add(who, rule.code, outcome)

@@ -28,7 +28,7 @@ from moralbank.activities.values import (
 from moralbank.activities.verdicts import Verdict
 from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
-from moralbank.residents.queries import find_by_card, find_by_number, get_resident
+from moralbank.residents.queries import Resident, find_by_card, find_by_number, get_resident
 from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
 
 #: Who begins a payment code of another app, by its first two digits.
@@ -163,18 +163,22 @@ def read_code(db: Connection, text: str, book_id: int | None) -> int | Answer:
     if not (digits.isascii() and digits.isdigit()):
         return Answer(verdicts.UNKNOWN)
     if len(digits) == 8 and book_id is not None:
-        resident = find_by_number(db, book_id, digits)
-        return resident.resident_id if resident and resident.is_active else Answer(verdicts.UNKNOWN)
+        return _bearer(find_by_number(db, book_id, digits))
     if len(digits) == CARD_DIGITS and digits.startswith(CARD_PREFIX):
         found = find_by_card(db, digits)
-        if found is None or not found[0].is_active:
-            return Answer(verdicts.UNKNOWN)
-        if not found[1].is_active:
+        bearer = _bearer(found[0] if found else None)
+        if found is not None and isinstance(bearer, int) and not found[1].is_active:
             return Answer(verdicts.REVOKED_CARD, facts={"tail": found[1].tail})
-        return found[0].resident_id
+        return bearer
     if other_app(digits):
         return Answer(verdicts.WRONG_APP, facts={"app": other_app(digits)})
     return Answer(verdicts.UNKNOWN)
+
+
+def _bearer(resident: Resident | None) -> int | Answer:
+    if resident is not None and resident.awaits_guardian:
+        return Answer(verdicts.NO_GUARDIAN)
+    return resident.resident_id if resident is not None and resident.is_active else Answer(verdicts.UNKNOWN)
 
 
 def other_app(digits: str) -> str:

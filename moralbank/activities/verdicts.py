@@ -67,6 +67,11 @@ NOT_REGISTERED = Verdict(
     "not_registered", "bad", "bad", N_("还没有报名"),
     N_("这场活动要先报名。请先报名，或找工作人员登记。"), 409,
 )  # fmt: skip
+NO_GUARDIAN = replace(
+    NOT_REGISTERED,
+    title=N_("要先有监护人同意"),
+    sentence=N_("未满 18 岁，监护人同意后才能签到。请监护人到驿站登记。"),
+)
 FULL = Verdict(
     "full", "bad", "bad", N_("名额已满"),
     N_("这一场的 {capacity} 个名额已满。请找工作人员，或报名下一场。"), 409,

@@ -91,6 +91,8 @@ def outcome(reason: str, capped_by: tuple[str, ...]) -> str:
         return _("到了上限：%(caps)s", caps=_("、").join(_(_CAPS.get(cap, cap)) for cap in capped_by))
     if reason == "overlap":
         return _("同一时间已在另一场计分，请核对。")
+    if reason == "no-guardian":
+        return _("未满 18 岁，还没有监护人同意，这次不计分。")
     if reason in set(Reason):
         return _(REASON_SENTENCES[Reason(reason)])
     return _("没有入账，请找管理员（%(code)s）。", code=reason)

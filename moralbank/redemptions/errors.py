@@ -135,7 +135,7 @@ class WrongPin(Refused):
 class ResidentNotActive(Refused):
     code = "resident-not-active"
     title = N_("这个账户现在不能用")
-    sentence = N_("这位储户的账户已停用，没有扣分，请储户到驿站问一下。")
+    sentence = N_("这位储户的账户现在不能用，没有扣分，请储户到驿站问一下。")
 
 
 class OtherBank(Refused):

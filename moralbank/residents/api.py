@@ -57,7 +57,13 @@ def list_residents(db: Connection, *, query: dict[str, Any], page: Paging) -> Pa
     visible = [branch.branch_id for branch in branches.list_branches_under(db, scope_paths())]
     status = Status(query["status"]) if query["status"] else None
     found = queries.list_residents(
-        db, visible, search=query["search"], status=status, before_id=page.after, limit=page.limit + 1
+        db,
+        visible,
+        search=query["search"],
+        status=status,
+        awaits_guardian=query["awaits_guardian"],
+        before_id=page.after,
+        limit=page.limit + 1,
     )
     return page.of(found, key=lambda resident: resident.resident_id)
 
@@ -208,7 +214,8 @@ def _roster(db: Connection, import_id: int) -> dict[str, Any]:
     for line in import_queries.tally(db, import_id):
         counts[line.verdict] += line.rows
     found = asdict(import_queries.get_import(db, import_id))
-    return found | {verdict.value: rows for verdict, rows in counts.items()}
+    minors = import_queries.count_awaiting_guardian(db, import_id)
+    return found | {verdict.value: rows for verdict, rows in counts.items()} | {"awaiting_guardian": minors}
 
 
 def _card_id(card: Card) -> int:

@@ -74,6 +74,7 @@ def _say_verdicts(database: Database, import_id: int) -> int:
     """Print the rows per verdict and reason, and return how many are to be enrolled."""
     with database.reading() as db:
         lines = import_queries.tally(db, import_id)
+        minors = import_queries.count_awaiting_guardian(db, import_id)
     counts = dict.fromkeys(Verdict, 0)
     for line in lines:
         counts[line.verdict] += line.rows
@@ -81,6 +82,8 @@ def _say_verdicts(database: Database, import_id: int) -> int:
             fields = {"column": line.reason.column, "first_row": "…"}
             click.echo(f"{line.rows:8,}  {line.verdict:6}  {fill(line.reason.template, fields)}")
     click.echo(", ".join(f"{verdict} {count:,}" for verdict, count in counts.items()))
+    if minors:
+        click.echo(f"{minors:,} of those to take are minors: they earn and spend once a guardian is on record")
     return counts[Verdict.TAKE]
 
 

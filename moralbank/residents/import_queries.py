@@ -10,9 +10,12 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from moralbank import clock
 from moralbank.residents.errors import UnknownImport
-from moralbank.residents.models import residents_import_rows, residents_imports
+from moralbank.residents.models import residents_import_rows, residents_imports, residents_residents
+from moralbank.residents.queries import without_guardian
 from moralbank.residents.roster_verdicts import Reason, RowVerdict, Take
+from moralbank.residents.values import adult_since
 
 LIST_LIMIT = 50
 
@@ -117,6 +120,21 @@ def tally(db: Connection, import_id: int) -> list[Tally]:
         Tally(Verdict(verdict), Reason(code, column) if code else None, count, int(points))
         for verdict, code, column, count, points in db.execute(statement)
     ]
+
+
+def count_awaiting_guardian(db: Connection, import_id: int) -> int:
+    """Count the minors among the rows to take: a roster names no guardian, so somebody has to ask theirs.
+
+    Who was enrolled by the import counts until a guardian is on record.
+    """
+    mine = (_W.import_id == import_id, _W.verdict == Verdict.TAKE)
+    to_come = sa.select(sa.func.count()).where(
+        *mine, _W.resident_id.is_(None), _W.person["born_on"].as_string() > adult_since(clock.today()).isoformat()
+    )
+    enrolled = sa.select(sa.func.count()).where(
+        *mine, _W.resident_id == residents_residents.c.resident_id, without_guardian()
+    )
+    return db.execute(to_come).scalar_one() + db.execute(enrolled).scalar_one()
 
 
 def list_rows(

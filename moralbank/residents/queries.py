@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from moralbank import clock
 from moralbank.prepared import Prepared
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.models import (
@@ -19,7 +20,16 @@ from moralbank.residents.models import (
     residents_households,
     residents_residents,
 )
-from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX, Consent, Status, mask, mask_phone
+from moralbank.residents.values import (
+    CARD_DIGITS,
+    CARD_PREFIX,
+    Consent,
+    Status,
+    adult_since,
+    is_minor,
+    mask,
+    mask_phone,
+)
 
 LIST_LIMIT_MAX = 500
 
@@ -56,8 +66,15 @@ class Resident:
         return mask_phone(self.phone)
 
     @property
+    def awaits_guardian(self) -> bool:
+        """Whether this is a minor for whom no guardian has agreed yet, as rosters may bring them."""
+        is_alone = not self.guardian_name and is_minor(self.born_on, clock.today())
+        return is_alone and self.status is Status.ACTIVE
+
+    @property
     def is_active(self) -> bool:
-        return self.status is Status.ACTIVE
+        """Whether they may earn and spend now."""
+        return self.status is Status.ACTIVE and not self.awaits_guardian
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,26 +222,33 @@ def list_residents(
     *,
     search: str = "",
     status: Status | None = None,
+    awaits_guardian: bool = False,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[Resident]:
     """List residents of the branches, newest enrolment first.
 
     search: a part of a name, the eight-digit number, a card, a whole phone or its last four digits.
+    awaits_guardian: only minors for whom no guardian has agreed yet.
     before_id: the last resident_id of the page before, None for the first page.
     """
-    statement = _select().where(*_wanted(branch_ids, search, status))
+    statement = _select().where(*_wanted(branch_ids, search, status, awaits_guardian))
     if before_id is not None:
         statement = statement.where(_R.resident_id < before_id)
     return _residents(db, statement.order_by(_R.resident_id.desc()).limit(min(limit, LIST_LIMIT_MAX)))
 
 
 def count_residents(
-    db: Connection, branch_ids: Collection[int], *, search: str = "", status: Status | None = None
+    db: Connection,
+    branch_ids: Collection[int],
+    *,
+    search: str = "",
+    status: Status | None = None,
+    awaits_guardian: bool = False,
 ) -> int:
     """Count what list_residents would list in all."""
     statement = sa.select(sa.func.count()).select_from(residents_residents)
-    return db.execute(statement.where(*_wanted(branch_ids, search, status))).scalar_one()
+    return db.execute(statement.where(*_wanted(branch_ids, search, status, awaits_guardian))).scalar_one()
 
 
 def find_card(db: Connection, resident_id: int) -> Card | None:
@@ -293,10 +317,20 @@ def _resident(row: Sequence[Any]) -> Resident:
     return Resident(*row[:_STATUS], Status(row[_STATUS]), *row[_STATUS + 1 :])
 
 
-def _wanted(branch_ids: Collection[int], search: str, status: Status | None) -> Sequence[sa.ColumnElement[bool]]:
+def without_guardian() -> sa.ColumnElement[bool]:
+    """Return the condition of Resident.awaits_guardian on a resident's row."""
+    is_alone = sa.and_(_R.born_on > adult_since(clock.today()), sa.func.coalesce(_R.guardian_name, "") == "")
+    return sa.and_(is_alone, _R.status == Status.ACTIVE)
+
+
+def _wanted(
+    branch_ids: Collection[int], search: str, status: Status | None, awaits_guardian: bool
+) -> Sequence[sa.ColumnElement[bool]]:
     wanted: list[sa.ColumnElement[bool]] = [_R.branch_id.in_(branch_ids)]
     if status is not None:
         wanted.append(_R.status == status)
+    if awaits_guardian:
+        wanted.append(without_guardian())
     if search:
         wanted.append(sa.or_(*_matches(search)))
     return wanted

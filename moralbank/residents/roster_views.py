@@ -83,6 +83,7 @@ def show(import_id: int) -> str:
     after_row = request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         tallies = import_queries.tally(db, import_id)
+        minors = import_queries.count_awaiting_guardian(db, import_id)
         found = import_queries.list_rows(db, import_id, verdict=verdict, after_row=after_row, limit=PAGE_ROWS + 1)
         branch = branches.get_branch(db, roster.branch_id)
         actors = actor_names(db, {roster.uploaded_by, roster.confirmed_by or roster.uploaded_by})
@@ -94,6 +95,7 @@ def show(import_id: int) -> str:
         branch=branch,
         actors=actors,
         counts=_counts(tallies),
+        minors=minors,
         points=sum(line.opening_points for line in tallies if line.verdict is Verdict.TAKE),
         why=[line for line in tallies if line.verdict in (Verdict.REFUSE, Verdict.SKIP)],
         rows=rows,

@@ -140,6 +140,9 @@ class ResidentQuery(ma.Schema):
         metadata={"description": "Part of a name, resident number, card number, whole phone or its last four digits."},
     )
     status = fields.String(load_default=None, validate=validate.OneOf(list(Status)))
+    awaits_guardian = fields.Boolean(
+        load_default=False, metadata={"description": "Only minors of whom no guardian is on record."}
+    )
 
 
 class ResidentOut(ma.Schema):
@@ -161,6 +164,9 @@ class ResidentOut(ma.Schema):
     guardian_name = fields.String(required=True, allow_none=True)
     guardian_relation = fields.String(required=True, allow_none=True)
     status = fields.String(required=True, validate=validate.OneOf(list(Status)))
+    awaits_guardian = fields.Boolean(
+        required=True, metadata={"description": "A minor who earns and spends nothing before a guardian is on record."}
+    )
 
 
 class CardOut(ma.Schema):
@@ -196,6 +202,9 @@ class RosterOut(ma.Schema):
     here = fields.Integer(required=True)
     refuse = fields.Integer(required=True)
     skip = fields.Integer(required=True)
+    awaiting_guardian = fields.Integer(
+        required=True, metadata={"description": "Minors among the rows to take, of whom no guardian is on record."}
+    )
 
 
 class RosterRowOut(ma.Schema):

@@ -211,9 +211,10 @@ def household_account(db: Connection, household_id: int) -> int:
 def set_pin(db: Connection, resident_id: int, *, by: Principal | None, actor: str, secret: str | None = None) -> str:
     """Give a resident a login, or theirs a new PIN, and return it to be handed over; they change it at once.
 
-    Raises (in the order checked): UnknownResident, ResidentLeft, OutOfScope, WeakSecret.
+    Raises (in the order checked): UnknownResident, ResidentLeft, GuardianMissing, OutOfScope, WeakSecret.
     """
     resident = _not_left(queries.get_resident(db, resident_id))
+    _require_guardian(resident.born_on, resident.guardian_name, resident.guardian_relation)
     opened = access.open_resident_login(db, resident_id, resident.branch_id, by=by, secret=secret)
     note_deed(db, resident_id, "pin-set", actor=actor)
     return opened.secret

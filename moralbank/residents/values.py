@@ -73,6 +73,14 @@ def is_minor(born_on: date | None, today: date) -> bool:
     return born_on is not None and age(born_on, today) < AGE_OF_MAJORITY
 
 
+def adult_since(today: date) -> date:
+    """Return the latest day of birth of those who are of age today."""
+    try:
+        return today.replace(year=today.year - AGE_OF_MAJORITY)
+    except ValueError:  # 29 February in a year that has none: who was born on the next day is not yet of age.
+        return today.replace(year=today.year - AGE_OF_MAJORITY, day=28)
+
+
 def in_fours(card_number: str) -> str:
     """Return a card number as it is printed and read out: 7012 3456 …"""
     return " ".join(card_number[at : at + 4] for at in range(0, len(card_number), 4))

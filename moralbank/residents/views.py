@@ -24,7 +24,7 @@ from moralbank.residents.schemas import (
     ResidentIn,
     StatusIn,
 )
-from moralbank.residents.values import Consent, Status, is_minor, mask, mask_phone
+from moralbank.residents.values import Consent, Status, mask, mask_phone
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.bodies import LARGEST_WHOLE
@@ -38,6 +38,8 @@ blueprint.add_app_template_filter(mask_phone, "mask_phone")
 
 PAGE_ROWS = 50
 SEXES = {"female": N_("女"), "male": N_("男")}
+#: In the list's filter beside the statuses: minors of whom no guardian is on record.
+AWAITING = "guardian"
 STATUSES = {Status.ACTIVE: N_("正常"), Status.SUSPENDED: N_("暂停"), Status.LEFT: N_("已退出")}
 CONSENTS = {
     Consent.RECORD: (N_("服务记录"), N_("把我的志愿服务记入档案，我随时可以查询和更正。")),
@@ -81,7 +83,11 @@ def show_all() -> str:
     search = request.args.get("q", "").strip()[:50]
     status = request.args.get("status", "")
     branch_id = request.args.get("branch", type=row_id)
-    filters: dict[str, Any] = {"search": search, "status": Status(status) if status in set(Status) else None}
+    filters: dict[str, Any] = {
+        "search": search,
+        "status": Status(status) if status in set(Status) else None,
+        "awaits_guardian": status == AWAITING,
+    }
     with database().reading() as db:
         places = branches.list_branches_under(db, scope_paths())
         if branch_id is None:
@@ -102,6 +108,7 @@ def show_all() -> str:
         with_book=[place for place in places if place.book_id is not None],
         chosen={"q": search, "status": status, "branch": branch_id or ""},
         statuses=STATUSES,
+        filters={**STATUSES, AWAITING: N_("待监护人同意")},
         is_first=before_id is None,
         next_url=url_for(".show_all", before=page[-1].resident_id, **arguments) if more else None,
         first_url=url_for(".show_all", **arguments),
@@ -150,7 +157,6 @@ def show(resident_id: int) -> str:
             deeds=deeds,
             actors=actor_names(db, {deed.done_by for deed in deeds}),
             next_statuses=service.NEXT[resident.status],
-            needs_guardian=is_minor(resident.born_on, clock.today()) and not resident.guardian_name,
             statuses=STATUSES,
             sexes=SEXES,
             consents=CONSENTS,

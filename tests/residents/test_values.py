@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moralbank.residents.values import age, in_fours, is_minor, mask, mask_phone, person_key
+from moralbank.residents.values import adult_since, age, in_fours, is_minor, mask, mask_phone, person_key
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,11 @@ def test_an_unknown_birth_date_is_an_adults() -> None:
 
 def test_card_numbers_are_read_in_fours() -> None:
     assert in_fours("701234567890123456789012") == "7012 3456 7890 1234 5678 9012"
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 21), date(2028, 2, 28), date(2028, 2, 29), date(2028, 3, 1)])
+def test_of_age_is_who_was_born_by_the_day_that_queries_compare_with(today: date) -> None:
+    since = adult_since(today)
+    for days in range(-400, 400):
+        born_on = since + timedelta(days=days)
+        assert is_minor(born_on, today) == (born_on > since)
