@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,10 +18,12 @@ import sqlalchemy as sa
 os.chdir(Path(__file__).resolve().parent.parent)
 sys.path[:0] = [str(Path.cwd())]
 
-from scripts import bench_http, bench_post  # noqa: E402
+from scripts import bench_flat, bench_http, bench_plot, bench_post  # noqa: E402
 from scripts.bench_engines import ENGINES, Engines  # noqa: E402
+from scripts.bench_plot import Curve  # noqa: E402
 from scripts.bench_table import Table  # noqa: E402
 
+PLOT = Path("docs/performance-flat.svg")
 ROUNDS = 5
 SECONDS = 1.5
 QUICK_SECONDS = 0.2
@@ -40,11 +43,20 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}, SQLAlchemy {sa.__version__}, {os.cpu_count()} cores, {rounds} rounds\n")
     table = Table(rounds, chosen.only)
     with Engines(is_quick=chosen.quick) as engines:
+        curves: dict[str, dict[str, Curve]] = {}
         for engine in ENGINES:
-            for family in bench_post.families(engines, engine, seconds):
+            for family in (
+                *bench_post.families(engines, engine, seconds),
+                *bench_http.families(engines, engine, seconds, entries),
+            ):
                 table.run(family)
-            for family in bench_http.families(engines, engine, seconds, entries):
-                table.run(family)
+            with closing(bench_flat.Books(engines, engine, entries)) as books:
+                for family in bench_flat.families(books, engine):
+                    if figures := table.run(family):
+                        curves[engine] = bench_flat.curves(books, figures)
+    if curves and not chosen.quick:
+        bench_plot.draw(PLOT, curves)
+        print(f"\nThe costs against the entries are drawn in {PLOT}.")
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ class Table:
         """Tell whether any of the names holds the text that was asked for."""
         return any(self.only.lower() in name.lower() for name in names)
 
-    def run(self, family: Family) -> None:
-        """Measure what the wanted rows need, floor and ours in turn, and print the rows."""
+    def run(self, family: Family) -> list[Figures]:
+        """Measure what the wanted rows need, floor and ours in turn, print the rows and return all figures."""
         rows = [row for row in family.rows if self.wants(family.name, f"{row.path}, {family.engine}")]
         if not rows:
-            return
+            return []
         needed = {name for row in rows for name in (row.ours, row.floor)}
         with family.open() as measures:
             chosen = [measure for measure in measures if needed & set(measure.gives)]
@@ -82,6 +82,7 @@ class Table:
             rounds = [_round(chosen) for _ in range(min(self.rounds, family.rounds_max))]
         for row in rows:
             self.say(line(row, family.engine, rounds))
+        return rounds
 
     def say(self, text: str) -> None:
         if not self.lines:
