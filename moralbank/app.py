@@ -14,7 +14,18 @@ from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.merchants.queries import list_merchants
-from moralbank.web import auth, filters, i18n, logs, metrics, navigation, preferences, problems, security
+from moralbank.web import (
+    assets,
+    auth,
+    filters,
+    i18n,
+    logs,
+    metrics,
+    navigation,
+    preferences,
+    problems,
+    security,
+)
 from moralbank.web import db as web_db
 
 #: Modules with a `blueprint`, each a room of pages.
@@ -70,7 +81,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     app.url_map.converters["int"] = _RowId
     database = database or Database(config.database_url)
     web_db.init_app(app, database)
-    for module in (i18n, filters, problems, logs, metrics, security, auth, navigation, preferences):
+    for module in (i18n, filters, assets, problems, logs, metrics, security, auth, navigation, preferences):
         module.init_app(app)
     for name in PAGES:
         app.register_blueprint(import_module(name).blueprint)

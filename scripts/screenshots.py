@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import structlog
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 from sqlalchemy import Connection
@@ -25,7 +26,10 @@ from moralbank.branches.queries import find_branch
 from moralbank.db import Database
 from moralbank.demo import district, logins
 from moralbank.merchants import queries as merchants
-from moralbank.redemptions import queries as redemptions
+from moralbank.redemptions import codes, numbers
+from moralbank.redemptions import service as redemptions
+from moralbank.redemptions.orders import Order, Till
+from moralbank.redemptions.views import TILL_COOKIE
 from moralbank.residents import import_queries as imports
 from moralbank.residents.queries import get_resident
 from tests._browser import find_chromium
@@ -45,10 +49,13 @@ VARIANTS: dict[str, dict[str, str]] = {
     "zh": {},
     "en": {"lang": "en"},
     "zh-dark": {"theme": "dark"},
+    "en-dark": {"lang": "en", "theme": "dark"},
     "en-elder": {"lang": "en", "elder": "1"},
     "zh-elder": {"elder": "1"},
 }
 NOW = MORNING + timedelta(minutes=40)
+#: The device of the shop in the pictures.
+TERMINAL = "till-of-the-pictures"
 
 
 def know(db: Connection) -> Town:
@@ -73,18 +80,20 @@ def know(db: Connection) -> Town:
     person = get_resident(db, resident_id)
     shop_id = town.logins["yulan"].principal.merchant_ids()[0]
     running, poster, waiting = (_session(db, code) for code in ("T01", "T02", "T03"))
-    receipt = _last_receipt(db, shop_id)
+    offers = merchants.list_offers(db, merchant_id=shop_id)
+    charge_id = _buy(db, town, shop_id, offers[0].offer.offer_id)
     newest = ledger.history(db, person.book_id, person.account_id, ledger.Unit.POINTS, limit=50)
     station, hub = (branch for branch in map(partial(find_branch, db), ("NS-01", "NS-00")) if branch)
     town.values = {
         "branch": station.branch_id,
         "merchant": shop_id,
-        "offer": merchants.list_offers(db, merchant_id=shop_id)[0].offer.offer_id,
+        "offer": offers[0].offer.offer_id,
         "resident": resident_id,
         "login": town.logins["min"].login_id,
         "account": person.account_id,
         "month": "2026-10",
-        "charge": receipt.charge_id,
+        "charge": charge_id,
+        "shop_day": clock.local(NOW).date(),
         "entry": newest[0].entry_id,
         "book": hub.code,
         "session": running,
@@ -105,12 +114,18 @@ def _session(db: Connection, code: str) -> int:
     return activities.list_sessions(db, [activity.activity_id])[0].session.session_id
 
 
-def _last_receipt(db: Connection, merchant_id: int) -> Any:
-    """Return the last receipt of a shop, today's if there is one."""
-    day = clock.local(NOW).date()
-    while not (found := redemptions.list_receipts(db, [merchant_id], day, limit=1)):
-        day -= timedelta(days=1)
-    return found[0]
+def _buy(db: Connection, town: Town, merchant_id: int, offer_id: int) -> int:
+    """Let two residents come to the shop this morning; return the second charge, which can still be undone."""
+    till = Till(merchant_id, town.logins["yulan"].login_id, TERMINAL)
+    charge_id = 0
+    for minutes, who in ((7, "bo"), (0, "wei")):
+        resident_id = town.logins[who].principal.resident_id
+        assert resident_id is not None, "the cast are residents"
+        with clock.at(NOW - timedelta(minutes=minutes)):
+            number = codes.issue_code(db, resident_id).number
+            order = Order(offer_id, None, numbers.Means.CODE, number)
+            charge_id = redemptions.charge(db, till, order, f"picture-{who}").charge_id
+    return charge_id
 
 
 def open_bank(folder: Path) -> Bank:
@@ -121,18 +136,18 @@ def open_bank(folder: Path) -> Bank:
     database = Database(url)
     with clock.at(NOW):
         district.load_district(database, district.Scale(), lambda days: None)
-        with database.reading() as db:
-            town = know(db)
+        town = database.transact(know)
     database.dispose()
-    logging.disable(logging.CRITICAL)
     bank = Bank(url, town)
-    bank.set_clock("9:40")
+    # A line of log for each request would hide what goes wrong.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     return bank
 
 
 def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *, whole: bool) -> Iterator[Any]:
     """Give each page with its picture as PNG bytes."""
     windows: dict[Any, Any] = {}
+    bank.set_clock("9:40")
     for page in pages:
         reader = page.who, page.size
         if reader not in windows:
@@ -140,12 +155,17 @@ def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *
             context = chromium.new_context(
                 base_url=bank.url, viewport={"width": width, "height": height}, locale="zh-CN"
             )
-            given = [{"name": name, "value": value, "url": bank.url} for name, value in VARIANTS[variant].items()]
+            chosen = VARIANTS[variant] | {TILL_COOKIE: TERMINAL}
+            given = [{"name": name, "value": value, "url": bank.url} for name, value in chosen.items()]
             context.add_cookies([*given, *([bank.cookie_of(page.who)] if page.who else [])])
             windows[reader] = context.new_page()
         windows[reader].goto(page.path.format(**bank.town.values))
         windows[reader].evaluate("document.activeElement?.blur()")
-        yield page, windows[reader].screenshot(full_page=whole)
+        if whole:  # A window as high as the page: what sticks to its foot covers nothing.
+            height = windows[reader].evaluate("document.documentElement.scrollHeight")
+            windows[reader].set_viewport_size({"width": SIZES[page.size][0], "height": height})
+        yield page, windows[reader].screenshot()
+        windows[reader].set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
     for window in windows.values():
         window.context.close()
 

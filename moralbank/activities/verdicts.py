@@ -20,6 +20,8 @@ class Verdict:
     sentence: str
     #: HTTP status of the page or the answer that carries it.
     status: int = 200
+    #: What is said instead once people may check out; empty where that makes no difference.
+    once_out_is_open: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -30,15 +32,21 @@ class Verdict:
 OK = Verdict(
     "ok", "ok", "good", N_("签到成功"),
     N_("{at} 已签到。离开前请再扫一次签退，签退从 {out_from} 开始。"),
+    once_out_is_open=N_("{at} 已签到。离开前请再扫一次签退。"),
 )  # fmt: skip
-OK_OUT = replace(OK, title=N_("签退成功"), sentence=N_("{at} 已签退，今天在场 {minutes}。组织者核对后积分就到账。"))
+OK_OUT = Verdict(
+    "ok", "ok", "good", N_("签退成功"),
+    N_("{at} 已签退，今天在场 {minutes}。组织者核对后积分就到账。"),
+)  # fmt: skip
 ALREADY = Verdict(
     "already", "ok", "good", N_("已经签过到了"),
     N_("您在 {at} 已签到，不用再扫。离开前请再扫一次签退，签退从 {out_from} 开始。"),
+    once_out_is_open=N_("您在 {at} 已签到，不用再扫。离开前请再扫一次签退。"),
 )  # fmt: skip
-ALREADY_OUT = replace(
-    ALREADY, title=N_("已经签退了"), sentence=N_("您在 {at} 已签退，不用再扫。组织者核对后积分就到账。")
-)
+ALREADY_OUT = Verdict(
+    "already", "ok", "good", N_("已经签退了"),
+    N_("您在 {at} 已签退，不用再扫。组织者核对后积分就到账。"),
+)  # fmt: skip
 #: The same scan sent twice: the words are those of the first answer, only the code tells them apart.
 REPLAYED = replace(OK, code="replayed")
 REPLAYED_OUT = replace(OK_OUT, code="replayed")

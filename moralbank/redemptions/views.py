@@ -17,9 +17,9 @@ from moralbank.errors import Invalid, MoralBankError, Refused
 from moralbank.merchants.queries import Merchant, get_merchant, list_merchants_by_id, list_offers
 from moralbank.redemptions import attempts, queries, service
 from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, WrongPin
+from moralbank.redemptions.orders import Till
 from moralbank.redemptions.queries import UNDO_SECONDS, Receipt
 from moralbank.redemptions.schemas import OrderForm, read_order
-from moralbank.redemptions.service import Till
 from moralbank.web import problems
 from moralbank.web.auth import allow, current, within_merchant
 from moralbank.web.db import database
@@ -225,6 +225,7 @@ def _page(till: Till, shown: Shown) -> str:
         key=ids.token(16),
         totals=totals,
         recent=recent,
+        today=today,
     )
 
 

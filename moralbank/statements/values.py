@@ -19,7 +19,7 @@ KIND_WORDS = {
     "opening": N_("期初"),
     "deposit": N_("存入"),
     "redemption": N_("兑换"),
-    "undo": N_("撤销"),
+    "undo": N_("兑换撤销"),
     "refund": N_("退回"),
     "reversal": N_("冲正"),
     "expiry": N_("到期"),
@@ -177,6 +177,11 @@ class Statement:
     minutes: Section | None
     #: What expires next, at most three days.
     expiring: tuple[Expiry, ...]
+
+    @property
+    def is_merchants(self) -> bool:
+        """Tell whether it is a merchant's, where all that happened happened at the merchant's own till."""
+        return self.minutes is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ from moralbank.web.sheets import Cell, csv_response
 
 blueprint = Blueprint("statements", __name__)
 
+#: Between details that may stand on two lines: the dot ends the first.
+DOT = "\N{NO-BREAK SPACE}· "
+
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
@@ -131,7 +134,12 @@ def resident_months(resident_id: int) -> str:
         return url_for(".resident_statement", resident_id=resident_id, month=month)
 
     return render_template(
-        "statements/months.html", layout="staff", months=months, holder=resident.masked_name, view=view
+        "statements/months.html",
+        layout="staff",
+        months=months,
+        holder=resident.masked_name,
+        view=view,
+        back=url_for("residents.show", resident_id=resident_id),
     )
 
 
@@ -168,7 +176,10 @@ def merchant_months() -> str:
     def view(month: str) -> str:
         return url_for(".merchant_statement", month=month, merchant=request.args.get("merchant"))
 
-    return render_template("statements/months.html", layout="plain", months=months, holder=merchant.name, view=view)
+    back = url_for("counter.day", merchant=merchant.merchant_id)
+    return render_template(
+        "statements/months.html", layout="plain", months=months, holder=merchant.name, view=view, back=back
+    )
 
 
 @blueprint.get("/counter/statement/<month>")
@@ -227,7 +238,8 @@ def _till(db: Connection) -> tuple[Merchant, Owner]:
 
 def _page(statement: Statement, head: Head) -> str:
     sections = [
-        (section, [shown_line(line, is_full=True) for line in section.lines]) for section in _sections(statement)
+        (section, [shown_line(line, details=_details(statement, line)) for line in section.lines])
+        for section in _sections(statement)
     ]
     return render_template(
         "statements/statement.html",
@@ -244,13 +256,13 @@ def _sections(statement: Statement) -> Iterable[Section]:
     return [section for section in (statement.points, statement.minutes) if section is not None]
 
 
-def shown_line(line: StatementLine, *, is_full: bool = False) -> ShownLine:
-    """Return a line as the passbook widget takes it; is_full says all that a statement says."""
+def shown_line(line: StatementLine, *, details: Iterable[str] | None = None) -> ShownLine:
+    """Return a line as the passbook widget takes it; a statement gives more details than the place."""
     return ShownLine(
         n=line.number,
         day=line.posted_at,
         what=_what(line),
-        where=" · ".join(_details(line)) if is_full else line.place,
+        where=line.place if details is None else DOT.join(details),
         points=line.amount,
         balance_after=line.balance_after,
         reverses_n=line.reverses_number,
@@ -268,10 +280,10 @@ def _what(line: StatementLine) -> str:
     return line.about if line.kind in ("award", "redemption") else _("%(kind)s：%(about)s", kind=kind, about=line.about)
 
 
-def _details(line: StatementLine) -> Iterator[str]:
+def _details(statement: Statement, line: StatementLine) -> Iterator[str]:
     if line.happened_earlier:
         yield _("%(day)s 的服务", day=f"{line.occurred_on:%Y-%m-%d}")
-    if line.place:
+    if line.place and not statement.is_merchants:
         yield line.place
     if line.rule_code:
         yield _rule(line)

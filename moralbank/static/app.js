@@ -9,7 +9,8 @@
  * form[data-filter-submit]   sends itself when a field of it changes
  * [data-poll="/url"]         fetched anew every data-every seconds (5), not while hidden; 204 changes nothing, [data-stay] in
  *                            an answer ends it; after three misses the element in data-stale="#id" is shown
- * form[data-resend="45"]     sends itself after so many seconds, if the page is in sight
+ * form[data-resend="45"]     sends itself after so many seconds, if the page is in sight. Until it is answered well, what
+ *                            its target shows stays, and it asks again
  * [data-vanish="60"]         emptied after so many seconds and whenever the page is hidden, then data-to="/url" is opened;
  *                            not once it holds [data-stay]
  * [data-countdown="120"]     its text counts down in seconds; within the same [data-clock] a circle[data-ring] empties
@@ -76,10 +77,18 @@ async function sendWithRetry(form, submitter) {
   target.setAttribute("aria-busy", "true");
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href;
   const answer = await firstAnswer(url, options);
-  if (answer) settle(form, target, answer);
+  if (form.hasAttribute("data-resend")) renew(form, target, answer);
+  else if (answer) settle(form, target, answer);
   else await waitForTruth(form, target, options);
   target.removeAttribute("aria-busy");
   setBusy(form, false);
+}
+
+/** Put the new in the place of what stands, unless it did not come, or what stands has become the last word. */
+function renew(form, target, answer) {
+  if (!form.isConnected || target.querySelector("[data-stay]")) return;
+  if (answer?.ok) settle(form, target, answer);
+  else resend(form, 3);
 }
 
 async function firstAnswer(url, options) {
@@ -173,8 +182,8 @@ function hideAgain(details) {
   document.addEventListener("visibilitychange", () => { if (document.hidden) details.open = false; });
 }
 
-function resend(form) {
-  setTimeout(() => { if (form.isConnected && !document.hidden) form.requestSubmit(); }, 1000 * form.dataset.resend);
+function resend(form, seconds = form.dataset.resend) {
+  setTimeout(() => { if (form.isConnected && !document.hidden) form.requestSubmit(); }, 1000 * seconds);
 }
 
 function vanish(element) {

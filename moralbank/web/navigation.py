@@ -18,6 +18,8 @@ class Item:
     label: str
     path: str
     roles: tuple[str, ...]
+    #: Another path whose pages belong under it.
+    also: str = ""
 
 
 STAFF, AUDITOR, ADMIN = ("staff",), ("staff", "auditor"), ("admin",)
@@ -27,7 +29,7 @@ ITEMS = {
     "resident": (
         Item(N_("首页"), "/me", ("resident",)),
         Item(N_("活动"), "/activities", ("resident",)),
-        Item(N_("存折"), "/me/passbook", ("resident",)),
+        Item(N_("存折"), "/me/passbook", ("resident",), also="/me/statement"),
         Item(N_("可换"), "/me/offers", ("resident",)),
         Item(N_("工作台"), "/staff/activities", STAFF),
     ),
@@ -39,8 +41,8 @@ ITEMS = {
         Item(N_("兑换项目"), "/staff/offers", STAFF),
         Item(N_("查账"), "/audit", AUDITOR),
         Item(N_("收银台"), "/counter", ("operator",)),
-        Item(N_("网点"), "/admin/branches", ADMIN),
-        Item(N_("账号"), "/admin/logins", ADMIN),
+        Item(N_("网点管理"), "/admin/branches", ADMIN),
+        Item(N_("账号管理"), "/admin/logins", ADMIN),
         Item(N_("接口令牌"), "/tokens", ADMIN),
         Item(N_("积分规则"), "/rules", ("staff", "auditor", "admin")),
         Item(N_("我的存折"), "/me", ("resident",)),
@@ -54,12 +56,13 @@ def nav_items(layout: str) -> list[tuple[str, str, bool]]:
     if principal is None:
         return []
     offered = [item for item in ITEMS.get(layout, ()) if principal.has(*item.roles)]
-    here = max((item.path for item in offered if _is_within(item.path)), key=len, default=None)
-    return [(gettext(item.label), item.path, item.path == here) for item in offered]
+    here = max(offered, key=_nearness, default=None)
+    return [(gettext(item.label), item.path, item is here and _nearness(item) > 0) for item in offered]
 
 
-def _is_within(path: str) -> bool:
-    return request.path == path or request.path.startswith(f"{path}/")
+def _nearness(item: Item) -> int:
+    """Return how much of the address that is being read belongs to the item; 0 when it lies elsewhere."""
+    return max(len(path) if f"{request.path}/".startswith(f"{path}/") else 0 for path in (item.path, item.also) if path)
 
 
 def init_app(app: Flask) -> None:

@@ -39,7 +39,8 @@ RESIDENT = (
 COUNTER = (
     Page("counter", "/counter", "yulan", "counter"),
     Page("counter-done", "/counter?done={charge}", "yulan", "counter"),
-    Page("counter-day", "/counter/day?on=2026-10-18", "yulan", "counter"),
+    Page("counter-day", "/counter/day?on={shop_day}", "yulan", "counter"),
+    Page("counter-day-empty", "/counter/day?on=2026-01-04", "yulan", "counter"),
     Page("counter-receipt", "/counter/receipts/{charge}", "yulan", "counter"),
     Page("counter-statements", "/counter/statement", "yulan", "counter"),
     Page("counter-statement", "/counter/statement/{month}", "yulan", "counter"),

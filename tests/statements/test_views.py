@@ -37,7 +37,7 @@ def test_the_passbook_shows_lines_with_the_newest_first_and_months_with_their_su
     for text in (
         "河岸清洁",
         "香皂一块",
-        "撤销：毛巾一条",
+        "兑换撤销：毛巾一条",
         "撤销第 4 行",
         "期初",
         "已由第 7 行冲正",
@@ -101,7 +101,7 @@ def test_the_file_has_the_lines_between_an_opening_and_a_closing(zhang) -> None:
     rows = rows_of(zhang.get("/me/statement/2025-04.csv"))
 
     points = [row for row in rows if row["单位"] == "积分"]
-    assert [row["种类"] for row in points] == ["期初余额", "兑换", "撤销", "存入", "期末余额"]
+    assert [row["种类"] for row in points] == ["期初余额", "兑换", "兑换撤销", "存入", "期末余额"]
     assert [row["变动"] for row in points] == ["", "-40", "40", "20", ""]
     assert [row["余额"] for row in points] == ["95", "55", "95", "115", "115"]
     assert points[1]["记账时间"] == "2025-04-02 10:00:00"
