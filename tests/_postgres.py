@@ -87,11 +87,12 @@ class Cluster:
         _await_end(family)
 
     def resume(self) -> None:
-        """Start the server again and wait until it answers."""
+        """Start the server again, unless it runs, and wait until it answers."""
         assert self._leash is not None, "only who started the server may meddle with it"
         assert self._leash.stdin is not None, "the leash is held by its standard input"
-        self._leash.stdin.write(b"\n")
-        self._leash.stdin.flush()
+        if not any(map(_is_alive, self.processes())):
+            self._leash.stdin.write(b"\n")
+            self._leash.stdin.flush()
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -164,10 +165,15 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
 
 def _await_end(family: list[psutil.Process]) -> None:
     """Wait until all are dead; the shell buries its own only when it is asked to go on."""
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            while process.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.02)
+    while any(map(_is_alive, family)):
+        time.sleep(0.02)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def find_binaries() -> Path:

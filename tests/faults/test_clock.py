@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from moralbank import clock, ledger, slots
-from moralbank.db import Database
 from moralbank.ledger import Unit
 from tests.faults.conftest import Shop, open_shop
 
