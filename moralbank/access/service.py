@@ -46,6 +46,7 @@ __all__ = [
     "change_secret",
     "close_session",
     "end_try",
+    "follow_resident",
     "grant_role",
     "issue_token",
     "matching",
@@ -164,6 +165,13 @@ def open_resident_login(
     login_id: int = db.execute(access_logins.insert().returning(access_logins.c.login_id), row).scalar_one()
     _insert_grant(db, login_id, grant, by)
     return Opened(login_id, secret)
+
+
+def follow_resident(db: Connection, resident_id: int, branch_id: int) -> None:
+    """Let a resident's role, if they have a login, follow them to the branch that they belong to from now on."""
+    login = queries.find_resident_login(db, resident_id)
+    if login is not None:
+        _move_grants(db, login.login_id, branch_id)
 
 
 def grant_role(db: Connection, login_id: int, draft: GrantDraft, *, by: Principal | None) -> None:

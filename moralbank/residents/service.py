@@ -100,6 +100,8 @@ def correct(db: Connection, resident_id: int, person: Person, *, actor: str) -> 
     if changed:
         _update(db, resident_id, phone_tail=person.phone[-4:] if person.phone else None, **values)
         note_deed(db, resident_id, "corrected", actor=actor, note=" ".join(changed))
+    if person.branch_id != before.branch_id:
+        access.follow_resident(db, resident_id, person.branch_id)
     return queries.get_resident(db, resident_id)
 
 

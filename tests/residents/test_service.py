@@ -232,6 +232,18 @@ def test_a_pin_opens_a_login_that_must_change_it(database: Database, enrolled: R
     assert login.must_change
 
 
+def test_a_login_follows_its_resident_to_another_station_at_the_move(
+    database: Database, street: dict[str, Branch], enrolled: Resident
+) -> None:
+    database.transact(service.set_pin, enrolled.resident_id, by=None, actor=STAFF)
+    moved = replace(zhang(street), branch_id=street["NS-02"].branch_id)
+    database.transact(service.correct, enrolled.resident_id, moved, actor=STAFF)
+    with database.reading() as db:
+        login = access.find_resident_login(db, enrolled.resident_id)
+    assert login is not None
+    assert [grant.branch_path for grant in login.grants] == [street["NS-02"].path]
+
+
 @pytest.mark.parametrize(
     ("search", "found"),
     [("桂", True), ("0001", True), ("13800000001", True), ("1380000", False), ("%", False), ("李", False)],
