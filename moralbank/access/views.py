@@ -46,6 +46,13 @@ def sessions() -> str:
     return render_template("access/sessions.html", sessions=found, layout=_layout())
 
 
+@blueprint.get("/sessions/here")
+@allow(*ROLES, scope="self")
+def stay() -> tuple[str, int]:
+    """Answer a till or a desk that lies open between two people: asking is enough to be seen (web.auth)."""
+    return "", 204
+
+
 @blueprint.post("/sessions/<int:session_id>/revoke")
 @allow(*ROLES, scope="self")
 def revoke_session(session_id: int) -> Response:

@@ -209,6 +209,18 @@ def test_a_session_ends_when_it_rests_too_long_and_when_it_is_too_old(
     assert status(timedelta(hours=2, minutes=1)) == 303
 
 
+def test_a_session_lasts_while_an_open_page_asks_and_never_longer_than_its_whole(
+    client, database: Database, tree: Tree, staff: MadeLogin
+) -> None:
+    begun = clock.now()
+    sign_in(client, staff)
+    for minutes in range(10, 12 * 60, 10):
+        with clock.at(begun + timedelta(minutes=minutes)):
+            assert client.get("/sessions/here", headers={"Sec-Fetch-Mode": "cors"}).status_code == 204
+    with clock.at(begun + timedelta(hours=12, minutes=1)):
+        assert client.get("/sessions/here", headers={"Sec-Fetch-Mode": "cors"}).status_code == 401
+
+
 def test_one_who_must_change_the_secret_sees_nothing_else_first(client, database: Database, tree: Tree) -> None:
     drafts = [service.GrantDraft("staff", tree["NS-01"].branch_id)]
     opened = database.transact(service.open_login, "wangfang", "王芳", drafts, by=None)

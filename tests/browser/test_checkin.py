@@ -128,6 +128,21 @@ def test_a_scanner_checks_a_card_in_at_the_desk(windows: Windows, bank: Bank, en
     assert "已签到 2 人" in page.inner_text("#answer")
 
 
+def test_an_open_desk_stays_signed_in_while_nobody_comes(windows: Windows, bank: Bank):
+    page = windows.open("min", "counter")
+    page.clock.install()
+    page.goto(f"/staff/desk/{bank.town.values['desk']}")
+    for hour in ("10:45", "12:20"):
+        bank.set_clock(hour)
+        with page.expect_response("**/sessions/here") as answer:
+            page.clock.run_for(600_000)
+        assert answer.value.status == 204
+    bank.set_clock("14:00")
+    by_hand(page, bank.town.people["lan"].number)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="扫码时间已过").wait_for()
+
+
 def test_the_desk_reads_a_card_from_a_photo(windows: Windows, bank: Bank):
     photo = BytesIO()
     segno.make(bank.town.cards["lan"], error="q").save(photo, kind="png", scale=8)
