@@ -23,6 +23,7 @@ GROUPS = (
     "moralbank.merchants.cli",
     "moralbank.reports.cli",
     "moralbank.history.cli",
+    "moralbank.backup.cli",
     "moralbank.demo.cli",
 )
 

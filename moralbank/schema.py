@@ -104,6 +104,17 @@ def migrate(url: str) -> None:
     raise SchemaBusy
 
 
+def migrate_within(connection: Connection, revision: str) -> None:
+    """Bring a schema that nobody else sees yet to a revision, in the transaction of its owner's connection."""
+    from alembic import command
+    from alembic.config import Config
+
+    alembic = Config()
+    alembic.set_main_option("script_location", str(db.MIGRATIONS))
+    alembic.attributes["connection"] = connection
+    command.upgrade(alembic, revision)
+
+
 def _look(url: str) -> str | None:
     database = db.Database(url)
     try:

@@ -11,6 +11,7 @@ from moralbank.ledger.books import (
     list_books,
     open_accounts,
     open_book,
+    resume_numbers,
 )
 from moralbank.ledger.errors import (
     AlreadyReversed,
@@ -74,6 +75,6 @@ __all__ = [
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
     "balance", "balances", "canonical", "close_day", "cover", "expiring", "find_account", "find_entry", "get_entry",
     "history", "internal_account", "last_posted_at", "leaf_hash", "list_accounts", "list_books", "list_entries",
-    "lots", "movements", "open_accounts", "open_book", "post", "post_many", "reverse", "reversed_ones",
-    "sum_entries", "trial_balance", "verify", "verify_tail",
+    "lots", "movements", "open_accounts", "open_book", "post", "post_many", "resume_numbers", "reverse",
+    "reversed_ones", "sum_entries", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

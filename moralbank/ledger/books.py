@@ -78,6 +78,13 @@ def internal_account(db: Connection, book: int, kind: AccountKind) -> int:
     return account
 
 
+def resume_numbers(db: Connection) -> None:
+    """Let every book's numbers go on after its last entry, in a PostgreSQL database whose rows were just restored."""
+    db.execute(sa.text("SELECT ledger_open_sequence(book_id) FROM ledger_books ORDER BY book_id"))
+    last = "SELECT setval(concat('ledger_seq_', book_id)::regclass, max(seq)) FROM ledger_entries GROUP BY book_id"
+    db.execute(sa.text(last))
+
+
 def find_account(db: Connection, book: int, account: int) -> Account | None:
     """Return an account of the book, or None."""
     query = sa.select(models.accounts.c.kind).where(
