@@ -18,8 +18,8 @@ from uuid import UUID
 from moralbank.ledger.values import Draft, Posted, PostedLeg, Unit
 
 VERSION = 1
-_UNIT_NAMES = {Unit.POINTS: "points", Unit.MINUTES: "minutes"}
-_UNITS = {name: unit for unit, name in _UNIT_NAMES.items()}
+UNIT_NAMES = {Unit.POINTS: "points", Unit.MINUTES: "minutes"}
+_UNITS = {name: unit for unit, name in UNIT_NAMES.items()}
 
 
 def canonical(value: object) -> bytes:
@@ -85,7 +85,7 @@ def encode(
 
 
 def _leg(leg: PostedLeg) -> dict[str, Any]:
-    fields: dict[str, Any] = {"a": leg.account, "u": _UNIT_NAMES[leg.unit], "d": leg.amount}
+    fields: dict[str, Any] = {"a": leg.account, "u": UNIT_NAMES[leg.unit], "d": leg.amount}
     if leg.n is not None:
         fields |= {"n": leg.n, "b": leg.balance_after}
     if leg.expires_on is not None:

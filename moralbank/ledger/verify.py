@@ -1,26 +1,25 @@
 """Recomputes every invariant of a book from its rows and leaf bytes, and names what is broken.
 
 Reads only. The order of the book is the order of `seq`; the state of every guarded account is rebuilt line by line.
+A sound entry costs one comparison of bytes (verify_leaf); only a broken one is taken apart.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import groupby
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.ledger import leaf, models
-from moralbank.ledger.values import MAX_AMOUNT, AccountKind, PostedLeg, Unit
+from moralbank.ledger import models, verify_leaf
+from moralbank.ledger.values import MAX_AMOUNT, AccountKind, Unit
+from moralbank.ledger.verify_rows import EntryRow, LegRow, Reader
 
-PAGE = 2_000
 MAX_FAULTS = 100
 
 _entries, _postings, _keys = models.entries, models.postings, models.keys
@@ -72,8 +71,8 @@ class Report:
 class _State:
     n: int = 0
     balance: int = 0
-    last_at: datetime | None = None
-    last_entry: UUID | None = None
+    last_at: str | None = None
+    last_entry: str | None = None
 
 
 @dataclass(slots=True)
@@ -81,15 +80,61 @@ class _Walk:
     """The book as rebuilt so far."""
 
     report: Report
-    kinds: dict[int, AccountKind]
-    closed: list[tuple[date, int]]
-    states: dict[tuple[int, Unit], _State] = field(default_factory=dict)
-    reversible: dict[UUID, bool] = field(default_factory=dict)
+    #: Each account, and whether it is guarded.
+    guarded: dict[int, bool]
+    closed: _ClosedDays
+    #: Entries that others reverse, and of those seen so far whether they may still be.
+    reversed_ids: set[str]
+    reversible: dict[str, bool] = field(default_factory=dict)
+    states: dict[tuple[int, int], _State] = field(default_factory=dict)
+    #: By unit; 0 is no unit.
+    sums: list[int] = field(default_factory=lambda: [0, 0, 0])
 
-    def blame(self, what: str, entry: UUID | None, detail: object = "", *, altered: bool = False,
+    def blame(self, what: str, entry: str | UUID | None, detail: object = "", *, altered: bool = False,
               account: int | None = None) -> None:  # fmt: skip
         if len(self.report.faults) < MAX_FAULTS:
-            self.report.faults.append(Fault(what, entry, account, str(detail), altered))
+            entry_id = _uuid(entry) if isinstance(entry, str) else entry
+            self.report.faults.append(Fault(what, entry_id, account, str(detail), altered))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None  # An id that was altered beyond being one.
+
+
+class _ClosedDays:
+    """The days that were closed, and up to which number of the book."""
+
+    def __init__(self, days: Sequence[tuple[date, int]]) -> None:
+        self._days = [day for day, _ in days]
+        self._last_seqs = [last_seq for _, last_seq in days]
+        self._by_hour: dict[str, date] = {}
+        #: For each day the lowest last number of it and the days after.
+        self._lowest = self._last_seqs.copy()
+        for place in reversed(range(len(days) - 1)):
+            self._lowest[place] = min(self._lowest[place], self._lowest[place + 1])
+
+    def refuses(self, at: str, seq: int) -> date | None:
+        """Return the day whose close an entry of this instant and number came behind, or None."""
+        if not self._days:
+            return None
+        place = bisect_left(self._days, self._day(at))
+        if place == len(self._days) or seq <= self._lowest[place]:
+            return None
+        return next(day for day, last in zip(self._days[place:], self._last_seqs[place:], strict=True) if seq > last)
+
+    def _day(self, at: str) -> date:
+        # A local day begins on a full hour, so all instants of an hour are of one day.
+        day = self._by_hour.get(at[:13])
+        if day is None:
+            try:
+                day = clock.local(datetime.fromisoformat(at)).date()
+            except ValueError:
+                return date.max  # Altered beyond being an instant, and named for that already.
+            self._by_hour[at[:13]] = day
+        return day
 
 
 def verify(db: Connection, book: int, progress: Callable[[int], None] | None = None) -> Report:
@@ -97,20 +142,26 @@ def verify(db: Connection, book: int, progress: Callable[[int], None] | None = N
 
     progress: called with the number of entries done, once a page.
     """
-    walk = _Walk(Report(book), _kinds(db, book), _closed(db, book))
-    walk.report.accounts = len(walk.kinds)
-    for page in _pages(db, book):
-        _check_page(db, walk, page)
-        walk.report.entries += len(page)
+    reader = Reader(db, book)
+    kinds = _kinds(db, book)
+    guarded = {account: kind.is_guarded for account, kind in kinds.items()}
+    walk = _Walk(Report(book, accounts=len(kinds)), guarded, _closed(db, book), reader.reversed_ids())
+    report = walk.report
+    for page, legs in reader.pages():
+        for row in page:
+            _check_entry(walk, row, legs.get(row.seq, []))
+        report.entries += len(page)
+        report.last_seq = page[-1].seq
         if progress is not None:
-            progress(walk.report.entries)
-    _check_strays(db, walk)
-    _check_balances(db, walk)
-    _check_keys(db, walk)
-    for unit, total in walk.report.sums.items():
-        if total:
-            walk.blame("the book does not sum to zero", None, f"{unit.name.lower()}: {total}")
-    return walk.report
+            progress(report.entries)
+    _check_strays(db, reader, walk)
+    _check_balances(reader, walk)
+    _check_keys(db, reader, walk)
+    for unit in Unit:
+        report.sums[unit] = walk.sums[unit]
+        if walk.sums[unit]:
+            walk.blame("the book does not sum to zero", None, f"{unit.name.lower()}: {walk.sums[unit]}")
+    return report
 
 
 def _kinds(db: Connection, book: int) -> dict[int, AccountKind]:
@@ -118,121 +169,58 @@ def _kinds(db: Connection, book: int) -> dict[int, AccountKind]:
     return {row.account_id: AccountKind(row.kind) for row in rows}
 
 
-def _closed(db: Connection, book: int) -> list[tuple[date, int]]:
+def _closed(db: Connection, book: int) -> _ClosedDays:
     days = models.closed_days
     rows = db.execute(sa.select(days.c.day, days.c.last_seq).where(days.c.book_id == book).order_by(days.c.day))
-    return [(row.day, row.last_seq) for row in rows]
+    return _ClosedDays([(row.day, row.last_seq) for row in rows])
 
 
-def _pages(db: Connection, book: int) -> Iterator[list[Any]]:
-    """Yield the entries in the order of seq, a page at a time, so that memory stays bounded."""
-    last: int | None = None
-    while True:
-        query = sa.select(_entries).where(_entries.c.book_id == book).order_by(_entries.c.seq).limit(PAGE)
-        page = list(db.execute(query if last is None else query.where(_entries.c.seq > last)))
-        if not page:
+def _check_entry(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
+    report = walk.report
+    report.postings += len(legs)
+    if row.content is not None:
+        report.private_parts += 1
+    if not verify_leaf.is_as_spelled(report.book, row, legs):
+        stated = _take_apart(walk, row, legs)
+        if stated is None:
             return
-        yield page
-        last = page[-1].seq
-
-
-def _check_page(db: Connection, walk: _Walk, page: list[Any]) -> None:
-    book, first, last = walk.report.book, page[0].seq, page[-1].seq
-    in_page = (_entries.c.book_id == book) & (_entries.c.seq >= first) & (_entries.c.seq <= last)
-    of_page = (
-        sa.select(_postings)
-        .join(
-            _entries,
-            (_entries.c.book_id == _postings.c.book_id) & (_entries.c.entry_id == _postings.c.entry_id),
-        )
-        .where(in_page)
-        .order_by(_entries.c.seq, _postings.c.leg)
-    )
-    legs = {entry_id: list(rows) for entry_id, rows in groupby(db.execute(of_page), lambda row: row.entry_id)}
-    parts_of_page = (
-        sa.select(models.private_parts)
-        .join(_entries, (_entries.c.book_id == models.private_parts.c.book_id)
-              & (_entries.c.entry_id == models.private_parts.c.entry_id))
-        .where(in_page)
-    )  # fmt: skip
-    parts = {row.entry_id: row for row in db.execute(parts_of_page)}
-    walk.report.private_parts += len(parts)
-    for row in page:
-        _check_entry(walk, row, legs.get(row.entry_id, []), parts.get(row.entry_id))
-
-
-def _check_entry(walk: _Walk, row: Any, legs: list[Any], part: Any) -> None:
-    walk.report.postings += len(legs)
-    walk.report.last_seq = row.seq
-    fields = _read_leaf(walk, row)
-    if fields is None:
-        return
-    _compare(walk, row, legs, fields)
-    _check_private(walk, row, part, fields.get("m"))
-    stated = leaf.legs_of(fields)
-    _check_sums(walk, row, stated)
-    _check_reversal(walk, row, stated)
-    _check_day(walk, row)
-    for leg in stated:
+        legs = stated
+    _check_sums(walk, row, legs)
+    if row.reverses is not None or row.entry_id in walk.reversed_ids:
+        _check_reversal(walk, row)
+    closed = walk.closed.refuses(row.at, row.seq)
+    if closed is not None:
+        walk.blame("it was posted into a closed day", row.entry_id, closed)
+    for leg in legs:
         _follow(walk, row, leg)
 
 
-def _read_leaf(walk: _Walk, row: Any) -> dict[str, Any] | None:
+def _take_apart(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> list[LegRow] | None:
+    """Name what of an entry differs from its leaf; return the legs that the leaf states, None if it can't be read."""
     try:
-        fields = json.loads(row.leaf_bytes)
-        if leaf.canonical(fields) != row.leaf_bytes or fields["v"] != leaf.VERSION:
-            raise ValueError("not canonical")
-        leaf.legs_of(fields)
+        fields = verify_leaf.read(row)
+        stated = verify_leaf.stated_legs(fields)
     except (ValueError, KeyError, TypeError) as error:
         walk.blame("the leaf bytes are damaged", row.entry_id, error, altered=True)
         return None
-    return dict(fields)
+    found = list(verify_leaf.differences(walk.report.book, row, legs, fields))
+    for what, detail in found or [("the leaf says more than the entry", ", ".join(fields))]:
+        walk.blame(what, row.entry_id, detail, altered=True)
+    return stated
 
 
-def _compare(walk: _Walk, row: Any, legs: list[Any], fields: dict[str, Any]) -> None:
-    """Hold every column of the entry and of its postings against the leaf."""
-    stands = {
-        "book": row.book_id,
-        "id": row.entry_id.hex,
-        "seq": row.seq,
-        "kind": row.kind,
-        "by": row.actor,
-        "at": leaf.instant(row.posted_at),
-        "on": row.occurred_on.isoformat(),
-        "br": row.branch_id,
-        "src": None if (row.source_kind, row.source_id) == (None, None) else [row.source_kind, row.source_id],
-        "rule": None if (row.rule_code, row.rule_version) == (None, None) else [row.rule_code, row.rule_version],
-        "grade": row.grade,
-        "rev": row.reverses.hex if row.reverses else None,
-    }
-    for name, value in stands.items():
-        if fields.get(name) != value:
-            walk.blame("the entry differs from its leaf", row.entry_id, f"{name}: {value!r}", altered=True)
-    stored = [PostedLeg(leg.account_id, leg.unit, leg.amount, leg.n, leg.balance_after, leg.expires_on) for leg in legs]
-    if stored != list(leaf.legs_of(fields)) or [leg.leg for leg in legs] != list(range(len(legs))):
-        walk.blame("the postings differ from the leaf", row.entry_id, f"{len(legs)} legs", altered=True)
-    if any(leg.seq != row.seq or leg.posted_at != row.posted_at or leg.book_id != row.book_id for leg in legs):
-        walk.blame("a posting's number or instant differs from its entry's", row.entry_id, altered=True)
-
-
-def _check_private(walk: _Walk, row: Any, part: Any, commits_to: str | None) -> None:
-    """An absent private part is a forgotten person; one that is there must be what the leaf commits to."""
-    if part is not None and leaf.commitment(part.salt, part.content) != commits_to:
-        walk.blame("the private part is not the one committed to", row.entry_id, altered=True)
-
-
-def _check_sums(walk: _Walk, row: Any, legs: tuple[PostedLeg, ...]) -> None:
-    sums: dict[Unit, int] = {}
+def _check_sums(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
+    sums = [0, 0, 0]
     for leg in legs:
-        sums[leg.unit] = sums.get(leg.unit, 0) + leg.amount
-        walk.report.sums[leg.unit] += leg.amount
+        sums[leg.unit] += leg.amount
         if not 0 < abs(leg.amount) <= MAX_AMOUNT:
             walk.blame("an amount is zero or too large", row.entry_id, leg.amount)
-    if len(legs) < 2 or any(sums.values()):
-        walk.blame("the legs do not sum to zero", row.entry_id, sums)
+    if len(legs) < 2 or any(sums):
+        walk.blame("the legs do not sum to zero", row.entry_id, sums[1:])
+        walk.sums = [total + more for total, more in zip(walk.sums, sums, strict=True)]
 
 
-def _check_reversal(walk: _Walk, row: Any, legs: tuple[PostedLeg, ...]) -> None:
+def _check_reversal(walk: _Walk, row: EntryRow) -> None:
     """Only what was posted before, is no reversal and was not yet reversed may be reversed (legs: see posting)."""
     if row.reverses is not None:
         walk.report.reversals += 1
@@ -242,46 +230,39 @@ def _check_reversal(walk: _Walk, row: Any, legs: tuple[PostedLeg, ...]) -> None:
     walk.reversible[row.entry_id] = row.reverses is None
 
 
-def _check_day(walk: _Walk, row: Any) -> None:
-    day = clock.local(row.posted_at).date()
-    for closed, last_seq in walk.closed:
-        if day <= closed and row.seq > last_seq:
-            walk.blame("it was posted into a closed day", row.entry_id, closed)
-            return
-
-
-def _follow(walk: _Walk, row: Any, leg: PostedLeg) -> None:
+def _follow(walk: _Walk, row: EntryRow, leg: LegRow) -> None:
     """Carry an account on by one line and compare its number and balance."""
-    kind = walk.kinds.get(leg.account)
-    if kind is None:
-        walk.blame("an account is not in the book", row.entry_id, leg.account)
+    _, _, account, unit, amount, n, balance, _, _ = leg
+    guarded = walk.guarded.get(account)
+    if guarded is None:
+        walk.blame("an account is not in the book", row.entry_id, account)
         return
-    if kind.is_guarded != (leg.n is not None):
-        walk.blame("a line number is missing or too many", row.entry_id, leg.account)
-    if not kind.is_guarded or leg.n is None or leg.balance_after is None:
+    if guarded != (n is not None):
+        walk.blame("a line number is missing or too many", row.entry_id, account)
+    if not guarded or n is None or balance is None:
         return
-    state = walk.states.setdefault((leg.account, leg.unit), _State())
-    if leg.n != state.n + 1:
-        walk.blame("the account's line numbers have a gap", row.entry_id, f"account {leg.account}: {leg.n}")
-    if leg.balance_after != state.balance + leg.amount:
-        walk.blame("the balance does not follow from the line before", row.entry_id, f"account {leg.account}")
-    if leg.balance_after < 0:
-        walk.blame("the balance is negative", row.entry_id, f"account {leg.account}")
-    if state.last_at is not None and row.posted_at < state.last_at:
-        walk.blame("the line is earlier than the one before", row.entry_id, f"account {leg.account}")
-    state.n, state.balance, state.last_at, state.last_entry = (
-        leg.n,
-        leg.balance_after,
-        row.posted_at,
-        row.entry_id,
-    )
+    state = walk.states.get((account, unit))
+    if state is None:
+        state = walk.states[account, unit] = _State()
+    if n != state.n + 1:
+        walk.blame("the account's line numbers have a gap", row.entry_id, f"account {account}: {n}")
+    if balance != state.balance + amount:
+        walk.blame("the balance does not follow from the line before", row.entry_id, f"account {account}")
+    if balance < 0:
+        walk.blame("the balance is negative", row.entry_id, f"account {account}")
+    if state.last_at is not None and row.at < state.last_at:
+        walk.blame("the line is earlier than the one before", row.entry_id, f"account {account}")
+    state.n, state.balance, state.last_at, state.last_entry = n, balance, row.at, row.entry_id
 
 
-def _check_strays(db: Connection, walk: _Walk) -> None:
-    """Name postings and private parts that belong to no entry."""
-    for table in (_postings, models.private_parts):
+def _check_strays(db: Connection, reader: Reader, walk: _Walk) -> None:
+    """Name postings and private parts that belong to no entry, when there are more than the entries have."""
+    seen = ((_postings, walk.report.postings), (models.private_parts, walk.report.private_parts))
+    for table, number in seen:
+        if reader.count(f"SELECT count(*) FROM {table.name} WHERE book_id = :book") == number:  # noqa: S608
+            continue
         stray = (
-            sa.select(table.c.entry_id)
+            sa.select(_text(table.c.entry_id))
             .outerjoin(_entries, (_entries.c.book_id == table.c.book_id) & (_entries.c.entry_id == table.c.entry_id))
             .where(table.c.book_id == walk.report.book, _entries.c.entry_id.is_(None))
             .limit(MAX_FAULTS)
@@ -290,15 +271,19 @@ def _check_strays(db: Connection, walk: _Walk) -> None:
             walk.blame("it has no entry", entry_id, table.name, altered=True)
 
 
-def _check_balances(db: Connection, walk: _Walk) -> None:
-    rows = db.execute(sa.select(models.balances).where(models.balances.c.book_id == walk.report.book)).all()
-    stored = {(row.account_id, row.unit): (row.n, row.balance, row.last_at) for row in rows}
-    for account, kind in sorted(walk.kinds.items()):
-        for unit in Unit if kind.is_guarded else ():
-            state = walk.states.get((account, unit), _State())
+def _text(entry_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[str]:
+    """Read an id as it stands: one that was altered may be none."""
+    return sa.cast(entry_id, sa.String)
+
+
+def _check_balances(reader: Reader, walk: _Walk) -> None:
+    stored = {(account, unit): held for account, unit, *held in reader.balances()}
+    for account, guarded in sorted(walk.guarded.items()):
+        for unit in Unit if guarded else ():
+            state = walk.states.get((account, unit)) or _State()
             walk.report.outstanding[unit] += state.balance
             found = stored.pop((account, unit), None)
-            if found != (state.n, state.balance, state.last_at):
+            if found != [state.n, state.balance, state.last_at]:
                 detail = f"account {account}, {unit.name.lower()}: {found}"
                 what = "the balance row does not follow from the lines"
                 walk.blame(what, state.last_entry, detail, account=account)
@@ -306,25 +291,30 @@ def _check_balances(db: Connection, walk: _Walk) -> None:
         walk.blame("a balance has no guarded account", None, f"unit {unit_number}", account=account)
 
 
-def _check_keys(db: Connection, walk: _Walk) -> None:
-    """Every entry has exactly one key, and every answered key its entry."""
+_ANSWERED = "SELECT count(*) FROM ledger_keys WHERE book_id = :book AND entry_id IS NOT NULL"
+_TOLD_APART = "SELECT count(DISTINCT entry_id) FROM ledger_keys WHERE book_id = :book"
+_WITH_ENTRY = """
+SELECT count(*) FROM ledger_keys k JOIN ledger_entries e ON e.book_id = k.book_id AND e.entry_id = k.entry_id
+WHERE k.book_id = :book
+"""
+
+
+def _check_keys(db: Connection, reader: Reader, walk: _Walk) -> None:
+    """Every entry has exactly one key, and every answered key its entry: then all four counts are one number."""
     book = walk.report.book
-    count = sa.select(sa.func.count()).select_from(_keys).where(_keys.c.book_id == book)
-    walk.report.keys = db.execute(count).scalar_one()
-    same = (_keys.c.book_id == _entries.c.book_id) & (_keys.c.entry_id == _entries.c.entry_id)
-    keyless = (
-        sa.select(_entries.c.entry_id, sa.func.count(_keys.c.key))
-        .outerjoin(_keys, same)
-        .where(_entries.c.book_id == book)
-        .group_by(_entries.c.entry_id)
-        .having(sa.func.count(_keys.c.key) != 1)
-        .limit(MAX_FAULTS)
-    )
-    for entry_id, found in db.execute(keyless):
-        walk.blame("it has not exactly one key", entry_id, found)
+    walk.report.keys = reader.count("SELECT count(*) FROM ledger_keys WHERE book_id = :book")
+    counts = {walk.report.entries, *map(reader.count, (_ANSWERED, _TOLD_APART, _WITH_ENTRY))}
+    if len(counts) == 1:
+        return
+    answering = sa.select(_text(_keys.c.entry_id)).where(_keys.c.book_id == book, _keys.c.entry_id.is_not(None))
+    keyless = sa.select(_text(_entries.c.entry_id)).where(_entries.c.book_id == book).except_(answering)
+    doubled = answering.group_by(_keys.c.entry_id).having(sa.func.count() > 1)
+    for query in (keyless, doubled):
+        for entry_id in db.execute(query.limit(MAX_FAULTS)).scalars():
+            walk.blame("it has not exactly one key", entry_id)
     dangling = (
-        sa.select(_keys.c.entry_id)
-        .outerjoin(_entries, same)
+        sa.select(_text(_keys.c.entry_id))
+        .outerjoin(_entries, (_keys.c.book_id == _entries.c.book_id) & (_keys.c.entry_id == _entries.c.entry_id))
         .where(_keys.c.book_id == book, _keys.c.entry_id.is_not(None), _entries.c.entry_id.is_(None))
         .limit(MAX_FAULTS)
     )

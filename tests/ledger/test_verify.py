@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -207,3 +208,106 @@ def test_a_leaf_spelled_otherwise_is_found(database_url: str) -> None:
             models.entries.update().where(models.entries.c.entry_id == row.entry_id).values(leaf_bytes=spaced)
         )
     assert first_fault(database, book).entry_id == row.entry_id
+
+
+def test_a_leaf_that_says_more_than_its_entry_is_found(database_url: str) -> None:
+    database = db.Database(database_url)
+    book = fill(database)
+    with database.engine.begin() as connection:
+        disarm(connection)
+        row = connection.execute(models.entries.select().limit(1)).one()
+        more = ledger.canonical(json.loads(row.leaf_bytes) | {"zeal": 1})
+        connection.execute(
+            models.entries.update().where(models.entries.c.entry_id == row.entry_id).values(leaf_bytes=more)
+        )
+    assert first_fault(database, book).entry_id == row.entry_id
+
+
+@pytest.mark.parametrize(
+    "leg",
+    ["5", '{"a":7,"d":"5","u":"points"}', '{"a":7,"d":5}', '{"a":7,"d":5,"u":"hours"}', '{"a":7,"d":5.5,"u":"points"}'],
+)
+def test_a_leaf_that_states_nonsense_is_named_and_stops_nothing(database_url: str, leg: str) -> None:
+    database = db.Database(database_url)
+    book = fill(database)
+    with database.engine.begin() as connection:
+        disarm(connection)
+        row = connection.execute(models.entries.select().order_by(models.entries.c.seq).limit(1)).one()
+        fields = json.loads(row.leaf_bytes) | {"legs": [json.loads(leg)]}
+        connection.execute(
+            models.entries.update()
+            .where(models.entries.c.entry_id == row.entry_id)
+            .values(leaf_bytes=ledger.canonical(fields))
+        )
+    assert first_fault(database, book).entry_id == row.entry_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # A cell that holds the JSON of two: spelled without care it would give the very bytes of the leaf.
+        """occurred_on = occurred_on || '","rev":"' || reverses, reverses = NULL WHERE reverses IS NOT NULL""",
+        """kind = kind || '","legs":[' WHERE seq = 1""",
+        "entry_id = 'no id' WHERE seq = 1",
+        "posted_at = 'no instant' WHERE seq = 1",
+        "seq = 1.5 WHERE seq = 1",
+    ],
+)
+def test_cells_that_no_column_should_hold_are_found(migrated_sqlite, tmp_path, change: str) -> None:
+    """SQLite keeps in a cell whatever it is given."""
+    shutil.copy(migrated_sqlite, tmp_path / "books.db")
+    database = db.Database(f"sqlite:///{tmp_path}/books.db")
+    book = fill(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        disarm(connection)
+        connection.exec_driver_sql(f"UPDATE ledger_entries SET {change}")
+    with database.reading() as connection:
+        report = ledger.verify(connection, book.book)
+    assert report.first_fault is not None
+    assert report.first_fault.is_alteration
+
+
+def test_a_fraction_in_a_sum_is_found(migrated_sqlite, tmp_path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "books.db")
+    database = db.Database(f"sqlite:///{tmp_path}/books.db")
+    book = fill(database)
+    tamper(database, "UPDATE ledger_postings SET amount = amount + 0.5 WHERE n = 1")
+    assert "differ from the leaf" in first_fault(database, book).what
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM ledger_keys WHERE key = 'a1'",
+        "UPDATE ledger_keys SET entry_id = (SELECT entry_id FROM ledger_keys WHERE key = 'a2') WHERE key = 'a1'",
+        "UPDATE ledger_keys SET entry_id = NULL, refusal = 'insufficient-balance' WHERE key = 'a1'",
+    ],
+)
+def test_an_entry_whose_key_is_gone_is_named(database_url: str, change: str) -> None:
+    database = db.Database(database_url)
+    book = fill(database)
+    with database.reading() as connection:
+        keyed = connection.execute(sa.select(models.keys.c.entry_id).where(models.keys.c.key == "a1")).scalar_one()
+    with database.engine.begin() as connection:
+        disarm(connection)
+        if not database.is_sqlite:
+            connection.exec_driver_sql("ALTER TABLE ledger_keys DISABLE TRIGGER ALL")
+        connection.exec_driver_sql(change)
+    fault = first_fault(database, book)
+    assert fault is not None
+    assert (fault.what, fault.entry_id) == ("it has not exactly one key", keyed)
+
+
+def test_an_entry_behind_a_closed_day_is_named(database_url: str) -> None:
+    database = db.Database(database_url)
+    book = fill(database)
+    with database.engine.begin() as connection:
+        disarm(connection)
+        connection.execute(
+            models.closed_days.insert().values(book_id=book.book, day=date(2026, 3, 2), closed_at=START, last_seq=5)
+        )
+    fault = first_fault(database, book)
+    assert fault is not None
+    assert (fault.what, fault.detail) == ("it was posted into a closed day", "2026-03-02")
