@@ -25,6 +25,7 @@ MINUTES = 2.0
 CLIENTS = 8
 LEADERS = 2
 REPLAYS_MAX = 2_000
+SHOWN_MAX = 30
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Outcome:
     journal: Journal
     troubles: Counter[str]
     anomalies: list[str]
+    #: The longest time in which the bank got up by itself, and after what.
+    longest_recovery: tuple[float, str]
 
     @property
     def row(self) -> list[str]:
@@ -67,7 +70,7 @@ def campaign(engine_name: str, seed: int, seconds: float) -> Outcome:
             bank.start()
             if not bank.wait_until_ready():
                 raise SystemExit(f"The bank did not open: {bank.log.read_text(errors='replace')[-2000:]}")
-            troubles = Troubles(bank, dice)
+            troubles = Troubles(bank, dice, journal)
             clients = [Client(number, seed, bank.port, people, journal) for number in range(CLIENTS)]
             works = [lead] * LEADERS + [pay] * (CLIENTS - LEADERS)
             threads = [
@@ -85,8 +88,8 @@ def campaign(engine_name: str, seed: int, seconds: float) -> Outcome:
             lasted = time.monotonic() - began
             settle(journal, bank.port, dice, replays_max=REPLAYS_MAX)
             bank.stop()
-            found = [*troubles.anomalies, *journal.anomalies, *audit(engine.plain_url, people, journal)]
-            return Outcome(engine.name, seed, lasted, journal, troubles.counts, found)
+            found = [*journal.anomalies, *audit(engine.plain_url, people, journal)]
+            return Outcome(engine.name, seed, lasted, journal, troubles.counts, found, max(troubles.recoveries))
         finally:
             bank.close()
 
@@ -103,12 +106,20 @@ def main() -> None:
     for name in engines:
         outcome = campaign(name, chosen.seed, chosen.minutes * 60)
         outcomes.append(outcome)
-        print(f"{outcome.engine}: {_listed(outcome.troubles)}; told: {_listed(outcome.journal.outages)}", flush=True)
+        seconds, trouble = outcome.longest_recovery
+        print(
+            f"{outcome.engine}: {_listed(outcome.troubles)}; clients were told: {_listed(outcome.journal.outages)}; "
+            f"the longest recovery took {seconds:.1f} s ({trouble})",
+            flush=True,
+        )
     print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}")
     for outcome in outcomes:
         print(f"| {' | '.join(outcome.row)} |")
     found = [f"{outcome.engine}: {anomaly}" for outcome in outcomes for anomaly in outcome.anomalies]
-    print("\n".join(found), file=sys.stderr)
+    for anomaly in found[:SHOWN_MAX]:
+        print(anomaly, file=sys.stderr)
+    if len(found) > SHOWN_MAX:
+        print(f"… and {len(found) - SHOWN_MAX} more", file=sys.stderr)
     sys.exit(1 if found else 0)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import psutil
 
 from scripts.faults_bank import Bank
+from scripts.faults_clients import Journal
 
 #: How often each trouble comes, in parts of all.
 _WEIGHTS = {
@@ -27,17 +28,19 @@ _FREEZE_SECONDS = 1.5
 
 
 class Troubles:
-    """Makes trouble until the time is over, each time after the bank is ready again by itself."""
+    """Makes trouble until the time is over, or until something is found that can't be right."""
 
-    def __init__(self, bank: Bank, dice: random.Random) -> None:
+    def __init__(self, bank: Bank, dice: random.Random, journal: Journal) -> None:
         self._bank = bank
         self._dice = dice
+        self._journal = journal
         self.counts: Counter[str] = Counter()
-        self.anomalies: list[str] = []
+        #: Seconds until the bank was ready again by itself, and after what.
+        self.recoveries: list[tuple[float, str]] = []
 
     def make(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not self.anomalies:
+        while time.monotonic() < until and not self._journal.anomalies:
             time.sleep(self._dice.uniform(0.2, 1.2))
             trouble = self._dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
             self._meet(trouble)
@@ -46,7 +49,7 @@ class Troubles:
                 self._await_recovery(trouble)
 
     def calm(self) -> None:
-        """Let the bank get up for the last time."""
+        """Let the bank get up a last time."""
         self._await_recovery("the last trouble")
 
     def _meet(self, trouble: str) -> None:
@@ -105,7 +108,7 @@ class Troubles:
             try:
                 status = self._bank.stop()
             except psutil.TimeoutExpired:
-                self.anomalies.append("the service did not stop within 30 s")
+                self._journal.report("the service did not stop within 30 s")
                 return
             if status != 0:
                 self.counts[f"stopped with status {status}"] += 1
@@ -115,5 +118,8 @@ class Troubles:
     def _await_recovery(self, trouble: str) -> None:
         if self._bank.keep_running():
             self.counts["supervisor gave up"] += 1
-        if not self._bank.wait_until_ready() and not self._bank.keep_running():
-            self.anomalies.append(f"not ready a minute after: {trouble}")
+        began = time.monotonic()
+        if self._bank.wait_until_ready():
+            self.recoveries.append((time.monotonic() - began, trouble))
+        else:
+            self._journal.report(f"not ready a minute after: {trouble}")

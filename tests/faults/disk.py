@@ -24,6 +24,8 @@ SECTOR = 512
 #: The files that SQLite itself syncs; a database's shared memory is made anew after a cut.
 SUFFIXES = ("", "-wal", "-journal")
 _OK, _FULL, _IOERR_WRITE = 0, 13, 778
+#: SQLITE_OPEN_CREATE; and the kinds of files with whose first sync SQLite syncs the folder: journals, write-ahead logs.
+_CREATE, _SYNCS_FOLDER = 0x4, 0x800 | 0x4000 | 0x80000
 
 
 class Unavailable(Exception):
@@ -84,6 +86,7 @@ class Disk:
         synced.mkdir(exist_ok=True)
         self._lock = threading.RLock()
         self._paths: dict[int, Path] = {}
+        self._folder_due: set[int] = set()
         self._patched: dict[int, tuple[_Methods, _Methods]] = {}
         self._install()
 
@@ -150,7 +153,11 @@ class Disk:
         found: int = self._open_base(cast(self._base, c_void_p), name, file, flags, out_flags)
         if found == _OK and name is not None and file.contents.methods:
             with self._lock:
-                self._paths[ctypes.addressof(file.contents)] = _path(name)
+                address = ctypes.addressof(file.contents)
+                self._paths[address] = _path(name)
+                self._folder_due.discard(address)
+                if flags & _CREATE and flags & _SYNCS_FOLDER:
+                    self._folder_due.add(address)
                 file.contents.methods = ctypes.addressof(self._patch(file.contents.methods)[1])
         return found
 
@@ -190,7 +197,12 @@ class Disk:
         if met.startswith("slow:"):
             time.sleep(float(met.removeprefix("slow:")))
         with self._lock:
-            self._keep(self._paths[ctypes.addressof(file.contents)])
+            address = ctypes.addressof(file.contents)
+            path = self._paths[address]
+            self._keep(path)
+            if address in self._folder_due:
+                self._folder_due.discard(address)
+                self._keep_folder(path)
         return _OK
 
     def _met(self) -> str:
@@ -198,6 +210,12 @@ class Disk:
             return (self.synced / ".met").read_text()
         except FileNotFoundError:
             return ""
+
+    def _keep_folder(self, path: Path) -> None:
+        """Let go for good of the database's files that were deleted: until now a cut could have brought them back."""
+        for other in self.synced.glob(f"{path.name.removesuffix('-wal').removesuffix('-journal')}*"):
+            if not (path.parent / other.name).exists():
+                other.unlink(missing_ok=True)
 
     def _keep(self, path: Path) -> None:
         """Make the synced copy what the file is now, sector by sector, as a disk does that may stop in between."""
