@@ -18,7 +18,7 @@ import sqlalchemy as sa
 os.chdir(Path(__file__).resolve().parent.parent)
 sys.path[:0] = [str(Path.cwd())]
 
-from scripts import bench_flat, bench_http, bench_plot, bench_post  # noqa: E402
+from scripts import bench_flat, bench_http, bench_plot, bench_post, bench_verify  # noqa: E402
 from scripts.bench_engines import ENGINES, Engines  # noqa: E402
 from scripts.bench_plot import Curve  # noqa: E402
 from scripts.bench_table import Table  # noqa: E402
@@ -27,6 +27,8 @@ PLOT = Path("docs/performance-flat.svg")
 ROUNDS = 5
 SECONDS = 1.5
 QUICK_SECONDS = 0.2
+#: How many entries are weighed.
+AWARDS = 20_000
 ENTRIES, QUICK_ENTRIES = 1_000_000, 2_000
 
 
@@ -54,6 +56,8 @@ def main() -> None:
                 for family in bench_flat.families(books, engine):
                     if figures := table.run(family):
                         curves[engine] = bench_flat.curves(books, figures)
+                for family in bench_verify.families(engines, books, engine, min(AWARDS, entries)):
+                    table.run(family)
     if curves and not chosen.quick:
         bench_plot.draw(PLOT, curves)
         print(f"\nThe costs against the entries are drawn in {PLOT}.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -124,7 +125,19 @@ class Grown:
             ("V01", 1), "A", private={"memo": "河岸清洁", "place": "河岸公园"},
         )  # fmt: skip
 
-    def _redemption(self, resident: Resident, merchant: Merchant, entry_id: object) -> Draft:
+    def awards(self, number: int) -> Iterator[Draft]:
+        """Yield awards to everybody in turn."""
+        residents = self._cast.residents
+        return (self.award(residents[place % len(residents)]) for place in range(number))
+
+    def redemptions(self, number: int) -> Iterator[Draft]:
+        """Yield redemptions by everybody in turn, all at one merchant."""
+        residents = self._cast.residents
+        return (
+            self._redemption(residents[place % len(residents)], self.merchant, ids.new_id()) for place in range(number)
+        )
+
+    def _redemption(self, resident: Resident, merchant: Merchant, entry_id: UUID) -> Draft:
         cast, serial = self._cast, next(self._serials)
         legs = (Leg(resident.account_id, Unit.POINTS, -5), Leg(merchant.account_id, Unit.POINTS, 5))
         return Draft(
@@ -132,7 +145,7 @@ class Grown:
             ("redemption", f"b{serial}"), private={"memo": "香皂一块", "place": merchant.name}, entry_id=entry_id,
         )  # fmt: skip
 
-    def _charge_row(self, resident: Resident, merchant: Merchant, entry_id: object) -> dict[str, object]:
+    def _charge_row(self, resident: Resident, merchant: Merchant, entry_id: UUID) -> dict[str, object]:
         return {
             "book_id": self._cast.book,
             "merchant_id": merchant.merchant_id,
