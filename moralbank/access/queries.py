@@ -287,6 +287,13 @@ def names_of(db: Connection, login_ids: Collection[int]) -> dict[int, str]:
     return {row.login_id: row.display_name for row in db.execute(query)}
 
 
+def actor_names(db: Connection, actors: Collection[str]) -> dict[str, str]:
+    """Return what colleagues call those behind "staff:12", by that; residents and the system are left out."""
+    logins = {actor: int(actor.partition(":")[2]) for actor in actors if actor.partition(":")[2].isdigit()}
+    names = names_of(db, set(logins.values()))
+    return {actor: names[login_id] for actor, login_id in logins.items() if login_id in names}
+
+
 def list_secrets(db: Connection, login_ids: Iterable[int]) -> dict[int, str]:
     """Return the hashes of the secrets of those logins that are open."""
     query = sa.select(access_logins.c.login_id, access_logins.c.secret_hash).where(

@@ -26,7 +26,7 @@ from moralbank.merchants.schemas import (
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.residents.queries import get_resident
 from moralbank.web.api import ApiBlueprint
-from moralbank.web.auth import allow, current, scope_paths, within
+from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.paging import Page, Paging
 
 blueprint = ApiBlueprint("merchants", __name__, description="Partner merchants and what they give for points.")
@@ -81,7 +81,7 @@ def add_merchant(db: Connection, *, body: dict[str, Any], key: str) -> Merchant:
     branch = get_branch(db, body.pop("branch_id"))
     if branch.book_id is None:
         raise Invalid(errors={"branch_id": [N_("请选一个驿站或中心，这里还没有账。")]})
-    return service.add_merchant(db, branch, body.pop("code"), MerchantDetails(**body))
+    return service.add_merchant(db, branch, body.pop("code"), MerchantDetails(**body), actor=actor())
 
 
 @blueprint.writes("/merchants/<int:merchant_id>", MerchantOut, method="PUT", status=200, body=MerchantText)
@@ -89,7 +89,7 @@ def add_merchant(db: Connection, *, body: dict[str, Any], key: str) -> Merchant:
 def edit_merchant(db: Connection, merchant_id: int, *, body: dict[str, Any], key: str) -> Merchant:
     """Write down new particulars of a merchant."""
     within(queries.get_merchant(db, merchant_id).branch_id)
-    return service.edit_merchant(db, merchant_id, MerchantDetails(**body))
+    return service.edit_merchant(db, merchant_id, MerchantDetails(**body), actor=actor())
 
 
 @blueprint.writes(
@@ -104,7 +104,7 @@ def edit_merchant(db: Connection, merchant_id: int, *, body: dict[str, Any], key
 def move_merchant(db: Connection, merchant_id: int, *, body: dict[str, Any], key: str) -> Merchant:
     """Move a merchant to its next status."""
     within(queries.get_merchant(db, merchant_id).branch_id)
-    return service.move_merchant(db, merchant_id, body["status"])
+    return service.move_merchant(db, merchant_id, body["status"], actor=actor())
 
 
 @blueprint.reads("/offers", OfferOut, query=OfferQuery, paged=True)
@@ -138,7 +138,7 @@ def add_offer(db: Connection, *, body: dict[str, Any], key: str) -> StockedOffer
     """Add an offer to a merchant."""
     merchant = queries.get_merchant(db, body.pop("merchant_id"))
     within(merchant.branch_id)
-    offer = service.add_offer(db, merchant.merchant_id, body.pop("code"), OfferDetails(**body))
+    offer = service.add_offer(db, merchant.merchant_id, body.pop("code"), OfferDetails(**body), actor=actor())
     return queries.get_stocked_offer(db, offer.offer_id)
 
 
@@ -147,7 +147,7 @@ def add_offer(db: Connection, *, body: dict[str, Any], key: str) -> StockedOffer
 def edit_offer(db: Connection, offer_id: int, *, body: dict[str, Any], key: str) -> StockedOffer:
     """Write down new particulars of an offer."""
     within(queries.get_stocked_offer(db, offer_id).merchant.branch_id)
-    service.edit_offer(db, offer_id, OfferDetails(**body))
+    service.edit_offer(db, offer_id, OfferDetails(**body), actor=actor())
     return queries.get_stocked_offer(db, offer_id)
 
 

@@ -1,4 +1,4 @@
-"""Tables of merchants, their offers, and how much of each offer a month has used."""
+"""Tables of merchants, their offers, how much of each offer a month has used, and who changed what."""
 
 from __future__ import annotations
 
@@ -61,4 +61,21 @@ offer_months = sa.Table(
     sa.Column("month_on", sa.Date, primary_key=True),
     sa.Column("used", sa.Integer, nullable=False),
     sa.CheckConstraint("used >= 0", name="used_not_negative"),
+)
+
+#: Who did what to a merchant or one of its offers, and when; rows are only ever added.
+deeds = sa.Table(
+    "merchants_deeds",
+    metadata,
+    sa.Column("deed_id", BigId, primary_key=True),
+    sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id"), nullable=False),
+    #: NULL: the merchant itself.
+    sa.Column("offer_id", sa.BigInteger, sa.ForeignKey("merchants_offers.offer_id")),
+    sa.Column("deed", sa.String(16), nullable=False),
+    #: [[detail, before, after], …]; of a person's details only the name, never what they were.
+    sa.Column("changes", sa.JSON, nullable=False),
+    sa.Column("done_at", UtcDateTime, nullable=False),
+    sa.Column("done_by", sa.String(64), nullable=False),
+    sa.CheckConstraint("deed IN ('added', 'edited', 'status')", name="deed_known"),
+    sa.Index("ix_merchants_deeds_merchant_id", "merchant_id", "deed_id"),
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from moralbank import clock
 from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
-from moralbank.merchants.models import merchants, offer_months, offers
+from moralbank.merchants.models import deeds, merchants, offer_months, offers
 from moralbank.prepared import Prepared
 
 SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
@@ -207,3 +207,37 @@ def merchants_by_account(db: Connection, account_ids: Collection[int]) -> dict[i
     """Return the merchants whose points arrive in these accounts, by account."""
     rows = db.execute(sa.select(*_MERCHANT).where(merchants.c.account_id.in_(account_ids)))
     return {row.account_id: Merchant(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One detail that a deed set; before and after are None where they are nobody's business."""
+
+    detail: str
+    before: str | int | None
+    after: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something done to a merchant or, where there is a title, to one of its offers."""
+
+    #: "added", "edited" or "status".
+    deed: str
+    offer_title: str | None
+    changes: tuple[Change, ...]
+    done_at: datetime
+    done_by: str
+
+
+def list_deeds(db: Connection, merchant_id: int, *, limit: int = 50) -> list[Deed]:
+    """List what was done to a merchant and its offers, newest first."""
+    statement = (
+        sa.select(deeds.c.deed, offers.c.title, deeds.c.changes, deeds.c.done_at, deeds.c.done_by)
+        .select_from(deeds.outerjoin(offers, offers.c.offer_id == deeds.c.offer_id))
+        .where(deeds.c.merchant_id == merchant_id)
+        .order_by(deeds.c.deed_id.desc())
+        .limit(min(limit, LIST_MAX))
+    )
+    rows = db.execute(statement)
+    return [Deed(deed, title, tuple(Change(*one) for one in changes), *rest) for deed, title, changes, *rest in rows]

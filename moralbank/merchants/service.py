@@ -18,7 +18,7 @@ from moralbank.merchants.errors import (
     OfferCodeTaken,
     StatusNotNext,
 )
-from moralbank.merchants.models import merchants, offer_months, offers
+from moralbank.merchants.models import deeds, merchants, offer_months, offers
 from moralbank.merchants.queries import (
     SETTLEMENT_MODES,
     STATUSES,
@@ -32,6 +32,9 @@ from moralbank.merchants.queries import (
 )
 from moralbank.prepared import Prepared
 
+SYSTEM = "system"
+#: Of a person: a deed says that they changed, not what they were.
+_PERSONAL = ("contact", "phone")
 #: What a merchant may become next: apply, visit, agreement, then on and off; one who left applies anew.
 NEXT = {
     "applied": ("visited", "left"),
@@ -65,7 +68,13 @@ class OfferDetails:
 
 
 def add_merchant(
-    db: Connection, branch: Branch, code: str, details: MerchantDetails, *, status: str = "applied"
+    db: Connection,
+    branch: Branch,
+    code: str,
+    details: MerchantDetails,
+    *,
+    status: str = "applied",
+    actor: str = SYSTEM,
 ) -> Merchant:
     """Take a merchant in at a branch that has a book, with an account of its own in it.
 
@@ -88,28 +97,31 @@ def add_merchant(
     merchant_id = db.execute(added).scalar_one_or_none()
     if merchant_id is None:  # Somebody else took the code between our look and our insert.
         raise MerchantCodeTaken(merchant=code)
+    _note(db, merchant_id, None, "added", {}, {"status": status}, actor)
     return get_merchant(db, merchant_id)
 
 
-def edit_merchant(db: Connection, merchant_id: int, details: MerchantDetails) -> Merchant:
+def edit_merchant(db: Connection, merchant_id: int, details: MerchantDetails, *, actor: str = SYSTEM) -> Merchant:
     """Write down new details of a merchant. Raises: UnknownMerchant."""
+    before = _locked_merchant(db, merchant_id)
     db.execute(merchants.update().where(merchants.c.merchant_id == merchant_id).values(**asdict(details)))
+    _note(db, merchant_id, None, "edited", asdict(before), asdict(details), actor)
     return get_merchant(db, merchant_id)
 
 
-def move_merchant(db: Connection, merchant_id: int, status: str) -> Merchant:
+def move_merchant(db: Connection, merchant_id: int, status: str, *, actor: str = SYSTEM) -> Merchant:
     """Move a merchant to its next status. Raises (in the order checked): UnknownMerchant, StatusNotNext."""
-    before = [known for known, following in NEXT.items() if status in following]
-    moved = merchants.update().where(merchants.c.merchant_id == merchant_id, merchants.c.status.in_(before))
-    if db.execute(moved.values(status=status)).rowcount:
-        return get_merchant(db, merchant_id)
-    merchant = get_merchant(db, merchant_id)
-    if merchant.status != status:
+    merchant = _locked_merchant(db, merchant_id)
+    if merchant.status == status:
+        return merchant
+    if status not in NEXT[merchant.status]:
         raise StatusNotNext
-    return merchant
+    db.execute(merchants.update().where(merchants.c.merchant_id == merchant_id).values(status=status))
+    _note(db, merchant_id, None, "status", asdict(merchant), {"status": status}, actor)
+    return get_merchant(db, merchant_id)
 
 
-def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails) -> Offer:
+def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails, *, actor: str = SYSTEM) -> Offer:
     """Add an offer to a merchant. Raises (in the order checked): UnknownMerchant, OfferCodeTaken."""
     get_merchant(db, merchant_id)
     row = insert_for(db, offers).values(merchant_id=merchant_id, code=code, status="active", **asdict(details))
@@ -117,20 +129,58 @@ def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails
     offer_id = db.execute(added).scalar_one_or_none()
     if offer_id is None:
         raise OfferCodeTaken(offer=code)
+    _note(db, merchant_id, offer_id, "added", {}, asdict(details), actor)
     return get_offer(db, offer_id)
 
 
-def edit_offer(db: Connection, offer_id: int, details: OfferDetails) -> Offer:
+def edit_offer(db: Connection, offer_id: int, details: OfferDetails, *, actor: str = SYSTEM) -> Offer:
     """Write down new details of an offer; past charges keep their points. Raises: UnknownOffer."""
+    before = _locked_offer(db, offer_id)
     db.execute(offers.update().where(offers.c.offer_id == offer_id).values(**asdict(details)))
+    _note(db, before.merchant_id, offer_id, "edited", asdict(before), asdict(details), actor)
     return get_offer(db, offer_id)
 
 
-def show_offer(db: Connection, offer_id: int, *, active: bool) -> Offer:
+def show_offer(db: Connection, offer_id: int, *, active: bool, actor: str = SYSTEM) -> Offer:
     """Put an offer on the list, or take it off. Raises: UnknownOffer."""
+    before = _locked_offer(db, offer_id)
     status = "active" if active else "suspended"
     db.execute(offers.update().where(offers.c.offer_id == offer_id).values(status=status))
+    _note(db, before.merchant_id, offer_id, "status", asdict(before), {"status": status}, actor)
     return get_offer(db, offer_id)
+
+
+def _locked_merchant(db: Connection, merchant_id: int) -> Merchant:
+    """Return a merchant as it stands until this act ends. Raises: UnknownMerchant."""
+    mine = merchants.c.merchant_id == merchant_id
+    db.execute(sa.select(merchants.c.merchant_id).where(mine).with_for_update())
+    return get_merchant(db, merchant_id)
+
+
+def _locked_offer(db: Connection, offer_id: int) -> Offer:
+    """Return an offer as it stands until this act ends. Raises: UnknownOffer."""
+    db.execute(sa.select(offers.c.offer_id).where(offers.c.offer_id == offer_id).with_for_update())
+    return get_offer(db, offer_id)
+
+
+def _note(
+    db: Connection,
+    merchant_id: int,
+    offer_id: int | None,
+    deed: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    actor: str,
+) -> None:
+    """Remember who set which details; what leaves everything as it was is no deed."""
+    changes = [
+        [name, None, None] if name in _PERSONAL else [name, before.get(name), value]
+        for name, value in after.items()
+        if value != before.get(name)
+    ]
+    if changes:
+        row = {"merchant_id": merchant_id, "offer_id": offer_id, "deed": deed, "changes": changes}
+        db.execute(deeds.insert().values(row | {"done_at": clock.now(), "done_by": actor}))
 
 
 _TAKE_OFFER = Prepared(

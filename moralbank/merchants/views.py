@@ -7,16 +7,16 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from moralbank.access.queries import list_operators
+from moralbank.access.queries import actor_names, list_operators
 from moralbank.branches.queries import Branch, get_branch, list_branches_under
 from moralbank.errors import N_, Invalid, NotFound
 from moralbank.merchants import queries, service
 from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken
-from moralbank.merchants.queries import Merchant, StockedOffer
+from moralbank.merchants.queries import Change, Merchant, StockedOffer
 from moralbank.merchants.schemas import MerchantMove, MerchantText, NewMerchant, NewOfferForm, OfferForm
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.web import problems
-from moralbank.web.auth import allow, scope_paths, within
+from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
@@ -31,6 +31,7 @@ STATUS_NAMES = {
     "suspended": N_("已停用"),
     "left": N_("已退出"),
 }
+OFFER_STATUS_NAMES = {"active": N_("已上架"), "suspended": N_("已下架")}
 #: What pressing the button that leads to a status says.
 MOVE_NAMES = {
     "applied": N_("重新申请"),
@@ -38,6 +39,20 @@ MOVE_NAMES = {
     "active": N_("开通收积分"),
     "suspended": N_("停用"),
     "left": N_("退出"),
+}
+
+DETAILS = {
+    "name": N_("名称"),
+    "kind": N_("类别"),
+    "contact": N_("联系人"),
+    "phone": N_("电话"),
+    "settlement_mode": N_("结算方式"),
+    "status": N_("状态"),
+    "title": N_("项目"),
+    "points": N_("积分"),
+    "monthly_quota": N_("每月总数"),
+    "per_resident_per_month": N_("每人每月"),
+    "settlement_fen": N_("补贴（元）"),
 }
 
 Answer = str | Response | tuple[str, int]
@@ -50,7 +65,7 @@ def merchant_word(kind: str, value: str) -> str:
 
 
 @blueprint.get("/merchants")
-@allow("staff", scope="branch")
+@allow("staff", "auditor", scope="branch")
 def show_all() -> str:
     """List the merchants of the branches that the reader looks after."""
     status = request.args.get("status") if request.args.get("status") in queries.STATUSES else None
@@ -59,7 +74,9 @@ def show_all() -> str:
         branches = list_branches_under(db, scope_paths())
         found = queries.list_merchants(db, branch_ids=[b.branch_id for b in branches], status=status, q=q)
     names = {branch.branch_id: branch for branch in branches}
-    return render_template("merchants/list.html", merchants=found, branches=names, status=status, q=q)
+    return render_template(
+        "merchants/list.html", merchants=found, branches=names, status=status, q=q, may_write=may_write()
+    )
 
 
 @blueprint.route("/merchants/new", methods=["GET", "POST"])
@@ -72,7 +89,7 @@ def add() -> Answer:
         given = read_form(NewMerchant)
         branch = _branch_with_book(given.pop("branch_id"))
         code = given.pop("code")
-        merchant = database().transact(service.add_merchant, branch, code, MerchantDetails(**given))
+        merchant = database().transact(service.add_merchant, branch, code, MerchantDetails(**given), actor=actor())
     except Invalid as refusal:
         return _merchant_form(None, request.form.to_dict(), in_words(refusal)), refusal.status
     except MerchantCodeTaken as refusal:
@@ -82,7 +99,7 @@ def add() -> Answer:
 
 
 @blueprint.get("/merchants/<int:merchant_id>")
-@allow("staff", scope="branch")
+@allow("staff", "auditor", scope="branch")
 def show(merchant_id: int) -> str:
     """Show a merchant with its offers and operators, and what may be done next."""
     merchant = _merchant(merchant_id)
@@ -90,6 +107,8 @@ def show(merchant_id: int) -> str:
         offers = queries.list_offers(db, merchant_id=merchant_id)
         branch = get_branch(db, merchant.branch_id)
         operators = list_operators(db, merchant_id)
+        deeds = queries.list_deeds(db, merchant_id)
+        actors = actor_names(db, {deed.done_by for deed in deeds})
     return render_template(
         "merchants/show.html",
         merchant=merchant,
@@ -97,6 +116,9 @@ def show(merchant_id: int) -> str:
         offers=offers,
         operators=operators,
         moves=service.NEXT[merchant.status],
+        deeds=deeds,
+        actors=actors,
+        may_write=may_write(),
     )
 
 
@@ -109,7 +131,8 @@ def edit(merchant_id: int) -> Answer:
         given = {name: getattr(merchant, name) for name in MerchantDetails.__dataclass_fields__}
         return _merchant_form(merchant, given)
     try:
-        merchant = database().transact(service.edit_merchant, merchant_id, MerchantDetails(**read_form(MerchantText)))
+        details = MerchantDetails(**read_form(MerchantText))
+        merchant = database().transact(service.edit_merchant, merchant_id, details, actor=actor())
     except Invalid as refusal:
         return _merchant_form(merchant, request.form.to_dict(), in_words(refusal)), refusal.status
     flash(_("已更新%(name)s。", name=merchant.name), "ok")
@@ -121,19 +144,20 @@ def edit(merchant_id: int) -> Answer:
 def move(merchant_id: int) -> Response:
     """Move a merchant to its next status."""
     _merchant(merchant_id)
-    merchant = database().transact(service.move_merchant, merchant_id, read_form(MerchantMove)["status"])
+    status = read_form(MerchantMove)["status"]
+    merchant = database().transact(service.move_merchant, merchant_id, status, actor=actor())
     flash(_("%(name)s：%(status)s。", name=merchant.name, status=merchant_word("status", merchant.status)), "ok")
     return redirect(url_for("merchants.show", merchant_id=merchant_id), 303)
 
 
 @blueprint.get("/offers")
-@allow("staff", scope="branch")
+@allow("staff", "auditor", scope="branch")
 def offers() -> str:
     """List what the merchants of the reader's branches give for points, and what is left this month."""
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
         found = queries.list_offers(db, branch_ids=branch_ids)
-    return render_template("merchants/offers.html", offers=found)
+    return render_template("merchants/offers.html", offers=found, may_write=may_write())
 
 
 @blueprint.route("/offers/new", methods=["GET", "POST"])
@@ -146,7 +170,8 @@ def add_offer() -> Answer:
         given = read_form(NewOfferForm)
         merchant = _merchant(given.pop("merchant_id"))
         code = given.pop("code")
-        offer = database().transact(service.add_offer, merchant.merchant_id, code, OfferDetails(**given))
+        details = OfferDetails(**given)
+        offer = database().transact(service.add_offer, merchant.merchant_id, code, details, actor=actor())
     except Invalid as refusal:
         return _offer_form(None, request.form.to_dict(), in_words(refusal)), refusal.status
     except OfferCodeTaken as refusal:
@@ -165,7 +190,8 @@ def edit_offer(offer_id: int) -> Answer:
         given["settlement_yuan"] = yuan(given.pop("settlement_fen"))
         return _offer_form(stocked, given)
     try:
-        offer = database().transact(service.edit_offer, offer_id, OfferDetails(**read_form(OfferForm)))
+        details = OfferDetails(**read_form(OfferForm))
+        offer = database().transact(service.edit_offer, offer_id, details, actor=actor())
     except Invalid as refusal:
         return _offer_form(stocked, request.form.to_dict(), in_words(refusal)), refusal.status
     flash(_("已更新“%(title)s”。", title=offer.title), "ok")
@@ -177,7 +203,7 @@ def edit_offer(offer_id: int) -> Answer:
 def show_offer(offer_id: int) -> Response:
     """Take an offer off the list, or put it back."""
     _offer(offer_id)
-    offer = database().transact(service.show_offer, offer_id, active=request.form.get("active") == "1")
+    offer = database().transact(service.show_offer, offer_id, active=request.form.get("active") == "1", actor=actor())
     words = (
         _("“%(title)s”已上架。", title=offer.title) if offer.is_active else _("“%(title)s”已下架。", title=offer.title)
     )
@@ -189,6 +215,33 @@ def show_offer(offer_id: int) -> Response:
 def yuan(fen: int) -> str:
     """Return hundredths as yuan: 12.50, and 3 where there are no hundredths."""
     return f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}"
+
+
+@blueprint.app_template_filter("merchant_change")
+def merchant_change(change: Change, of_offer: bool) -> str:
+    """Say in the reader's language which detail a deed set, and from what to what where that is anybody's business."""
+    name = _(DETAILS[change.detail])
+    if change.after is None:
+        return name
+    before, after = (_shown(change.detail, value, of_offer) for value in (change.before, change.after))
+    return f"{name} {before} → {after}" if before else f"{name} {after}"
+
+
+def may_write() -> bool:
+    """Tell whether the reader is staff somewhere; each act is checked again for its own branch."""
+    return current().has("staff")
+
+
+def _shown(detail: str, value: str | int | None, of_offer: bool) -> str:
+    if value is None:
+        return ""
+    if detail == "settlement_fen":
+        return yuan(int(value))
+    if detail == "settlement_mode":
+        return _(MODE_NAMES[str(value)])
+    if detail == "status":
+        return _((OFFER_STATUS_NAMES if of_offer else STATUS_NAMES)[str(value)])
+    return str(value)
 
 
 def _merchant(merchant_id: int) -> Merchant:

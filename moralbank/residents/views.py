@@ -258,10 +258,8 @@ def standing_consents(db: Connection, resident_id: int) -> dict[Consent, queries
 
 def actor_names(db: Connection, actors: set[str]) -> dict[str, str]:
     """Return who stands behind "staff:12", by name; the resident's own acts and the system's say so."""
-    logins = {text: int(text.partition(":")[2]) for text in actors if text.partition(":")[2].isdigit()}
-    names = access.names_of(db, set(logins.values()))
     own = {text: _("本人") for text in actors if text.startswith("resident:")}
-    return {text: names[login_id] for text, login_id in logins.items() if login_id in names} | own
+    return access.actor_names(db, actors) | own
 
 
 def _form(

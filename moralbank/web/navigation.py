@@ -35,10 +35,10 @@ ITEMS = {
     ),
     "staff": (
         Item(N_("活动"), "/staff/activities", STAFF),
-        Item(N_("所有储户"), "/staff/residents", STAFF),
+        Item(N_("所有储户"), "/staff/residents", AUDITOR),
         Item(N_("导入名单"), "/staff/roster", STAFF),
-        Item(N_("爱心商家"), "/staff/merchants", STAFF),
-        Item(N_("兑换项目"), "/staff/offers", STAFF),
+        Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
+        Item(N_("兑换项目"), "/staff/offers", AUDITOR),
         Item(N_("查账"), "/audit", AUDITOR),
         Item(N_("收银台"), "/counter", ("operator",)),
         Item(N_("网点管理"), "/admin/branches", ADMIN),
