@@ -14,6 +14,7 @@ from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.merchants.queries import list_merchants
+from moralbank.redemptions.front import CHARGE
 from moralbank.web import (
     assets,
     auth,
@@ -27,6 +28,7 @@ from moralbank.web import (
     security,
 )
 from moralbank.web import db as web_db
+from moralbank.web.front import Front
 
 #: Modules with a `blueprint`, each a room of pages.
 PAGES = (
@@ -65,6 +67,9 @@ OPERATIONS = (
     "moralbank.reports.api",
 )
 
+#: Writes of the API that need not wait for Flask.
+SHORT_WAYS = (CHARGE,)
+
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 
@@ -86,6 +91,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     for name in PAGES:
         app.register_blueprint(import_module(name).blueprint)
     _register_operations(app)
+    app.wsgi_app = Front(app, database, SHORT_WAYS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
     if config.production:
         startup.refuse_unsafe(database)

@@ -10,7 +10,7 @@ from moralbank.supervised import end_with_supervisor
 
 wsgi_app = "moralbank.wsgi:app"
 worker_class = "gthread"
-threads = 8
+threads = 32  # They mostly wait for a common commit: the more wait, the more it carries.
 graceful_timeout = 7  # Less than the supervisor waits, so that a slow request is cut off here, cleanly.
 control_socket_disable = True  # It would open a socket under the home directory, for a tool nobody here uses.
 loglevel = "warning"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -216,9 +216,17 @@ _BEARER = Prepared(
 
 def find_bearer(db: Connection, token: str) -> Known | None:
     """Return whom a live API token of an open login acts for, or None. One statement."""
-    rows = _BEARER.all(db, hash=digest(token), now=clock.now())
-    if not rows:
-        return None
+    return find_bearers(db, [token]).get(token)
+
+
+def find_bearers(db: Connection, tokens: Sequence[str]) -> dict[str, Known]:
+    """Return whom the live ones among API tokens act for."""
+    now = clock.now()
+    found = _BEARER.each(db, [{"hash": digest(token), "now": now} for token in tokens])
+    return {token: _bearer(rows) for token, rows in zip(tokens, found, strict=True) if rows}
+
+
+def _bearer(rows: list[Row]) -> Known:
     scopes, used_at, login_id, name, resident_id, *_ = rows[0]
     grants = _held(row[5:] for row in rows)
     return Known(Principal(login_id, name, resident_id, grants, scopes=frozenset(scopes.split())), used_at)

@@ -15,7 +15,8 @@ from moralbank.redemptions.orders import Order
 
 PIN_DIGITS = 6
 _ID = validate.Range(1, 2**53 - 1)
-_POINTS = validate.Range(1, 10**POINTS_DIGITS_MAX - 1)
+POINTS_MAX = 10**POINTS_DIGITS_MAX - 1
+_POINTS = validate.Range(1, POINTS_MAX)
 
 
 class OrderForm(ma.Schema):

@@ -33,7 +33,7 @@ PREFIX = "/api/v1"
 JSON = bodies.JSON
 MAX_BODY_BYTES = 64 * 1024
 MAX_PATH_CHARACTERS = 128
-_KEY = re.compile(r"[!-~]{8,128}")
+KEY = re.compile(r"[!-~]{8,128}")
 
 
 class ApiBlueprint(flask_smorest.Blueprint):
@@ -270,7 +270,7 @@ def _octets(media: Sequence[str]) -> bytes:
 
 def _check_key() -> None:
     """Refuse a write without a key. Raises: IdempotencyKeyMissing."""
-    if not _KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
+    if not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
         raise IdempotencyKeyMissing()
 
 

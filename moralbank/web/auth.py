@@ -198,7 +198,7 @@ def _signed_in() -> Principal | None:
     found = database().look(queries.find_signed_in, token)
     if found is None:
         return None
-    if _is_stale(found):
+    if is_stale(found):
         database().transact(service.see_session, token)
     return found.principal
 
@@ -210,12 +210,13 @@ def _bearer() -> Principal | None:
     found = database().look(queries.find_bearer, token.strip())
     if found is None:
         return None
-    if _is_stale(found):
+    if is_stale(found):
         database().transact(service.use_token, token.strip())
     return found.principal
 
 
-def _is_stale(known: Known) -> bool:
+def is_stale(known: Known) -> bool:
+    """Tell whether it is time to write down that somebody was seen."""
     return known.seen_at is None or clock.now() - known.seen_at > SEEN_EVERY
 
 

@@ -76,9 +76,14 @@ def read_json(req: flask.Request) -> Any:
     """
     if req.mimetype != JSON:
         raise NotJson(expected=JSON)
+    return parse(req.get_data())
+
+
+def parse(octets: bytes) -> Any:
+    """Return the JSON value that the octets spell. Raises: MalformedJson."""
     try:
         data = json.loads(
-            req.get_data().decode(),
+            octets.decode(),
             parse_constant=_refuse_constant,
             parse_float=_finite,
             object_pairs_hook=_once_each,

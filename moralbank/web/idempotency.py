@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from moralbank import clock
 from moralbank.db import Database, UtcDateTime, metadata
 from moralbank.errors import MoralBankError, Refused
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Row
 from moralbank.web.errors import IdempotencyKeyReused
 
 #: First answers. Rows are never changed and never pruned.
@@ -116,13 +116,30 @@ def once(
 
 def find_answer(db: Connection, key: Key) -> Answer | None:
     """Return the answer given to the key before, or None. Raises IdempotencyKeyReused."""
-    row = _FIND.first(db, login_id=key.login_id, key=key.key)
-    if row is None:
+    [first] = find_first(db, [key])
+    if isinstance(first, IdempotencyKeyReused):
+        raise first
+    return first
+
+
+def find_first(db: Connection, keys: Sequence[Key]) -> list[Answer | IdempotencyKeyReused | None]:
+    """Return for each key the answer given before, its refusal when the request was another one, or None."""
+    given = [{"login_id": key.login_id, "key": key.key} for key in keys]
+    return [_first(rows, key) for rows, key in zip(_FIND.each(db, given), keys, strict=True)]
+
+
+def _first(rows: list[Row], key: Key) -> Answer | IdempotencyKeyReused | None:
+    if not rows:
         return None
-    first_asked, status, content_type, body = row
+    [(first_asked, status, content_type, body)] = rows
     if bytes(first_asked) != key.fingerprint:
-        raise IdempotencyKeyReused()
+        return IdempotencyKeyReused()
     return Answer(status, content_type, bytes(body), replayed=True)
+
+
+def keep_first(db: Connection, answers: Sequence[tuple[Key, Answer]]) -> bool:
+    """Write the answers down; False when one of the keys was answered meanwhile."""
+    return all(_KEEP.each(db, [_row(key, answer) for key, answer in answers]))
 
 
 def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) -> Answer:
@@ -154,14 +171,16 @@ def _first_answer(database: Database, key: Key) -> Answer:
 
 def _insert(db: Connection, key: Key, answer: Answer) -> bool:
     """Write the answer down; on PostgreSQL this waits for a transaction that is just writing the same key."""
-    written = _KEEP.first(
-        db,
-        login_id=key.login_id,
-        key=key.key,
-        fingerprint=key.fingerprint,
-        status=answer.status,
-        content_type=answer.content_type,
-        body=answer.body,
-        created_at=clock.now(),
-    )
-    return written is not None
+    return keep_first(db, [(key, answer)])
+
+
+def _row(key: Key, answer: Answer) -> dict[str, Any]:
+    return {
+        "login_id": key.login_id,
+        "key": key.key,
+        "fingerprint": key.fingerprint,
+        "status": answer.status,
+        "content_type": answer.content_type,
+        "body": answer.body,
+        "created_at": clock.now(),
+    }

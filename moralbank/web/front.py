@@ -1,0 +1,194 @@
+"""A short way for the API's busiest writes: what waits together is authenticated, keyed, decided and answered as a set.
+
+It answers only what succeeds, or succeeded before under the same key. For everything else it has written nothing and
+hands the request on to the Flask view, which is the reference: both give the same octets.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Connection
+
+from moralbank.access import service
+from moralbank.access.queries import Known, Principal, find_bearers
+from moralbank.config import Config
+from moralbank.db import Database, Raced
+from moralbank.errors import MoralBankError
+from moralbank.web import auth, bodies, idempotency, logs, metrics, security
+from moralbank.web.api import KEY, MAX_BODY_BYTES
+from moralbank.web.idempotency import Answer, Key
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_ACCEPTED = (None, "*/*", bodies.JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of somebody who may make it."""
+
+    principal: Principal
+    #: What the operation read from the body.
+    item: Any
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A keyed write that can be decided as a set."""
+
+    #: As Flask spells it, for logs and figures; `path` finds it.
+    rule: str
+    path: re.Pattern[str]
+    #: The role and the token's scope that open it.
+    role: str
+    scope: str
+    status: HTTPStatus
+    #: Return what path and body ask, or None when the reference is to judge them.
+    read: Callable[[re.Match[str], Any], Any]
+    #: Return the JSON of each success, and None for what the reference is to answer: nothing is written for that.
+    decide: Callable[[Connection, Sequence[Call]], Sequence[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    operation: Operation
+    token: str
+    key: str
+    fingerprint: bytes
+    item: Any
+
+
+class Front:
+    """The WSGI application before Flask's."""
+
+    def __init__(self, app: Flask, database: Database, operations: Sequence[Operation]) -> None:
+        self.reference: Application = app.wsgi_app
+        self._database = database
+        self._operations = operations
+        self._verb = self._answer_many
+        config: Config = app.config["MORALBANK"]
+        hsts = [("Strict-Transport-Security", security.HSTS)] if config.secure else []
+        self._headers = [*hsts, *security.HEADERS.items(), ("Cache-Control", "no-store")]
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            for operation in self._operations:
+                if match := operation.path.fullmatch(environ["PATH_INFO"]):
+                    return self._short(environ, start_response, operation, match)
+        return self.reference(environ, start_response)
+
+    def _short(
+        self, environ: Environ, start_response: Callable[..., Any], operation: Operation, match: re.Match[str]
+    ) -> Iterable[bytes]:
+        began = time.perf_counter()
+        request = _read(environ, operation, match)
+        answered = self._ask(request) if request is not None else None
+        if answered is None:
+            return self.reference(environ, start_response)
+        answer, login_id = answered
+        request_id = logs.id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+        status = HTTPStatus(answer.status)
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+        if answer.replayed:
+            headers.append(("Idempotency-Replayed", "true"))
+        start_response(
+            f"{status.value} {status.phrase.upper()}",
+            [*headers, *self._headers, (logs.REQUEST_ID, request_id), ("Vary", "Cookie")],
+        )
+        seconds = time.perf_counter() - began
+        metrics.REQUEST_SECONDS.labels("POST", operation.rule, str(answer.status)).observe(seconds)
+        logs.write_line("POST", operation.rule, answer.status, seconds, login_id, None, request_id)
+        return [answer.body]
+
+    def _ask(self, request: _Request) -> tuple[Answer, int] | None:
+        try:
+            return self._database.join(self._verb, request)
+        except MoralBankError:
+            return None
+        except Exception as fault:  # Nothing stands of it. The reference will meet the fault too, and say so.
+            logs.log.warning("short way left", route=request.operation.rule, **logs.place(fault))
+            return None
+
+    def _answer_many(self, db: Connection, requests: Sequence[_Request]) -> list[tuple[Answer, int] | None]:
+        """Return each request's answer with its login, or None for those that the reference is to answer."""
+        bearers = _bearers(db, {request.token for request in requests})
+        answers: list[tuple[Answer, int] | None] = [None] * len(requests)
+        asked: dict[tuple[int, str], int] = {}
+        for place, request in enumerate(requests):
+            principal = bearers.get(request.token)
+            if principal is not None and _may(principal, request.operation):
+                asked.setdefault((principal.login_id, request.key), place)
+        keys = [Key(login_id, key, requests[place].fingerprint) for (login_id, key), place in asked.items()]
+        fresh: dict[Operation, list[tuple[int, Key]]] = {}
+        for key, place, first in zip(keys, asked.values(), idempotency.find_first(db, keys), strict=True):
+            if first is None:
+                fresh.setdefault(requests[place].operation, []).append((place, key))
+            elif isinstance(first, Answer):
+                answers[place] = first, key.login_id
+        kept: list[tuple[Key, Answer]] = []
+        for operation, wanted in fresh.items():
+            calls = [Call(bearers[requests[place].token], requests[place].item, key.key) for place, key in wanted]
+            for (place, key), body in zip(wanted, operation.decide(db, calls), strict=True):
+                if body is not None:
+                    answer = Answer(operation.status, bodies.JSON, body)
+                    answers[place] = answer, key.login_id
+                    kept.append((key, answer))
+        if not idempotency.keep_first(db, kept):
+            raise Raced
+        return answers
+
+
+def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Request | None:
+    """Return what is asked when it is asked in the plainest way; the body can be read again afterwards."""
+    kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    key = environ.get("HTTP_IDEMPOTENCY_KEY", "")
+    length = environ.get("CONTENT_LENGTH", "")
+    if (
+        kind.lower() != "bearer"
+        or not token
+        or not KEY.fullmatch(key)
+        or not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES)
+        or environ.get("CONTENT_TYPE") != bodies.JSON
+        or environ.get("HTTP_ACCEPT") not in _ACCEPTED
+        or environ.get("QUERY_STRING")
+        or environ.get("SCRIPT_NAME")
+    ):
+        return None
+    octets = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(octets)
+    try:
+        body = bodies.parse(octets)
+    except MoralBankError:
+        return None
+    item = operation.read(match, body)
+    if item is None:
+        return None
+    digest = idempotency.fingerprint("POST", environ["PATH_INFO"], body)
+    return _Request(operation, token.strip(), key, digest, item)
+
+
+def _bearers(db: Connection, tokens: Iterable[str]) -> dict[str, Principal]:
+    found: dict[str, Known] = find_bearers(db, list(tokens))
+    for token, known in found.items():
+        if auth.is_stale(known):
+            service.use_token(db, token)
+    return {token: known.principal for token, known in found.items()}
+
+
+def _may(principal: Principal, operation: Operation) -> bool:
+    return (
+        principal.has(operation.role)
+        and principal.scopes is not None
+        and operation.scope in principal.scopes
+        and not principal.must_change
+    )
