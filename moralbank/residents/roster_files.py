@@ -12,7 +12,6 @@ from pathlib import PurePath
 from typing import IO, Any, Protocol
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
 from defusedxml.common import DefusedXmlException
 
 from moralbank.residents.roster_cells import as_text
@@ -140,6 +139,8 @@ class XlsxBook:
             book.close()
 
     def _open(self) -> Any:
+        import openpyxl  # Here, because a start need not wait for what an import needs.
+
         self._stream.seek(0)
         try:
             # Formulas are read as they are written, so that one in a name is seen for what it is.

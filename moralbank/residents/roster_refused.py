@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-import xlsxwriter
-
 from moralbank.errors import N_
 from moralbank.residents.roster import RowVerdict, Take
 from moralbank.residents.roster_files import Cells
@@ -54,6 +52,8 @@ def _write_xlsx(rows: Iterable[list[str]], out: IO[bytes]) -> None:
         "strings_to_numbers": False,
         "strings_to_urls": False,
     }
+    import xlsxwriter  # Here, because a start need not wait for what an import needs.
+
     with xlsxwriter.Workbook(out, options) as book:
         sheet = book.add_worksheet("未导入")
         sheet.freeze_panes(1, 0)

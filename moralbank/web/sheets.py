@@ -9,7 +9,6 @@ from datetime import date, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-import xlsxwriter
 from flask import Response, send_file, stream_with_context
 
 from moralbank import clock
@@ -73,6 +72,8 @@ def _write_xlsx(rows: Iterable[Sequence[Cell]], sheet_name: str, out: IO[bytes])
         "strings_to_numbers": False,
         "strings_to_urls": False,
     }
+    import xlsxwriter  # Here, because a start need not wait for what an export needs.
+
     with xlsxwriter.Workbook(out, options) as workbook:
         sheet = workbook.add_worksheet(sheet_name)
         sheet.freeze_panes(1, 0)
