@@ -171,6 +171,7 @@ def make_engine(url: str) -> Engine:
         engine = sa.create_engine(url, connect_args=settings, pool_size=16, max_overflow=32)
         sa.event.listen(engine, "connect", _on_postgresql_connect)
         sa.event.listen(engine, "begin", _on_postgresql_begin)
+        primary.wait_for_standbys(engine)
         primary.watch(engine)
         return engine
     engine = sa.create_engine(url, connect_args={"timeout": 30}, pool_size=16, max_overflow=32)

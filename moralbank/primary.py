@@ -25,6 +25,9 @@ _LIVENESS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+#: Where PostgreSQL waits for its synchronous standby. A wait that is cancelled there warns and then tells success.
+_STANDBY_WAIT = "SyncRepWaitForLSN"
+_CANCELLED = "moralbank_wait_cancelled"
 _TICK_SECONDS = 1.0
 #: So long an answer may take before the server is asked whether it is still there.
 _WAIT_SECONDS = 3.0
@@ -40,6 +43,31 @@ def connection_settings(given: Container[str]) -> dict[str, object]:
     """
     chosen: dict[str, object] = {name: value for name, value in _LIVENESS.items() if name not in given}
     return chosen | {"target_session_attrs": "read-write"}
+
+
+def wait_for_standbys(engine: Engine) -> None:
+    """Have every commit of the engine wait until the standbys have it, although somebody cancels the waiting.
+
+    PostgreSQL tells success to whose wait was cancelled (pg_cancel_backend, statement_timeout), and what only the
+    primary has is lost with it. So the wait is taken up again, for a message that stands behind that commit in the log.
+    """
+    commit = engine.dialect.do_commit
+
+    def on_connect(dbapi: Any, record: Any) -> None:
+        def on_notice(notice: Any) -> None:
+            if notice.source_function == _STANDBY_WAIT:
+                record.info[_CANCELLED] = True
+
+        dbapi.add_notice_handler(on_notice)
+        dbapi.execute("SET statement_timeout = 0")
+
+    def do_commit(dbapi: Any) -> None:
+        commit(dbapi)
+        while dbapi.info.pop(_CANCELLED, False):
+            dbapi.driver_connection.execute("SELECT pg_logical_emit_message(true, 'moralbank', '')")
+
+    sa.event.listen(engine, "connect", on_connect)
+    engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
 
 
 def watch(engine: Engine) -> None:
