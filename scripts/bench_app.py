@@ -1,9 +1,12 @@
-"""The service with one more operation: a redemption that is nothing but token, key, balance and entry."""
+"""The service with two more operations: redemptions that are nothing but token, key, balance and entry."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -13,37 +16,52 @@ from moralbank import ledger
 from moralbank.app import create_app
 from moralbank.config import Config
 from moralbank.ledger import Draft, Leg, Posted, Unit
-from moralbank.web.api import ApiBlueprint
+from moralbank.web.api import PREFIX, ApiBlueprint
 from moralbank.web.auth import actor, allow
+from moralbank.web.db import database
+from moralbank.web.front import Call, Front, Operation
 
 _ID = validate.Range(1, 2**53 - 1)
+_FIELDS = {"book", "resident", "merchant", "points"}
 blueprint = ApiBlueprint("bench", __name__, description="What the bench asks besides.")
 
 
-class RedemptionIn(ma.Schema):
-    """Points to move from a resident's account to a merchant's."""
-
-    book = fields.Integer(required=True, validate=_ID)
-    resident = fields.Integer(required=True, validate=_ID)
-    merchant = fields.Integer(required=True, validate=_ID)
-    points = fields.Integer(required=True, validate=validate.Range(1, 10_000))
+def _read(_match: re.Match[str], body: Any) -> dict[str, int] | None:
+    is_plain = isinstance(body, dict) and body.keys() == _FIELDS and all(type(value) is int for value in body.values())
+    return body if is_plain else None
 
 
-class RedemptionOut(ma.Schema):
-    """The entry, and what is left."""
+def _redeem(db: Connection, calls: Sequence[Call]) -> list[bytes | None]:
+    verdicts = ledger.post_many(db, [_draft(call) for call in calls])
+    return [
+        _told(verdict, call.item["resident"]) if isinstance(verdict, Posted) else None
+        for call, verdict in zip(calls, verdicts, strict=True)
+    ]
 
-    entry_id = fields.UUID(required=True)
-    balance = fields.Integer(required=True)
+
+def _draft(call: Call) -> Draft:
+    asked = call.item
+    legs = (
+        Leg(asked["resident"], Unit.POINTS, -asked["points"]),
+        Leg(asked["merchant"], Unit.POINTS, asked["points"]),
+    )
+    return Draft(asked["book"], "redemption", legs, call.key, call.principal.actor("operator"))
 
 
-@blueprint.writes("/ledger-redemptions", RedemptionOut, body=RedemptionIn)
-@allow("operator", scope="merchant", token="charges:write")
-def redeem(db: Connection, *, body: dict[str, Any], key: str) -> dict[str, UUID | int | None]:
-    """Redeem points in the book alone."""
-    payer, payee, points = body["resident"], body["merchant"], body["points"]
-    legs = (Leg(payer, Unit.POINTS, -points), Leg(payee, Unit.POINTS, points))
-    posted = ledger.post(db, Draft(body["book"], "redemption", legs, key, actor()))
-    return {"entry_id": posted.entry_id, "balance": posted.leg(payer, Unit.POINTS).balance_after}
+def _told(posted: Posted, resident: int) -> bytes:
+    balance = posted.leg(resident, Unit.POINTS).balance_after
+    return json.dumps({"entry_id": str(posted.entry_id), "balance": balance}).encode()
+
+
+REDEEM = Operation(
+    rule=f"{PREFIX}/ledger-redemptions",
+    path=re.compile(f"{PREFIX}/ledger-redemptions"),
+    role="operator",
+    scope="charges:write",
+    status=HTTPStatus.CREATED,
+    read=_read,
+    decide=_redeem,
+)
 
 
 class RedemptionsIn(ma.Schema):
@@ -54,13 +72,13 @@ class RedemptionsIn(ma.Schema):
     merchant = fields.Integer(required=True, validate=_ID)
 
 
-class VerdictsOut(ma.Schema):
+class PostedOut(ma.Schema):
     """How many were posted."""
 
     posted = fields.Integer(required=True)
 
 
-@blueprint.writes("/ledger-redemptions/bulk", VerdictsOut, body=RedemptionsIn)
+@blueprint.writes("/ledger-redemptions/bulk", PostedOut, body=RedemptionsIn)
 @allow("operator", scope="merchant", token="charges:write")
 def redeem_many(db: Connection, *, body: dict[str, Any], key: str) -> dict[str, int]:
     """Redeem a point of each in the book alone."""
@@ -79,3 +97,5 @@ def redeem_many(db: Connection, *, body: dict[str, Any], key: str) -> dict[str, 
 
 app = create_app(Config.from_env())
 app.register_blueprint(blueprint)
+with app.app_context():
+    app.wsgi_app = Front(app, database(), (REDEEM,))  # type: ignore[method-assign]
