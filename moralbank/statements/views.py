@@ -286,7 +286,7 @@ def _details(statement: Statement, line: StatementLine) -> Iterator[str]:
     if line.place and not statement.is_merchants:
         yield line.place
     if line.rule_code:
-        yield _rule(line)
+        yield _rule(line).replace(" ", "\N{NO-BREAK SPACE}")
     yield role_word(line.role)
 
 

@@ -34,7 +34,7 @@ ITEMS = {
         Item(N_("工作台"), "/staff/activities", STAFF),
     ),
     "staff": (
-        Item(N_("活动"), "/staff/activities", STAFF),
+        Item(N_("活动"), "/staff/activities", STAFF, also="/staff/sessions"),
         Item(N_("所有储户"), "/staff/residents", AUDITOR),
         Item(N_("导入名单"), "/staff/roster", STAFF),
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),

@@ -57,6 +57,24 @@ _CHINESE = (
 }"""
 )
 
+_MISFITS = (
+    "() => {"
+    + _VISIBLE
+    + """
+  const found = [];
+  for (const button of [...document.querySelectorAll(".button, .nav a")].filter(isSeen)) {
+    const words = document.createRange(), size = parseFloat(getComputedStyle(button).fontSize);
+    words.selectNodeContents(button);
+    const box = words.getBoundingClientRect(), room = button.getBoundingClientRect();
+    if (box.height > 1.9 * size) found.push(`two lines: ${button.innerText}`);
+    if (box.left < room.left || box.right > room.right) found.push(`over its edge: ${button.innerText}`);
+  }
+  for (const table of document.querySelectorAll(".table-wrap"))
+    if (table.scrollWidth > table.clientWidth) found.push(`table wider by ${table.scrollWidth - table.clientWidth} px`);
+  return found;
+}"""
+)
+
 _axe = Axe()
 
 
@@ -88,6 +106,12 @@ def too_small_for_elders(page: Any) -> list[str]:
 def chinese(page: Any) -> list[str]:
     """Return the texts with Chinese characters, but for what says itself that it is Chinese."""
     found: list[str] = page.evaluate(_CHINESE)
+    return found
+
+
+def misfits(page: Any) -> list[str]:
+    """Return the buttons whose words take two lines or stick out, and the tables that scroll sideways."""
+    found: list[str] = page.evaluate(_MISFITS)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +70,8 @@ def test_points_are_paid_with_the_phones_code_and_undone_by_one_key(windows: Win
     assert float(number.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")) >= 44
     assert spent() == 20
     phone.get_by_role("heading", name="付了 20 分").wait_for()
+    assert not phone.locator(".notice").count()
+    assert phone.get_by_role("link", name="看存折").is_visible()
     till.keyboard.press("F8")
     told(till, "已撤销")
     assert spent() == 0
@@ -113,6 +115,42 @@ def test_the_code_goes_after_a_minute_and_when_the_phone_is_put_away(windows: Wi
     phone.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     phone.get_by_role("button", name="显示付款码").wait_for()
     assert not phone.locator(".code-digits").count()
+
+
+def test_a_code_that_could_not_be_renewed_stays_in_sight_until_it_ends(windows: Windows):
+    windows.is_cut = True
+    phone = windows.open("wei")
+    phone.clock.install()
+    phone.goto("/me/code")
+    code = show_code(phone)
+    asked: list[str] = []
+
+    def fail(route: Any) -> None:
+        """Refuse the first renewal, lose the next three tries, and let the rest through."""
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(status=429, body="<h1>busy</h1>")
+        elif len(asked) <= 4:
+            route.abort()
+        else:
+            route.continue_()
+
+    phone.route("**/me/code", lambda route: fail(route) if route.request.method == "POST" else route.continue_())
+    for seconds, tries in ((46, 1), (4, 4)):
+        phone.clock.run_for(1000 * seconds)
+        wait_for(lambda tries=tries: len(asked) >= tries, phone)
+        assert re.sub(r"\D", "", phone.locator(".code-digits").inner_text()) == code
+    phone.clock.run_for(5000)
+    wait_for(lambda: re.sub(r"\D", "", phone.locator(".code-digits").inner_text()) != code, phone)
+
+
+def wait_for(is_so: Callable[[], bool], phone: Any) -> None:
+    """Let the phone's clock run on, little by little, until something is so; at most two seconds of it."""
+    for _ in range(20):
+        if is_so():
+            return
+        phone.clock.run_for(100)
+    assert is_so()
 
 
 def test_a_card_number_in_the_amount_is_refused_for_what_it_is(till: Any, bank: Bank, spent: Any):

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 
 import moralbank
 from tests.browser._bank import Bank
-from tests.browser._look import chinese, enlarge_letters, findings, shape, too_small_for_elders
+from tests.browser._look import chinese, enlarge_letters, findings, misfits, shape, too_small_for_elders
 from tests.browser._pages import COUNTER, PAGES, RESIDENT, Page
 from tests.browser._town import Town, known_words
 from tests.browser.conftest import SIZES, Windows
@@ -87,6 +87,44 @@ def test_it_reads_in_english(readers: dict[Any, Any], page: Page):
         assert left_in_chinese(window) == []
 
 
+@by_name(tuple(page for page in PAGES if page.size != "screen"))
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_words_on_buttons_and_wide_tables_fit(readers: dict[Any, Any], page: Page, lang: str):
+    window = look_at(readers, page, lang=lang)
+    assert misfits(window) == []
+
+
+def test_a_statement_is_dark_on_the_screen_and_black_on_white_on_paper(readers: dict[Any, Any]):
+    window = look_at(readers, named("statement"), theme="dark", elder="1")
+    assert colours(window) == {"ground": "rgb(33, 29, 24)", "ink": "rgb(239, 232, 220)", "root": 20}
+    window.emulate_media(media="print")
+    assert colours(window) == {"ground": "rgba(0, 0, 0, 0)", "ink": "rgb(0, 0, 0)", "root": 14}
+    assert window.locator(".passbook .line-n").first.is_visible()
+    window.emulate_media(media="screen")
+
+
+def colours(window: Any) -> dict[str, Any]:
+    """Return how the sheet of a page is set: its ground and ink, and the size of letters that all others follow."""
+    found: dict[str, Any] = window.evaluate(
+        """() => { const sheet = getComputedStyle(document.querySelector(".sheet"));
+        const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
+        return {ground: sheet.backgroundColor, ink: sheet.color, root: Math.round(root)}; }"""
+    )
+    return found
+
+
+def test_a_posters_code_is_printed_20_cm_wide(readers: dict[Any, Any]):
+    window = look_at(readers, named("poster"))
+    window.emulate_media(media="print")
+    box = window.locator(".poster .qr svg").bounding_box()
+    window.emulate_media(media="screen")
+    assert (round(box["width"] / 96 * 25.4), round(box["height"] / 96 * 25.4)) == (200, 200)
+
+
+def named(name: str) -> Page:
+    return next(page for page in PAGES if page.name == name)
+
+
 @by_name(RESIDENT + COUNTER)
 def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], page: Page):
     window = look_at(readers, page, elder="1")
@@ -120,7 +158,7 @@ def test_a_residents_page_is_light(readers: dict[Any, Any], page: Page):
 
 
 def test_a_reader_moves_by_keyboard_and_sees_where_they_are(readers: dict[Any, Any]):
-    window = look_at(readers, next(page for page in RESIDENT if page.name == "home"))
+    window = look_at(readers, named("home"))
     stops = []
     for _ in range(8):
         window.keyboard.press("Tab")

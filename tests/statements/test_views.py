@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -28,6 +29,15 @@ def staff(client, database: Database, story: Story):
 def operator(client, database: Database, story: Story):
     sign_in(client, database.transact(make_login, "operator", story.tree["NS-01"], story.shop.merchant_id))
     return client
+
+
+@pytest.mark.parametrize(
+    ("path", "tab"), [("/me", "首页"), ("/me/passbook", "存折"), ("/me/statement", "存折"), ("/me/profile", "首页")]
+)
+def test_the_tab_of_the_page_one_is_on_is_marked(zhang, path: str, tab: str) -> None:
+    page = zhang.get(path).get_data(as_text=True)
+
+    assert re.findall(r'aria-current="page">(\w+)</a></li>', page) == [tab]
 
 
 def test_the_passbook_shows_lines_with_the_newest_first_and_months_with_their_sums(zhang) -> None:
