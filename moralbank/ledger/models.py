@@ -136,3 +136,17 @@ closed_days = sa.Table(
     sa.Column("closed_at", UtcDateTime, nullable=False),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
 )
+
+#: What a summed account came to through a number of the book (folds.py); rows are only added.
+folds = sa.Table(
+    "ledger_folds",
+    metadata,
+    sa.Column("book_id", sa.BigInteger, primary_key=True),
+    sa.Column("account_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("unit", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("through_seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    #: The latest instant of its lines: from then on the total holds for past instants too.
+    sa.Column("last_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
+)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.ledger import models
+from moralbank.ledger import folds, models
 from moralbank.ledger.errors import BadDraft, UnknownAccount, UnknownEntry
 from moralbank.ledger.values import AccountKind, Balance, Entry, Line, PostedLeg, Unit
 from moralbank.prepared import Prepared
@@ -40,7 +40,7 @@ def balance(db: Connection, book: int, account: int, unit: Unit, at: datetime | 
     if kind is None:
         raise UnknownAccount(account=account)
     if not AccountKind(kind).is_guarded:
-        return Balance(_summed(db, book, account, unit, at), 0, at or now)
+        return Balance(folds.total(db, book, account, unit, at), 0, at or now)
     if at is None:
         row = db.execute(
             sa.select(_balances.c.balance, _balances.c.n).where(*_of(_balances, book, account, unit))
@@ -58,13 +58,6 @@ def balance(db: Connection, book: int, account: int, unit: Unit, at: datetime | 
 
 def _of(table: sa.Table, book: int, account: int, unit: Unit) -> list[sa.ColumnElement[bool]]:
     return [table.c.book_id == book, table.c.account_id == account, table.c.unit == int(unit)]
-
-
-def _summed(db: Connection, book: int, account: int, unit: Unit, at: datetime | None) -> int:
-    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*_of(_postings, book, account, unit))
-    if at is not None:
-        query = query.where(_postings.c.posted_at <= at)
-    return int(db.execute(query).scalar_one())
 
 
 def balances(db: Connection, book: int, accounts: Iterable[int], unit: Unit) -> dict[int, int]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.ledger import models, verify_leaf
+from moralbank.ledger import folds, models, verify_leaf
 from moralbank.ledger.values import MAX_AMOUNT, AccountKind, Unit
 from moralbank.ledger.verify_rows import EntryRow, LegRow, Reader
 
@@ -157,6 +157,7 @@ def verify(db: Connection, book: int, progress: Callable[[int], None] | None = N
     _check_strays(db, reader, walk)
     _check_balances(reader, walk)
     _check_keys(db, reader, walk)
+    _check_folds(db, walk)
     for unit in Unit:
         report.sums[unit] = walk.sums[unit]
         if walk.sums[unit]:
@@ -289,6 +290,11 @@ def _check_balances(reader: Reader, walk: _Walk) -> None:
                 walk.blame(what, state.last_entry, detail, account=account)
     for account, unit_number in stored:
         walk.blame("a balance has no guarded account", None, f"unit {unit_number}", account=account)
+
+
+def _check_folds(db: Connection, walk: _Walk) -> None:
+    for account, detail in folds.wrong(db, walk.report.book, walk.report.last_seq):
+        walk.blame("a running total does not follow from the lines", None, detail, account=account)
 
 
 _ANSWERED = "SELECT count(*) FROM ledger_keys WHERE book_id = :book AND entry_id IS NOT NULL"

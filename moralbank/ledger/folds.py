@@ -1,0 +1,153 @@
+"""Running totals of summed accounts, so that reading one never adds up its whole history.
+
+Summed accounts have no balance row, which all posters would queue for. Instead the log is folded behind the posters:
+a fold is the account's total through a number of the book that nothing can come before any more. It decides nothing,
+can be made anew from the postings, and is held against them by `verify`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from moralbank.ledger import models
+from moralbank.ledger.rows import DAY_LOCK
+from moralbank.ledger.values import GUARDED, Unit
+
+#: A shorter tail isn't worth a row.
+TAIL_MAX = 200
+
+_folds, _postings, _accounts, _entries = models.folds, models.postings, models.accounts, models.entries
+
+_FOLDS = sa.select(_folds.c.through_seq, _folds.c.total, _folds.c.last_at)
+
+
+class _Fold(NamedTuple):
+    through_seq: int
+    total: int
+    last_at: datetime
+
+
+def settled_seq(db: Connection, book: int) -> int:
+    """Return the book's last number, once nobody is posting who might still bring a lower one.
+
+    Comes in a transaction of its own, which on PostgreSQL keeps posters waiting until it ends.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(sa.text("SELECT pg_advisory_xact_lock(:space, :book)"), {"space": DAY_LOCK, "book": book})
+    last = sa.select(sa.func.coalesce(sa.func.max(_entries.c.seq), 0)).where(_entries.c.book_id == book)
+    return int(db.execute(last).scalar_one())
+
+
+def fold(db: Connection, book: int, through: int, tail_max: int = TAIL_MAX) -> int:
+    """Fold the summed accounts that got more than `tail_max` lines since; return how many.
+
+    through: a number that settled_seq has returned.
+    """
+    units = sa.union_all(*(sa.select(sa.literal(int(unit)).label("unit")) for unit in Unit)).subquery("units")
+    folded = (
+        sa.select(sa.func.coalesce(sa.func.max(_folds.c.through_seq), 0))
+        .where(*_is(_folds, book, _accounts.c.account_id, units.c.unit))
+        .correlate(_accounts, units)
+        .scalar_subquery()
+    )
+    tails = (
+        sa.select(
+            _accounts.c.account_id,
+            units.c.unit,
+            sa.func.count().label("lines"),
+            sa.func.sum(_postings.c.amount).label("total"),
+            sa.func.max(_postings.c.posted_at).label("last_at"),
+        )
+        .select_from(
+            _accounts.join(units, sa.true()).join(
+                _postings, sa.and_(*_is(_postings, book, _accounts.c.account_id, units.c.unit))
+            )
+        )
+        .where(_accounts.c.book_id == book, _accounts.c.kind.not_in([str(kind) for kind in GUARDED]))
+        .where(_postings.c.seq > folded, _postings.c.seq <= through)
+        .group_by(_accounts.c.account_id, units.c.unit)
+    )
+    before = _latest_of_all(db, book)
+    rows = []
+    for tail in db.execute(tails).all():
+        if tail.lines <= tail_max:
+            continue
+        start = before.get((tail.account_id, tail.unit))
+        rows.append(
+            {
+                "book_id": book,
+                "account_id": tail.account_id,
+                "unit": tail.unit,
+                "through_seq": through,
+                "total": int(tail.total) + (start.total if start else 0),
+                "last_at": max(tail.last_at, start.last_at) if start else tail.last_at,
+            }
+        )
+    if rows:
+        db.execute(_folds.insert(), rows)
+    return len(rows)
+
+
+def total(db: Connection, book: int, account: int, unit: Unit, at: datetime | None = None) -> int:
+    """Return what a summed account comes to, now or as it stood at a past instant."""
+    start = _latest(db, book, account, unit, at)
+    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*_is(_postings, book, account, unit))
+    if start is not None:
+        query = query.where(_postings.c.seq > start.through_seq)
+    if at is not None:
+        query = query.where(_postings.c.posted_at <= at)
+    return int(db.execute(query).scalar_one()) + (start.total if start else 0)
+
+
+def _latest(db: Connection, book: int, account: int, unit: int, at: datetime | None) -> _Fold | None:
+    """Return the latest fold, all of whose lines stood at the instant."""
+    query = _FOLDS.where(*_is(_folds, book, account, unit)).order_by(_folds.c.through_seq.desc()).limit(1)
+    if at is not None:
+        query = query.where(_folds.c.last_at <= at)
+    row = db.execute(query).one_or_none()
+    return _Fold(*row) if row else None
+
+
+def _latest_of_all(db: Connection, book: int) -> dict[tuple[int, int], _Fold]:
+    later = _folds.alias("later")
+    last = sa.select(sa.func.max(later.c.through_seq)).where(*_is(later, book, _folds.c.account_id, _folds.c.unit))
+    query = _FOLDS.add_columns(_folds.c.account_id, _folds.c.unit).where(
+        _folds.c.book_id == book, _folds.c.through_seq == last.correlate(_folds).scalar_subquery()
+    )
+    return {(account, unit): _Fold(*fold) for *fold, account, unit in db.execute(query)}
+
+
+def _is(
+    table: sa.FromClause, book: int, account: int | sa.ColumnElement[int], unit: int | sa.ColumnElement[int]
+) -> list[sa.ColumnElement[bool]]:
+    return [table.c.book_id == book, table.c.account_id == account, table.c.unit == unit]
+
+
+def wrong(db: Connection, book: int, last_seq: int) -> list[tuple[int, str]]:
+    """Return the accounts whose folds don't follow from the postings of the book, which ends at `last_seq`."""
+    after_seq = sa.func.lag(_folds.c.through_seq, 1, 0).over(
+        partition_by=[_folds.c.account_id, _folds.c.unit], order_by=_folds.c.through_seq
+    )
+    steps = sa.select(*_folds.c, after_seq.label("after_seq")).where(_folds.c.book_id == book).subquery()
+    lines = [
+        *_is(_postings, book, steps.c.account_id, steps.c.unit),
+        _postings.c.seq > steps.c.after_seq,
+        _postings.c.seq <= steps.c.through_seq,
+    ]
+    grew = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*lines).scalar_subquery()
+    latest_at = sa.select(sa.func.max(_postings.c.posted_at)).where(*lines).scalar_subquery()
+    query = sa.select(steps, grew.label("grew"), latest_at.label("latest_at"))
+    found = []
+    totals: dict[tuple[int, int], tuple[int, datetime | None]] = {}
+    for step in db.execute(query.order_by(steps.c.account_id, steps.c.unit, steps.c.through_seq)):
+        total_before, at_before = totals.get((step.account_id, step.unit), (0, None))
+        instants = [at for at in (at_before, step.latest_at) if at is not None]
+        follows = total_before + int(step.grew), max(instants, default=None)
+        if (step.total, step.last_at) != follows or step.through_seq > last_seq:
+            found.append((step.account_id, f"through {step.through_seq}: {step.total}"))
+        totals[step.account_id, step.unit] = follows
+    return found
