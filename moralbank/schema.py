@@ -119,6 +119,9 @@ def _look(url: str) -> str | None:
     database = db.Database(url)
     try:
         with database.reading() as connection:
+            if not database.is_sqlite:
+                # The service's role may not read a table that no migration of ours has granted to it.
+                connection.execute(sa.text("RESET ROLE"))
             return find_revision(connection)
     finally:
         database.dispose()
