@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from moralbank.activities import checkin, queries, service, signoff, wording
-from moralbank.activities.checkin import Answer, Scan
+from moralbank.activities.answers import Answer
+from moralbank.activities.cards import NUMBER_DIGITS, read_codes
+from moralbank.activities.checkin import Scan
 from moralbank.activities.errors import (
     ActivityOver,
     CheckOutOpen,
@@ -50,6 +52,7 @@ from moralbank.activities.values import (
     Windows,
 )
 from moralbank.branches.queries import get_branch, list_branches_under
+from moralbank.errors import MoralBankError
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.queries import find_by_number, residents_by_id
 from moralbank.web.api import ApiBlueprint
@@ -165,20 +168,12 @@ def check_in_residents(db: Connection, session_id: int, *, body: dict[str, Any],
     """Count scans of cards and numbers, each with a verdict of its own; one bad scan never stops the next."""
     session = _session(db, session_id)
     book_id = get_branch(db, session.activity.branch_id).book_id
-    items = []
-    for item in body["items"]:
-        answer = _count(db, session, book_id, item)
-        direction = answer.scan.direction if answer.scan else None
-        items.append(
-            {
-                "nonce": item["nonce"],
-                "verdict": answer.verdict.code,
-                "sentence": wording.say(answer).sentence,
-                "direction": direction,
-                "at": answer.scan.at if answer.scan else None,
-            }
-        )
-    return {"items": items}
+    items = body["items"]
+    found = read_codes(db, [item["code"] for item in items], book_id)
+    scans = [_scan(session, who, item) for who, item in zip(found, items, strict=True) if isinstance(who, int)]
+    counted = iter(checkin.check_in_many(db, scans))
+    answers = [next(counted) if isinstance(who, int) else who for who in found]
+    return {"items": [_told(item, answer) for item, answer in zip(items, answers, strict=True)]}
 
 
 @blueprint.reads("/sessions/<int:session_id>/awards", AwardOut, paged=True)
@@ -223,19 +218,27 @@ def sign_off_session(db: Connection, session_id: int, *, body: dict[str, Any], k
     }
 
 
-def _count(db: Connection, session: Session, book_id: int | None, item: dict[str, Any]) -> Answer:
-    found = checkin.read_code(db, item["code"], book_id)
-    if isinstance(found, Answer):
-        return found
-    scan = Scan(
+def _scan(session: Session, resident_id: int, item: dict[str, Any]) -> Scan:
+    return Scan(
         session_id=session.session_id,
-        resident_id=found,
-        means=Means.DESK_DIGITS if len(item["code"]) == 8 else Means.DESK_CARD,
+        resident_id=resident_id,
+        means=Means.DESK_DIGITS if len(item["code"]) == NUMBER_DIGITS else Means.DESK_CARD,
         nonce=f"api:{current().login_id}:{item['nonce']}",
         actor=actor(),
         direction=Direction(item["direction"]) if item["direction"] else None,
     )
-    return checkin.check_in(db, scan)
+
+
+def _told(item: dict[str, Any], answer: Answer | MoralBankError) -> dict[str, Any]:
+    if isinstance(answer, MoralBankError):
+        raise answer
+    return {
+        "nonce": item["nonce"],
+        "verdict": answer.verdict.code,
+        "sentence": wording.say(answer).sentence,
+        "direction": answer.scan.direction if answer.scan else None,
+        "at": answer.scan.at if answer.scan else None,
+    }
 
 
 def _awards(db: Connection, awards: tuple[Award, ...] | list[Award]) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
-"""Turns scans into check-ins and check-outs: receipts, the one gate every scan goes through, undo,
-forgotten check-outs.
+"""Turns scans into check-ins and check-outs: the one gate every scan goes through, as sets; undo; forgotten check-outs.
+
+A set is cut into waves in which no nonce, no resident and no phone stands twice. So within a wave no scan changes what
+another one is judged by, except for a session's last places, which are given out in order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,30 +15,18 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.activities import queries, verdicts
-from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan, UnknownSession
-from moralbank.activities.models import activities, checkins, sessions
-from moralbank.activities.presence import Next, next_scan, presence_of
-from moralbank.activities.values import (
-    CheckIn,
-    Direction,
-    Doubt,
-    Means,
-    Session,
-    State,
-    Status,
-)
+from moralbank.activities import gate, queries, verdicts
+from moralbank.activities.answers import Answer, answer, counted, replayed, standing
+from moralbank.activities.errors import ReasonMissing, SessionOver, UnknownScan
+from moralbank.activities.gate import Door
+from moralbank.activities.models import checkins, sessions
+from moralbank.activities.presence import Next, next_scan
+from moralbank.activities.values import CheckIn, Direction, Doubt, Means, State
 from moralbank.activities.verdicts import Verdict
-from moralbank.branches.queries import get_branch
-from moralbank.db import insert_for
-from moralbank.residents.queries import Resident, find_by_card, find_by_number, get_resident
-from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
-
-#: Who begins a payment code of another app, by its first two digits.
-_OTHER_APPS = {
-    **dict.fromkeys(("10", "11", "12", "13", "14", "15"), "wechat"),
-    **dict.fromkeys(("25", "26", "27", "28", "29", "30"), "alipay"),
-}
+from moralbank.db import Raced, insert_for
+from moralbank.errors import MoralBankError
+from moralbank.residents.errors import UnknownResident
+from moralbank.residents.queries import find_residents
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +50,227 @@ class Scan:
     override: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The verdict with the scan that stands and the facts its sentence is filled with."""
+@dataclass(slots=True)
+class _Case:
+    """One scan on its way to an answer."""
 
-    verdict: Verdict
-    session: Session | None = None
-    scan: CheckIn | None = None
-    resident_id: int | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    scan: Scan
+    at: datetime
+    door: Door | None
+    answer: Answer | MoralBankError | None = None
+    #: The nonce stands for a scan that was undone: it takes a new one to come back.
+    is_spent: bool = False
+    #: The person's standing scans in the session.
+    scans: list[CheckIn] = field(default_factory=list)
+    step: Next = field(init=False)
+    doubt: Doubt | None = None
+
+    @property
+    def pair(self) -> gate.Pair:
+        return self.scan.session_id, self.scan.resident_id
+
+    @property
+    def is_vouched(self) -> bool:
+        """Whether staff let the person in whatever the hours and the list say."""
+        return self.scan.override is not None
+
+    def tell(self, verdict: Verdict) -> None:
+        """Answer with the verdict and what stands."""
+        assert self.door is not None, "a scan for no session has its answer"
+        self.answer = standing(self.door.session, self.scan.resident_id, verdict, self.at, self.scans)
 
 
 def check_in(db: Connection, scan: Scan) -> Answer:
-    """Count a scan, in or out, or say why it doesn't count. The one gate: every scan of every means comes
-    through here.
+    """Count one: a set of one. Raises: as check_in_many refuses."""
+    [found] = check_in_many(db, [scan])
+    if isinstance(found, MoralBankError):
+        raise found
+    return found
 
-    Raises: ReasonMissing when staff override without saying why.
+
+def check_in_many(db: Connection, scans: Sequence[Scan]) -> list[Answer | MoralBankError]:
+    """Count scans, in or out, or say why one doesn't count: each is answered as if they had come one after the other.
+
+    The one gate: every scan of every means comes through here. Refusals: ReasonMissing when staff override without
+    saying why, UnknownResident.
+    Raises: Raced when other transactions were faster again and again.
     """
-    if scan.override is not None and not scan.override.strip():
-        raise ReasonMissing({"reason": [ReasonMissing.sentence]})
-    try:
-        session = queries.lock_session(db, scan.session_id, read=True)
-    except UnknownSession:
-        return Answer(verdicts.UNKNOWN, resident_id=scan.resident_id)
-    at = scan.at or clock.now()
-    before = queries.find_scan_by_nonce(db, scan.nonce)
-    if before is not None:
-        return _replayed(db, session, scan, before)
-    if not session.takes_scans:
-        return answer(verdicts.CLOSED, session, at, resident_id=scan.resident_id)
-    scans = queries.list_scans(db, session.session_id, scan.resident_id)
-    step = next_scan(session, scans, at, scan.direction, is_override=scan.override is not None)
-    if isinstance(step, Next) and not scans and scan.override is None:
-        step = _refused_place(db, session, scan.resident_id) or step
-    if isinstance(step, Verdict):
-        return _with_scans(session, scan.resident_id, step, at, scans)
-    doubt = _doubt(db, session, scan, step, scans)
-    counted = _insert(db, scan, step, at, doubt)
-    if counted is None:
-        return _lost_race(db, session, scan, at)
-    return _with_scans(session, scan.resident_id, _good(step.direction, doubt), at, [*scans, counted])
+    doors = gate.lock_doors(db, {scan.session_id for scan in scans})
+    now = clock.now()
+    cases = [_Case(scan, scan.at or now, doors.get(scan.session_id)) for scan in scans]
+    for wave in _waves(cases):
+        _judge(db, wave)
+        # Another phone wrote the same scan first: now it is on record, and that is judged.
+        _judge(db, _open(wave))
+        if _open(wave):
+            raise Raced
+    return [case.answer for case in cases if case.answer is not None]
+
+
+def _waves(cases: Sequence[_Case]) -> list[list[_Case]]:
+    """Cut a set into parts in which none depends on another, and which keep the order of those that do."""
+    waves: list[list[_Case]] = []
+    last: dict[Hashable, int] = {}
+    for case in cases:
+        scan = case.scan
+        once = [("nonce", scan.nonce), ("resident", scan.resident_id), ("phone", scan.session_id, scan.device)]
+        keys = once if scan.device else once[:2]
+        number = max(last.get(key, -1) for key in keys) + 1
+        if case.door is not None and case.door.session.activity.capacity is not None:
+            # Nobody overtakes another on the way to a session's last place.
+            number = max(number, last.get(("places", scan.session_id), 0))
+            last["places", scan.session_id] = number
+        last |= dict.fromkeys(keys, number)
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(case)
+    return waves
+
+
+def _judge(db: Connection, cases: Sequence[_Case]) -> None:
+    """Answer the cases of a wave, but for those whose row another transaction wrote first."""
+    for step in (_refuse_blank, _recall, _find_steps, _give_places, _find_doubts, _write):
+        cases = _open(cases)
+        if not cases:
+            return
+        step(db, cases)
+
+
+def _open(cases: Sequence[_Case]) -> list[_Case]:
+    return [case for case in cases if case.answer is None]
+
+
+def _refuse_blank(_db: Connection, cases: Sequence[_Case]) -> None:
+    for case in cases:
+        if case.scan.override is not None and not case.scan.override.strip():
+            case.answer = ReasonMissing({"reason": [ReasonMissing.sentence]})
+        elif case.door is None:
+            case.answer = Answer(verdicts.UNKNOWN, resident_id=case.scan.resident_id)
+
+
+def _recall(db: Connection, cases: Sequence[_Case]) -> None:
+    """Read what is on record of the scans and the people, and answer scans that were sent before."""
+    known = gate.find_by_nonces(db, [case.scan.nonce for case in cases])
+    scans = queries.list_scans_of_each(db, [case.pair for case in cases])
+    for case, found, standing_scans in zip(cases, known, scans, strict=True):
+        case.scans = standing_scans
+        if found is None or case.door is None:
+            continue
+        before, stands = found
+        if not stands:
+            case.is_spent = True
+        elif (before.session_id, before.resident_id) != case.pair:
+            case.answer = Answer(verdicts.EXPIRED, case.door.session, resident_id=case.scan.resident_id)
+        else:
+            case.answer = replayed(case.door.session, before, case.scans)
+
+
+def _find_steps(_db: Connection, cases: Sequence[_Case]) -> None:
+    """Find what each scan would be recorded as, by the hours and what stands."""
+    for case in cases:
+        assert case.door is not None, "a scan for no session has its answer"
+        session = case.door.session
+        if not session.takes_scans:
+            case.answer = answer(verdicts.CLOSED, session, case.at, resident_id=case.scan.resident_id)
+            continue
+        step = next_scan(session, case.scans, case.at, case.scan.direction, is_override=case.is_vouched)
+        if isinstance(step, Next):
+            case.step = step
+        else:
+            case.tell(step)
+
+
+def _give_places(db: Connection, cases: Sequence[_Case]) -> None:
+    """Refuse who saves in another book, who isn't on the list where there must be one, and who finds the house full."""
+    newcomers = [case for case in cases if not case.scans]
+    people = find_residents(db, {case.scan.resident_id for case in newcomers if not case.is_vouched})
+    for case in newcomers:
+        if case.is_vouched:
+            continue
+        resident = people.get(case.scan.resident_id)
+        if resident is None:
+            case.answer = UnknownResident()
+        elif case.door is not None and resident.book_id != case.door.book_id:
+            case.tell(verdicts.OTHER_BANK)
+    wanting = _without_place(db, _open(newcomers))
+    taken = gate.lock_places(db, {case.scan.session_id for case, _ in wanting})
+    for case, capacity in wanting:
+        if not case.is_vouched and taken[case.scan.session_id] >= capacity:
+            case.tell(verdicts.FULL)
+        elif not case.is_spent:
+            taken[case.scan.session_id] += 1
+
+
+def _without_place(db: Connection, newcomers: Sequence[_Case]) -> list[tuple[_Case, int]]:
+    """Return who wants one of a session's places, of how many; refuse who had to sign up and didn't."""
+    listed = [
+        (case, case.door.session.activity)
+        for case in newcomers
+        if case.door and (case.door.session.activity.needs_signup or case.door.session.activity.capacity is not None)
+    ]
+    wanting = []
+    for (case, activity), is_going in zip(listed, gate.are_going(db, [case.pair for case, _ in listed]), strict=True):
+        if is_going:
+            continue
+        if activity.needs_signup and not case.is_vouched:
+            case.tell(verdicts.NOT_REGISTERED)
+        elif activity.capacity is not None:
+            wanting.append((case, activity.capacity))
+    return wanting
+
+
+def _find_doubts(db: Connection, cases: Sequence[_Case]) -> None:
+    """Find why scans must wait for the leader."""
+    for case in cases:
+        case.doubt = Doubt.OVERRIDE if case.is_vouched else None
+    by_phone = [(case, case.scan.device) for case in cases if case.doubt is None and case.scan.device is not None]
+    users = gate.first_users(db, [(case.scan.session_id, device) for case, device in by_phone])
+    for (case, _), user in zip(by_phone, users, strict=True):
+        if user not in (None, case.scan.resident_id):
+            case.doubt = Doubt.SAME_DEVICE
+    coming = [case for case in cases if case.doubt is None and case.step.direction is Direction.IN]
+    for case, is_elsewhere in zip(coming, gate.are_elsewhere(db, [case.pair for case in coming]), strict=True):
+        if is_elsewhere:
+            case.doubt = Doubt.OVERLAP
+    for case in cases:
+        if case.doubt is None and case.step.direction is Direction.OUT and not case.scans:
+            case.doubt = Doubt.NO_IN
+        elif case.doubt is None and case.scan.means is Means.POSTER:
+            case.doubt = Doubt.POSTER
+
+
+def _write(db: Connection, cases: Sequence[_Case]) -> None:
+    """Write the scans down; whose gate was taken meanwhile stays without an answer."""
+    for case in cases:
+        if case.is_spent:
+            is_in = case.scans and case.scans[-1].direction is Direction.IN
+            case.tell(verdicts.ALREADY if is_in else verdicts.ALREADY_OUT if case.scans else verdicts.EXPIRED)
+    now = clock.now()
+    # In one order everywhere, so that two sets wait for each other and never in a ring.
+    writing = sorted(_open(cases), key=lambda case: case.pair)
+    rows = [_row(case) for case in writing]
+    more = [{"recorded_at": now, "pending": case.doubt is not None, "station": case.scan.station} for case in writing]
+    written = gate.write(db, [row | rest for row, rest in zip(rows, more, strict=True)])
+    for case, row, checkin_id in zip(writing, rows, written, strict=True):
+        if checkin_id is not None:
+            case.scans.append(CheckIn(checkin_id=checkin_id, is_pending=case.doubt is not None, **row))
+            case.tell(counted(case.step.direction, case.doubt))
+
+
+def _row(case: _Case) -> dict[str, Any]:
+    return {
+        "session_id": case.scan.session_id,
+        "resident_id": case.scan.resident_id,
+        "direction": case.step.direction,
+        "visit_no": case.step.visit_no,
+        "nonce": case.scan.nonce,
+        "at": case.at,
+        "means": case.scan.means,
+        "doubt": case.doubt,
+        "reason": case.scan.override,
+        "actor": case.scan.actor,
+        "device": case.scan.device,
+    }
 
 
 def undo(db: Connection, session_id: int, checkin_id: int, *, actor: str) -> CheckIn:
@@ -152,200 +324,6 @@ def close_forgotten(db: Connection, now: datetime, session_id: int | None = None
         return 0
     insert = insert_for(db, checkins).on_conflict_do_nothing().returning(checkins.c.checkin_id)
     return len(db.execute(insert, rows).all())
-
-
-def read_code(db: Connection, text: str, book_id: int | None) -> int | Answer:
-    """Return the resident whose card or number this is, or the answer that says what it is instead.
-
-    Says nothing of a person who left or is suspended but that there is nobody to be found.
-    """
-    digits = "".join(text.split())
-    if not (digits.isascii() and digits.isdigit()):
-        return Answer(verdicts.UNKNOWN)
-    if len(digits) == 8 and book_id is not None:
-        return _bearer(find_by_number(db, book_id, digits))
-    if len(digits) == CARD_DIGITS and digits.startswith(CARD_PREFIX):
-        found = find_by_card(db, digits)
-        bearer = _bearer(found[0] if found else None)
-        if found is not None and isinstance(bearer, int) and not found[1].is_active:
-            return Answer(verdicts.REVOKED_CARD, facts={"tail": found[1].tail})
-        return bearer
-    if other_app(digits):
-        return Answer(verdicts.WRONG_APP, facts={"app": other_app(digits)})
-    return Answer(verdicts.UNKNOWN)
-
-
-def _bearer(resident: Resident | None) -> int | Answer:
-    if resident is not None and resident.awaits_guardian:
-        return Answer(verdicts.NO_GUARDIAN)
-    return resident.resident_id if resident is not None and resident.is_active else Answer(verdicts.UNKNOWN)
-
-
-def other_app(digits: str) -> str:
-    """Return whose code this is: wechat, alipay, payment (our own payment code), or nothing."""
-    if len(digits) != 18 or not digits.isdigit():
-        return ""
-    return "payment" if digits.startswith("71") else _OTHER_APPS.get(digits[:2], "")
-
-
-def answer(verdict: Verdict, session: Session, at: datetime, *, resident_id: int | None = None) -> Answer:
-    """Return an answer whose sentence can name the session's hours."""
-    facts = {
-        "now": clock.now(),
-        "at": at,
-        "opens": session.in_from if at < session.in_from else session.out_from,
-        "closes": session.in_until if at < session.out_from else session.out_until,
-        "out_from": session.out_from,
-        "capacity": session.activity.capacity,
-    }
-    return Answer(verdict, session, resident_id=resident_id, facts=facts)
-
-
-def standing(db: Connection, session: Session, resident_id: int, verdict: Verdict, at: datetime) -> Answer:
-    """Return the verdict with the person's last scan and minutes so far."""
-    scans = queries.list_scans(db, session.session_id, resident_id)
-    return _with_scans(session, resident_id, verdict, at, scans)
-
-
-def _with_scans(session: Session, resident_id: int, verdict: Verdict, at: datetime, scans: list[CheckIn]) -> Answer:
-    """Return the verdict with the last of a person's scans.
-
-    Who repeats a scan that waits for the leader is told again that it waits, not that all is well.
-    """
-    if not scans:
-        return answer(verdict, session, at, resident_id=resident_id)
-    last = scans[-1]
-    if verdict.code == "already" and last.is_pending:
-        verdict = _good(last.direction, last.doubt)
-    said = answer(verdict, session, at, resident_id=resident_id)
-    facts = said.facts | {"minutes": presence_of(session, scans).minutes}
-    if verdict.is_good:
-        facts["at"] = last.at
-    return replace(said, scan=last, facts=facts)
-
-
-def _refused_place(db: Connection, session: Session, resident_id: int) -> Verdict | None:
-    """Refuse who saves in another book, who isn't on the list where there must be one, and who finds the house full."""
-    if get_resident(db, resident_id).book_id != get_branch(db, session.activity.branch_id).book_id:
-        return verdicts.OTHER_BANK
-    capacity = session.activity.capacity
-    if capacity is None and not session.activity.needs_signup:
-        return None
-    signup = queries.signups_of(db, resident_id, [session.session_id]).get(session.session_id)
-    if signup is not None and signup.state == "going":
-        return None
-    if session.activity.needs_signup:
-        return verdicts.NOT_REGISTERED
-    _one_at_a_time(db, session.session_id)
-    if capacity is not None and queries.count_places(db, session.session_id) >= capacity:
-        return verdicts.FULL
-    return None
-
-
-def _one_at_a_time(db: Connection, session_id: int) -> None:
-    """Let those who want one of a session's places pass singly, so that two never both see the last one free."""
-    if db.dialect.name == "postgresql":
-        key = {"session_id": session_id}
-        db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('moralbank places'), :session_id)"), key)
-
-
-def _doubt(db: Connection, session: Session, scan: Scan, step: Next, scans: list[CheckIn]) -> Doubt | None:
-    """Return why this scan must wait for the leader, or None."""
-    if scan.override is not None:
-        return Doubt.OVERRIDE
-    if scan.device is not None and _is_others_device(db, scan):
-        return Doubt.SAME_DEVICE
-    if step.direction is Direction.IN and _is_elsewhere(db, session, scan.resident_id):
-        return Doubt.OVERLAP
-    if step.direction is Direction.OUT and not scans:
-        return Doubt.NO_IN
-    return Doubt.POSTER if scan.means is Means.POSTER else None
-
-
-def _is_others_device(db: Connection, scan: Scan) -> bool:
-    """Tell whether somebody else used this phone first: it stays theirs for the session."""
-    first = (
-        sa.select(checkins.c.resident_id)
-        .where(
-            checkins.c.session_id == scan.session_id,
-            checkins.c.device == scan.device,
-            checkins.c.undone_at.is_(None),
-        )
-        .order_by(checkins.c.checkin_id)
-        .limit(1)
-    )
-    return db.execute(first).scalar() not in (None, scan.resident_id)
-
-
-def _is_elsewhere(db: Connection, session: Session, resident_id: int) -> bool:
-    """Tell whether the person checked in to another session of the same hours."""
-    there = (
-        sa.select(checkins.c.checkin_id)
-        .join(sessions, sessions.c.session_id == checkins.c.session_id)
-        .join(activities, activities.c.activity_id == sessions.c.activity_id)
-        .where(
-            checkins.c.resident_id == resident_id,
-            checkins.c.undone_at.is_(None),
-            sessions.c.session_id != session.session_id,
-            sessions.c.starts_at < session.ends_at,
-            sessions.c.ends_at > session.starts_at,
-            sessions.c.state != State.CANCELLED,
-            activities.c.status != Status.CANCELLED,
-        )
-    )
-    return db.execute(there.limit(1)).first() is not None
-
-
-def _insert(db: Connection, scan: Scan, step: Next, at: datetime, doubt: Doubt | None) -> CheckIn | None:
-    """Write the scan down and return it, or None when the gate is taken."""
-    row = {
-        "session_id": scan.session_id,
-        "resident_id": scan.resident_id,
-        "direction": step.direction,
-        "visit_no": step.visit_no,
-        "nonce": scan.nonce,
-        "at": at,
-        "means": scan.means,
-        "doubt": doubt,
-        "reason": scan.override,
-        "actor": scan.actor,
-        "device": scan.device,
-    }
-    more = {"recorded_at": clock.now(), "pending": doubt is not None, "station": scan.station}
-    insert = insert_for(db, checkins).values(row | more).on_conflict_do_nothing().returning(checkins.c.checkin_id)
-    checkin_id = db.execute(insert).scalar()
-    return None if checkin_id is None else CheckIn(checkin_id=checkin_id, is_pending=doubt is not None, **row)
-
-
-def _lost_race(db: Connection, session: Session, scan: Scan, at: datetime) -> Answer:
-    """Answer a scan whose row another phone wrote first."""
-    before = queries.find_scan_by_nonce(db, scan.nonce)
-    if before is not None:
-        return _replayed(db, session, scan, before)
-    scans = queries.list_scans(db, session.session_id, scan.resident_id)
-    if not scans:
-        # Only a scan that was undone still holds the nonce: it takes a new one to come back.
-        return Answer(verdicts.EXPIRED, session, resident_id=scan.resident_id)
-    is_in = scans[-1].direction is Direction.IN
-    verdict = verdicts.ALREADY if is_in else verdicts.ALREADY_OUT
-    return standing(db, session, scan.resident_id, verdict, at)
-
-
-def _replayed(db: Connection, session: Session, scan: Scan, before: CheckIn) -> Answer:
-    if (before.resident_id, before.session_id) != (scan.resident_id, scan.session_id):
-        return Answer(verdicts.EXPIRED, session, resident_id=scan.resident_id)
-    verdict = _good(before.direction, before.doubt)
-    if verdict in (verdicts.OK, verdicts.OK_OUT):
-        verdict = verdicts.REPLAYED if before.direction is Direction.IN else verdicts.REPLAYED_OUT
-    return replace(standing(db, session, scan.resident_id, verdict, before.at), scan=before)
-
-
-def _good(direction: Direction, doubt: Doubt | None) -> Verdict:
-    if doubt in (Doubt.SAME_DEVICE, Doubt.OVERLAP):
-        return verdicts.REVIEW
-    if doubt is not None:
-        return verdicts.PENDING if direction is Direction.IN else verdicts.PENDING_OUT
-    return verdicts.OK if direction is Direction.IN else verdicts.OK_OUT
 
 
 def _closing(row: Any, now: datetime) -> dict[str, Any]:

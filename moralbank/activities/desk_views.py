@@ -11,7 +11,9 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
 from moralbank.activities import checkin, photos, queries, verdicts, wording
-from moralbank.activities.checkin import Answer, Scan
+from moralbank.activities.answers import Answer
+from moralbank.activities.cards import NUMBER_DIGITS, read_code
+from moralbank.activities.checkin import Scan
 from moralbank.activities.errors import BadPicture, UnknownScan
 from moralbank.activities.schemas import DeskScan
 from moralbank.activities.values import Direction, Means, Session
@@ -49,7 +51,7 @@ def scan(session_id: int) -> str | tuple[str, int]:
     except Invalid as refusal:
         return _page(session, None, None, in_words(refusal)), refusal.status
     code = "".join(given["code"].split())
-    means = Means.DESK_DIGITS if given["typed"] == "hand" or len(code) == 8 else Means.DESK_CARD
+    means = Means.DESK_DIGITS if given["typed"] == "hand" or len(code) == NUMBER_DIGITS else Means.DESK_CARD
     return _count(session, code, means, given)
 
 
@@ -91,7 +93,7 @@ def _count(session: Session, code: str, means: Means, given: dict[str, Any]) -> 
     """Find whose code this is and count the scan."""
     with database().reading() as db:
         book_id = get_branch(db, session.activity.branch_id).book_id
-        found = checkin.read_code(db, code, book_id)
+        found = read_code(db, code, book_id)
     if isinstance(found, Answer):
         return _page(session, found, None)
     reason = given["reason"].strip()
@@ -106,7 +108,7 @@ def _count(session: Session, code: str, means: Means, given: dict[str, Any]) -> 
         direction=Direction(given["direction"]) if given["direction"] else None,
         override=reason if given["override"] else None,
     )
-    return _page(session, database().transact(checkin.check_in, scan), found)
+    return _page(session, database().join(checkin.check_in_many, scan), found)
 
 
 def _page(

@@ -39,6 +39,7 @@ from moralbank.activities.values import (
     Status,
     Windows,
 )
+from moralbank.prepared import Prepared
 
 LIST_LIMIT_MAX = 200
 #: A session shows up as running this long before its start and after its end.
@@ -53,7 +54,8 @@ _SESSION = (
     _S.session_id, _S.starts_at, _S.ends_at, _S.in_before_minutes, _S.in_after_minutes, _S.out_before_minutes,
     _S.out_after_minutes, _S.state, _S.head_count, _S.signed_off_by, _S.signed_off_at,
 )  # fmt: skip
-_CHECKIN = (
+#: The columns of a scan, as checkin_of reads them.
+CHECKIN = (
     _C.checkin_id, _C.session_id, _C.resident_id, _C.direction, _C.visit_no, _C.nonce, _C.at, _C.means,
     _C.pending, _C.doubt, _C.reason, _C.actor, _C.device,
 )  # fmt: skip
@@ -119,31 +121,31 @@ def get_session(db: Connection, session_id: int) -> Session:
 
 def find_session(db: Connection, session_id: int) -> Session | None:
     """Return the session, or None."""
-    row = db.execute(_session_query().where(_S.session_id == session_id)).first()
-    return None if row is None else _session(row)
+    row = _FIND_SESSION.first(db, session_id=session_id)
+    return None if row is None else session_of(row)
 
 
 def list_sessions(db: Connection, activity_ids: Collection[int]) -> list[SessionCount]:
     """List the sessions of activities with their counts, by start."""
-    query = _session_query().where(_S.activity_id.in_(activity_ids)).order_by(_S.starts_at, _S.session_id)
-    return _counted(db, [_session(row) for row in db.execute(query.limit(LIST_LIMIT_MAX * 4))])
+    query = session_query().where(_S.activity_id.in_(activity_ids)).order_by(_S.starts_at, _S.session_id)
+    return _counted(db, [session_of(row) for row in db.execute(query.limit(LIST_LIMIT_MAX * 4))])
 
 
 def list_coming(
     db: Connection, now: datetime, branch_ids: Collection[int] | None = None, *, limit: int = 50
 ) -> list[SessionCount]:
     """List published sessions that run or are to come, the next first; branch_ids None means everywhere."""
-    query = _session_query().where(_A.status == Status.PUBLISHED, _S.state == State.OPEN, _S.ends_at > now)
+    query = session_query().where(_A.status == Status.PUBLISHED, _S.state == State.OPEN, _S.ends_at > now)
     if branch_ids is not None:
         query = query.where(_A.branch_id.in_(branch_ids))
     query = query.order_by(_S.starts_at, _S.session_id).limit(min(limit, LIST_LIMIT_MAX))
-    return _counted(db, [_session(row) for row in db.execute(query)])
+    return _counted(db, [session_of(row) for row in db.execute(query)])
 
 
 def list_to_do(db: Connection, now: datetime, branch_ids: Collection[int], *, limit: int = 50) -> list[SessionCount]:
     """List open sessions that run now, begin soon or wait for their sign-off, oldest first."""
     query = (
-        _session_query()
+        session_query()
         .where(
             _A.status == Status.PUBLISHED, _S.state == State.OPEN,
             _A.branch_id.in_(branch_ids), _S.starts_at < now + AROUND,
@@ -151,7 +153,7 @@ def list_to_do(db: Connection, now: datetime, branch_ids: Collection[int], *, li
         .order_by(_S.starts_at, _S.session_id)
         .limit(min(limit, LIST_LIMIT_MAX))
     )  # fmt: skip
-    return _counted(db, [_session(row) for row in db.execute(query)])
+    return _counted(db, [session_of(row) for row in db.execute(query)])
 
 
 def signups_of(db: Connection, resident_id: int, session_ids: Collection[int]) -> dict[int, Signup]:
@@ -165,13 +167,13 @@ def signups_of(db: Connection, resident_id: int, session_ids: Collection[int]) -
 def list_my_sessions(db: Connection, resident_id: int, now: datetime, *, limit: int = 20) -> list[SessionCount]:
     """List the sessions a resident has signed up for that are not over, the next first."""
     query = (
-        _session_query()
+        session_query()
         .join(signups, _U.session_id == _S.session_id)
         .where(_U.resident_id == resident_id, _U.state != "cancelled", _S.ends_at > now, _S.state == State.OPEN)
         .order_by(_S.starts_at)
         .limit(min(limit, LIST_LIMIT_MAX))
     )
-    return _counted(db, [_session(row) for row in db.execute(query)])
+    return _counted(db, [session_of(row) for row in db.execute(query)])
 
 
 def list_signups(db: Connection, session_id: int) -> list[Signup]:
@@ -184,42 +186,49 @@ def list_signups(db: Connection, session_id: int) -> list[Signup]:
     return [Signup(*row) for row in db.execute(query)]
 
 
+_SCANS = Prepared(
+    sa.select(*CHECKIN)
+    .where(_C.session_id == sa.bindparam("session_id"), _C.resident_id == sa.bindparam("resident_id"), _stands)
+    .order_by(_C.visit_no, _C.direction, _C.checkin_id)
+)
+
+
 def list_scans(db: Connection, session_id: int, resident_id: int) -> list[CheckIn]:
     """List a person's standing scans in a session, in order of time."""
-    query = sa.select(*_CHECKIN).where(_C.session_id == session_id, _C.resident_id == resident_id, _stands)
-    return [_checkin(row) for row in db.execute(query.order_by(_C.visit_no, _C.direction, _C.checkin_id))]
+    [scans] = list_scans_of_each(db, [(session_id, resident_id)])
+    return scans
+
+
+def list_scans_of_each(db: Connection, pairs: Sequence[tuple[int, int]]) -> list[list[CheckIn]]:
+    """List for each (session, resident) the person's standing scans, in order of time."""
+    given = [{"session_id": session_id, "resident_id": resident_id} for session_id, resident_id in pairs]
+    return [[checkin_of(row) for row in rows] for rows in _SCANS.each(db, given)]
 
 
 def scans_by_resident(db: Connection, session_id: int) -> dict[int, list[CheckIn]]:
     """Return all standing scans of a session by person, each in order of time."""
-    query = sa.select(*_CHECKIN).where(_C.session_id == session_id, _stands)
+    query = sa.select(*CHECKIN).where(_C.session_id == session_id, _stands)
     found: dict[int, list[CheckIn]] = defaultdict(list)
     for row in db.execute(query.order_by(_C.visit_no, _C.direction, _C.checkin_id)):
-        found[row.resident_id].append(_checkin(row))
+        found[row.resident_id].append(checkin_of(row))
     return dict(found)
-
-
-def find_scan_by_nonce(db: Connection, nonce: str) -> CheckIn | None:
-    """Return the standing scan recorded under a nonce, or None."""
-    row = db.execute(sa.select(*_CHECKIN).where(_C.nonce == nonce, _stands)).first()
-    return None if row is None else _checkin(row)
 
 
 def find_scan(db: Connection, checkin_id: int) -> CheckIn | None:
     """Return a standing scan, or None."""
-    row = db.execute(sa.select(*_CHECKIN).where(_C.checkin_id == checkin_id, _stands)).first()
-    return None if row is None else _checkin(row)
+    row = db.execute(sa.select(*CHECKIN).where(_C.checkin_id == checkin_id, _stands)).first()
+    return None if row is None else checkin_of(row)
 
 
 def list_last_scans(db: Connection, session_id: int, *, limit: int = 10) -> list[CheckIn]:
     """List the session's last standing scans, newest first."""
     query = (
-        sa.select(*_CHECKIN)
+        sa.select(*CHECKIN)
         .where(_C.session_id == session_id, _stands, _C.means != Means.PLANNED_END)
         .order_by(_C.checkin_id.desc())
         .limit(min(limit, LIST_LIMIT_MAX))
     )
-    return [_checkin(row) for row in db.execute(query)]
+    return [checkin_of(row) for row in db.execute(query)]
 
 
 def list_last_arrivals(db: Connection, session_id: int, *, limit: int = 5) -> list[int]:
@@ -275,20 +284,20 @@ def list_awards(db: Connection, session_id: int) -> list[Award]:
 
 def sessions_by_id(db: Connection, session_ids: Collection[int]) -> dict[int, Session]:
     """Return sessions by id, for pages that show what entries were posted for."""
-    query = _session_query().where(_S.session_id.in_(session_ids))
-    return {row.session_id: _session(row) for row in db.execute(query)}
+    query = session_query().where(_S.session_id.in_(session_ids))
+    return {row.session_id: session_of(row) for row in db.execute(query)}
 
 
-def lock_session(db: Connection, session_id: int, *, read: bool = False) -> Session:
-    """Return the session and keep others from changing it (read: from signing it off) until the commit.
+def lock_session(db: Connection, session_id: int) -> Session:
+    """Return the session and keep others from changing it or scanning for it until the commit.
 
     Raises: UnknownSession.
     """
-    query = _session_query().where(_S.session_id == session_id).with_for_update(read=read, of=sessions)
+    query = session_query().where(_S.session_id == session_id).with_for_update(of=sessions)
     row = db.execute(query).first()
     if row is None:
         raise UnknownSession()
-    return _session(row)
+    return session_of(row)
 
 
 def qr_keys_by_kid(db: Connection) -> dict[int, Key]:
@@ -300,9 +309,13 @@ def qr_keys_by_kid(db: Connection) -> dict[int, Key]:
 _POSTER = (posters.c.serial, posters.c.session_id, posters.c.printed_at, posters.c.revoked_at)
 
 
-def _session_query() -> sa.Select[Any]:
+def session_query() -> sa.Select[Any]:
+    """Return the query whose rows session_of reads."""
     joined = sessions.join(activities, _S.activity_id == _A.activity_id)
     return sa.select(*_ACTIVITY, *_SESSION).select_from(joined)
+
+
+_FIND_SESSION = Prepared(session_query().where(_S.session_id == sa.bindparam("session_id")))
 
 
 def _counted(db: Connection, found: Sequence[Session]) -> list[SessionCount]:
@@ -323,28 +336,37 @@ def _counted(db: Connection, found: Sequence[Session]) -> list[SessionCount]:
     ]
 
 
-def _activity(row: Row[Any]) -> Activity:
-    return Activity(
-        row.activity_id, row.code, row.title, row.rule_code, row.branch_id, row.place, row.description,
-        row.leader_login_id, row.leader_resident_id, row.capacity, Mode(row.checkin_mode), row.needs_signup,
-        Status(row.status),
-    )  # fmt: skip
+def _activity(row: Sequence[Any]) -> Activity:
+    """Return the activity of a row that begins with _ACTIVITY, in whose order the fields stand."""
+    *told, mode, needs_signup, status = row[: len(_ACTIVITY)]
+    return Activity(*told, Mode(mode), needs_signup, Status(status))
 
 
-def _session(row: Row[Any]) -> Session:
-    windows = Windows(row.in_before_minutes, row.in_after_minutes, row.out_before_minutes, row.out_after_minutes)
-    return Session(
-        row.session_id, _activity(row), row.starts_at, row.ends_at, windows, State(row.state), row.head_count,
-        row.signed_off_by, row.signed_off_at,
-    )  # fmt: skip
+def session_of(row: Sequence[Any]) -> Session:
+    """Return the session of a row that begins with the columns of session_query."""
+    whole = len(_ACTIVITY) + len(_SESSION)
+    session_id, starts_at, ends_at, *minutes, state, head_count, by, at = row[len(_ACTIVITY) : whole]
+    return Session(session_id, _activity(row), starts_at, ends_at, Windows(*minutes), State(state), head_count, by, at)
 
 
-def _checkin(row: Row[Any]) -> CheckIn:
-    doubt = Doubt(row.doubt) if row.doubt else None
+def checkin_of(row: Sequence[Any]) -> CheckIn:
+    """Return the scan of a row that begins with CHECKIN, in whose order the fields stand."""
+    checkin_id, session_id, resident_id, direction, visit_no, nonce, at, means, pending, doubt, *rest = row[
+        : len(CHECKIN)
+    ]
     return CheckIn(
-        row.checkin_id, row.session_id, row.resident_id, Direction(row.direction), row.visit_no, row.nonce,
-        row.at, Means(row.means), row.pending, doubt, row.reason, row.actor, row.device,
-    )  # fmt: skip
+        checkin_id,
+        session_id,
+        resident_id,
+        Direction(direction),
+        visit_no,
+        nonce,
+        at,
+        Means(means),
+        pending,
+        Doubt(doubt) if doubt else None,
+        *rest,
+    )
 
 
 def _award(row: Row[Any]) -> Award:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -10,13 +12,27 @@ from sqlalchemy import Connection
 
 from moralbank import clock, ids
 from moralbank.activities import queries, tokens, verdicts
-from moralbank.activities.checkin import Answer, Scan, answer, check_in, other_app
+from moralbank.activities.answers import Answer, answer
+from moralbank.activities.cards import other_app
+from moralbank.activities.checkin import Scan, check_in_many
 from moralbank.activities.models import receipts
 from moralbank.activities.values import Direction, Means, Mode, Receipt, Session
 from moralbank.activities.verdicts import Verdict
+from moralbank.errors import MoralBankError
+from moralbank.prepared import Prepared
 
 RECEIPT_LIFE = timedelta(minutes=10)
 _DIRECTIONS = (None, Direction.IN, Direction.OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a phone says to make a check-in of its receipt: the secret, who they are, the hash of its own cookie."""
+
+    cookie: str
+    resident_id: int
+    actor: str
+    device: str | None
 
 
 def hash_of(cookie: str) -> str:
@@ -42,47 +58,82 @@ def open_token(db: Connection, text: str, now: datetime) -> Receipt | Answer:
     return Receipt("", session.session_id, read.station, direction, means, now, now + RECEIPT_LIFE, None)
 
 
-def keep_receipt(db: Connection, receipt: Receipt) -> str:
-    """Store a receipt and return the secret that only its scanner gets to hold."""
-    cookie = ids.token(16)
-    row = {
-        "receipt_id": hash_of(cookie),
-        "session_id": receipt.session_id,
-        "station": receipt.station,
-        "direction": receipt.direction,
-        "means": receipt.means,
-        "scanned_at": receipt.scanned_at,
-        "expires_at": receipt.expires_at,
-    }
-    db.execute(receipts.insert().values(row))
-    return cookie
+_KEEP = Prepared(receipts.insert().values({column.name: sa.bindparam(column.name) for column in receipts.c}))
 
 
-def use_receipt(db: Connection, cookie: str, resident_id: int, *, actor: str, device: str | None) -> Answer:
-    """Count the scan behind a receipt for the person who claims it; a second claim gets the first answer.
-
-    A receipt is good for one person and ten minutes, whichever of two at once comes first.
-    """
-    receipt_id = hash_of(cookie)
-    mine = sa.or_(receipts.c.used_by.is_(None), receipts.c.used_by == resident_id)
-    alive = sa.or_(receipts.c.expires_at > clock.now(), receipts.c.used_by == resident_id)
-    claim = receipts.update().where(receipts.c.receipt_id == receipt_id, mine, alive).values(used_by=resident_id)
-    if db.execute(claim).rowcount != 1:
-        return Answer(verdicts.EXPIRED, resident_id=resident_id)
-    receipt = queries.find_receipt(db, receipt_id)
-    assert receipt is not None, "just claimed"
-    scan = Scan(
-        session_id=receipt.session_id,
-        resident_id=resident_id,
-        means=receipt.means,
-        nonce=f"receipt:{receipt_id}",
-        actor=actor,
-        at=receipt.scanned_at,
-        direction=receipt.direction,
-        device=device,
-        station=receipt.station,
+def keep_receipts(db: Connection, kept: Sequence[Receipt]) -> list[str]:
+    """Store receipts and return for each the secret that only its scanner gets to hold."""
+    cookies = [ids.token(16) for _ in kept]
+    _KEEP.touch_each(
+        db,
+        [
+            {
+                "receipt_id": hash_of(cookie),
+                "session_id": receipt.session_id,
+                "station": receipt.station,
+                "direction": receipt.direction,
+                "means": receipt.means,
+                "scanned_at": receipt.scanned_at,
+                "expires_at": receipt.expires_at,
+                "used_by": None,
+            }
+            for cookie, receipt in zip(cookies, kept, strict=True)
+        ],
     )
-    return check_in(db, scan)
+    return cookies
+
+
+_CLAIM = Prepared(
+    receipts.update()
+    .where(
+        receipts.c.receipt_id == sa.bindparam("hash"),
+        sa.or_(receipts.c.used_by.is_(None), receipts.c.used_by == sa.bindparam("resident_id")),
+        sa.or_(receipts.c.expires_at > sa.bindparam("now"), receipts.c.used_by == sa.bindparam("resident_id")),
+    )
+    .values(used_by=sa.bindparam("resident_id"))
+    .returning(
+        receipts.c.session_id,
+        receipts.c.station,
+        receipts.c.direction,
+        receipts.c.means,
+        receipts.c.scanned_at,
+    )
+)
+
+
+def use_receipts(db: Connection, claims: Sequence[Claim]) -> list[Answer | MoralBankError]:
+    """Count the scans behind receipts for the people who claim them; a second claim gets the first answer.
+
+    A receipt is good for one person and ten minutes, whichever of two at once comes first. Refusals: as check_in_many.
+    """
+    now = clock.now()
+    hashes = [hash_of(claim.cookie) for claim in claims]
+    # In one order everywhere, so that two sets wait for each other and never in a ring.
+    order = sorted(range(len(claims)), key=hashes.__getitem__)
+    given = [{"hash": hashes[place], "resident_id": claims[place].resident_id, "now": now} for place in order]
+    claimed = dict(zip(order, _CLAIM.each(db, given), strict=True))
+    scans = {place: _scan(claims[place], hashes[place], *rows[0]) for place, rows in sorted(claimed.items()) if rows}
+    answers = dict(zip(scans, check_in_many(db, list(scans.values())), strict=True))
+    return [
+        answers.get(place, Answer(verdicts.EXPIRED, resident_id=claim.resident_id))
+        for place, claim in enumerate(claims)
+    ]
+
+
+def _scan(
+    claim: Claim, receipt_id: str, session_id: int, station: int, direction: str | None, means: str, at: datetime
+) -> Scan:
+    return Scan(
+        session_id=session_id,
+        resident_id=claim.resident_id,
+        means=Means(means),
+        nonce=f"receipt:{receipt_id}",
+        actor=claim.actor,
+        at=at,
+        direction=Direction(direction) if direction else None,
+        device=claim.device,
+        station=station,
+    )
 
 
 def purge_receipts(db: Connection, now: datetime) -> int:

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
-from moralbank.activities import checkin, queries, receipts, service, tokens, verdicts, wording
-from moralbank.activities.checkin import Answer
+from moralbank.activities import answers, queries, receipts, service, tokens, verdicts, wording
+from moralbank.activities.answers import Answer
 from moralbank.activities.presence import Next, next_scan
 from moralbank.activities.values import Direction, Mode, Receipt, Session
 from moralbank.branches.queries import get_branch
@@ -38,7 +38,7 @@ def scan(token: str) -> Response:
         opened = receipts.open_token(db, token, clock.now())
     if isinstance(opened, Answer):
         return make_response(_result(opened), opened.verdict.status)
-    cookie = database().transact(receipts.keep_receipt, opened)
+    cookie = database().join(receipts.keep_receipts, opened)
     response = redirect(url_for("scan.landing"), 303)
     _set_cookie(response, RECEIPT_COOKIE, cookie, int(receipts.RECEIPT_LIFE.total_seconds()))
     if not request.cookies.get(DEVICE_COOKIE):
@@ -70,13 +70,13 @@ def check() -> Response | tuple[str, int]:
     if principal is None or principal.resident_id is None:
         return redirect(url_for("scan.landing"), 303)
     device = request.cookies.get(DEVICE_COOKIE)
-    answer = database().transact(
-        receipts.use_receipt,
-        request.cookies.get(RECEIPT_COOKIE, ""),
-        principal.resident_id,
+    claim = receipts.Claim(
+        cookie=request.cookies.get(RECEIPT_COOKIE, ""),
+        resident_id=principal.resident_id,
         actor=principal.actor("resident"),
         device=receipts.hash_of(device) if device else None,
     )
+    answer = database().join(receipts.use_receipts, claim)
     return _result(answer), answer.verdict.status
 
 
@@ -173,11 +173,11 @@ def _step(db: Any, session: Session, receipt: Receipt) -> Direction | Answer | N
         return receipt.direction
     scans = queries.list_scans(db, session.session_id, principal.resident_id)
     if not session.takes_scans:
-        return checkin.answer(verdicts.CLOSED, session, receipt.scanned_at)
+        return answers.answer(verdicts.CLOSED, session, receipt.scanned_at)
     step = next_scan(session, scans, receipt.scanned_at, receipt.direction)
     if isinstance(step, Next):
         return step.direction
-    return checkin.standing(db, session, principal.resident_id, step, receipt.scanned_at)
+    return answers.standing(session, principal.resident_id, step, receipt.scanned_at, scans)
 
 
 def _result(answer: Answer) -> str:

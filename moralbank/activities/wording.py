@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from moralbank import clock
-from moralbank.activities.checkin import Answer
+from moralbank.activities.answers import Answer
 from moralbank.activities.values import Doubt, Means, Mode, Session, State, Status
 from moralbank.earning import REASON_SENTENCES, Reason
 from moralbank.errors import N_, fill

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank.branches.errors import UnknownBranch
 from moralbank.branches.models import branches_branches
+from moralbank.prepared import Prepared
+
+T = TypeVar("T")
 
 #: From the root down; a branch lies under one of an earlier kind, a station always under a hub.
 KINDS = ("district", "street", "hub", "station")
@@ -42,9 +45,12 @@ class Branch:
 _COLUMNS = [branches_branches.c[name] for name in Branch.__dataclass_fields__]
 
 
+_GET = Prepared(sa.select(*_COLUMNS).where(branches_branches.c.branch_id == sa.bindparam("branch_id")))
+
+
 def get_branch(db: Connection, branch_id: int) -> Branch:
     """Return the branch. Raises: UnknownBranch."""
-    row = db.execute(sa.select(*_COLUMNS).where(branches_branches.c.branch_id == branch_id)).first()
+    row = _GET.first(db, branch_id=branch_id)
     if row is None:
         raise UnknownBranch(branch=branch_id)
     return _branch(row)
@@ -88,8 +94,17 @@ def paths_of(db: Connection, branch_ids: Collection[int]) -> dict[int, str]:
 
 def path_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
     """Return a branch's path as a column for a query of another package, NULL where the id is NULL."""
+    return _one_of(branches_branches.c.path, branch_id)
+
+
+def book_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """Return a branch's book as a column for a query of another package, NULL where it has none."""
+    return _one_of(branches_branches.c.book_id, branch_id)
+
+
+def _one_of(column: sa.Column[T], branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[T]:
     return (
-        sa.select(branches_branches.c.path)
+        sa.select(column)
         .where(branches_branches.c.branch_id == branch_id)
         .correlate_except(branches_branches)
         .scalar_subquery()
@@ -108,7 +123,7 @@ def find_hub(db: Connection, book_id: int) -> Branch | None:
     return None if row is None else _branch(row)
 
 
-def _branch(row: sa.Row[Any]) -> Branch:
+def _branch(row: Sequence[Any]) -> Branch:
     return Branch(*row)
 
 

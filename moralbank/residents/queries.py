@@ -22,7 +22,6 @@ from moralbank.residents.models import (
 )
 from moralbank.residents.values import (
     CARD_DIGITS,
-    CARD_PREFIX,
     Consent,
     Status,
     adult_since,
@@ -171,19 +170,41 @@ def get_resident(db: Connection, resident_id: int) -> Resident:
     return found
 
 
+_FIND_BY_NUMBER = Prepared(
+    sa.select(*_RESIDENT_COLUMNS)
+    .select_from(residents_residents.outerjoin(residents_households))
+    .where(_R.book_id == sa.bindparam("book_id"), _R.number == sa.bindparam("number"))
+)
+_FIND_BY_CARD = Prepared(
+    sa.select(*_CARD_COLUMNS, *_RESIDENT_COLUMNS)
+    .select_from(residents_cards.join(residents_residents).outerjoin(residents_households))
+    .where(_C.number == sa.bindparam("number"))
+)
+
+
 def find_by_number(db: Connection, book_id: int, number: str) -> Resident | None:
     """Return the resident of a book by the eight-digit number, or None."""
-    return next(iter(_residents(db, _select().where(_R.book_id == book_id, _R.number == number))), None)
+    [found] = find_by_numbers(db, book_id, [number])
+    return found
+
+
+def find_by_numbers(db: Connection, book_id: int, numbers: Sequence[str]) -> list[Resident | None]:
+    """Return for each eight-digit number the resident of a book, or None."""
+    found = _FIND_BY_NUMBER.each(db, [{"book_id": book_id, "number": number} for number in numbers])
+    return [_resident(rows[0]) if rows else None for rows in found]
 
 
 def find_by_card(db: Connection, card_number: str) -> tuple[Resident, Card] | None:
     """Return whose card this is and the card, revoked or not: the caller decides what a revoked one means."""
-    if len(card_number) != CARD_DIGITS or not card_number.startswith(CARD_PREFIX):
-        return None
-    row = db.execute(sa.select(*_CARD_COLUMNS).where(_C.number == card_number)).one_or_none()
-    if row is None:
-        return None
-    return get_resident(db, row.resident_id), Card(*row)
+    [found] = find_by_cards(db, [card_number])
+    return found
+
+
+def find_by_cards(db: Connection, card_numbers: Sequence[str]) -> list[tuple[Resident, Card] | None]:
+    """Return for each card its holder and the card, revoked or not, or None for what is no card of ours."""
+    width = len(_CARD_COLUMNS)
+    found = _FIND_BY_CARD.each(db, [{"number": number} for number in card_numbers])
+    return [(_resident(rows[0][width:]), Card(*rows[0][:width])) if rows else None for rows in found]
 
 
 def residents_by_id(db: Connection, resident_ids: Collection[int]) -> dict[int, Resident]:

@@ -13,7 +13,8 @@ import pytest
 
 from moralbank import clock, ledger
 from moralbank.activities import checkin, service, signoff
-from moralbank.activities.checkin import Answer, Scan
+from moralbank.activities.answers import Answer
+from moralbank.activities.checkin import Scan
 from moralbank.activities.signoff import Decision, SignOff
 from moralbank.activities.values import Direction, Means, Plan, Session
 from moralbank.branches.queries import Branch
@@ -68,7 +69,7 @@ class Scene:
         given: dict[str, Any] = {"means": Means.DESK_CARD, "nonce": f"test:{next(self.nonces)}", "actor": STAFF}
         scan = Scan(session.session_id, self.people[who].resident_id, **{**given, **changes})
         with clock.at(time_of(clock_time)):
-            return self.do(checkin.check_in, scan)
+            return self.database.join(checkin.check_in_many, scan)
 
     def stay(self, session: Session, *names: str, come: str = "9:00", leave: str = "11:30") -> None:
         for name in names:

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from moralbank import clock
-from moralbank.activities import checkin, queries, receipts, service, tokens, verdicts
-from moralbank.activities.checkin import Answer, Scan
+from moralbank.activities import cards, checkin, queries, receipts, service, tokens, verdicts
+from moralbank.activities.answers import Answer
+from moralbank.activities.checkin import Scan
 from moralbank.activities.errors import OtherBank, ReasonMissing, SessionOver, UnknownScan
 from moralbank.activities.models import checkins
 from moralbank.activities.models import receipts as receipt_rows
@@ -31,14 +32,13 @@ def receipt_cookie(scene: Scene, session, clock_time: str = "9:00") -> str:
     key = scene.do(service.ensure_qr_key)
     receipt = open_code(scene, tokens.rotating(key, session.session_id, 0, time_of(clock_time)), clock_time)
     assert isinstance(receipt, Receipt)
-    return scene.do(receipts.keep_receipt, receipt)
+    return scene.database.join(receipts.keep_receipts, receipt)
 
 
 def use(scene: Scene, cookie: str, who: str, clock_time: str, device: str | None = None) -> Answer:
     with clock.at(time_of(clock_time)):
-        return scene.do(
-            receipts.use_receipt, cookie, scene.people[who].resident_id, actor=f"resident:{who}", device=device
-        )
+        claim = receipts.Claim(cookie, scene.people[who].resident_id, f"resident:{who}", device)
+        return scene.database.join(receipts.use_receipts, claim)
 
 
 def test_one_scan_in_and_one_scan_out(scene: Scene) -> None:
@@ -104,7 +104,9 @@ def test_nobody_checks_in_to_a_draft_a_cancelled_or_an_unknown_session(scene: Sc
     scene.do(service.cancel_session, cancelled.session_id)
     assert scene.scan(cancelled, "wei", "9:00").verdict.code == "closed"
     with clock.at(time_of("9:00")):
-        answer = scene.do(checkin.check_in, Scan(9999, scene.people["wei"].resident_id, Means.DESK_CARD, "x", STAFF))
+        answer = scene.database.join(
+            checkin.check_in_many, Scan(9999, scene.people["wei"].resident_id, Means.DESK_CARD, "x", STAFF)
+        )
     assert answer.verdict.code == "unknown"
 
 
@@ -218,7 +220,7 @@ def test_a_poster_never_credits_by_itself_and_can_be_revoked(scene: Scene) -> No
     text = tokens.poster(key, session.session_id, poster.serial)
     receipt = open_code(scene, text, "9:00")
     assert receipt.means is Means.POSTER
-    answer = use(scene, scene.do(receipts.keep_receipt, receipt), "wei", "9:01")
+    answer = use(scene, scene.database.join(receipts.keep_receipts, receipt), "wei", "9:01")
     assert (answer.verdict.code, answer.scan.doubt) == ("pending", Doubt.POSTER)
     assert open_code(scene, tokens.poster(key, other.session_id, poster.serial), "9:00").verdict.code == "forged"
     scene.do(service.revoke_poster, session.session_id, poster.serial, actor=STAFF)
@@ -237,16 +239,16 @@ def test_a_new_key_leaves_hanging_posters_good(scene: Scene) -> None:
 def test_cards_and_numbers_are_known_and_everything_else_is_named_for_what_it_is(scene: Scene) -> None:
     wei = scene.people["wei"]
     number = scene.look(find_card, wei.resident_id).number
-    assert scene.look(checkin.read_code, number, wei.book_id) == wei.resident_id
-    assert scene.look(checkin.read_code, f" {wei.number} ", wei.book_id) == wei.resident_id
+    assert scene.look(cards.read_code, number, wei.book_id) == wei.resident_id
+    assert scene.look(cards.read_code, f" {wei.number} ", wei.book_id) == wei.resident_id
     scene.do(residents.revoke_card, wei.resident_id, "丢了", actor=STAFF)
-    revoked = scene.look(checkin.read_code, number, wei.book_id)
+    revoked = scene.look(cards.read_code, number, wei.book_id)
     assert (revoked.verdict.code, revoked.facts["tail"]) == ("revoked_card", number[-4:])
-    assert scene.look(checkin.read_code, "134567890123456789", wei.book_id).facts["app"] == "wechat"
-    assert scene.look(checkin.read_code, "284567890123456789", wei.book_id).facts["app"] == "alipay"
-    assert scene.look(checkin.read_code, "714567890123456789", wei.book_id).facts["app"] == "payment"
+    assert scene.look(cards.read_code, "134567890123456789", wei.book_id).facts["app"] == "wechat"
+    assert scene.look(cards.read_code, "284567890123456789", wei.book_id).facts["app"] == "alipay"
+    assert scene.look(cards.read_code, "714567890123456789", wei.book_id).facts["app"] == "payment"
     for text in ("", "abc", "00000000", "123", "7" * 24, "'; DROP"):
-        assert scene.look(checkin.read_code, text, wei.book_id).verdict.code == "unknown"
+        assert scene.look(cards.read_code, text, wei.book_id).verdict.code == "unknown"
 
 
 def test_thirty_two_phones_at_once_make_one_check_in(scene: Scene) -> None:
@@ -255,7 +257,7 @@ def test_thirty_two_phones_at_once_make_one_check_in(scene: Scene) -> None:
 
     def post(number: int) -> str:
         scan = Scan(session.session_id, wei, Means.ROTATING, f"phone:{number}", "resident:1")
-        return scene.do(checkin.check_in, scan).verdict.code
+        return scene.database.join(checkin.check_in_many, scan).verdict.code
 
     with clock.at(START), ThreadPoolExecutor(32) as pool:
         codes = list(pool.map(in_this_context(post), range(32)))
@@ -300,7 +302,7 @@ def test_a_thousand_random_posts_give_one_credit_for_each_person_and_session(sce
         resident_id = scene.people[who].resident_id
         at = session.starts_at + timedelta(minutes=minute)
         scan = Scan(session.session_id, resident_id, Means.ROTATING, nonce, "resident:1", at, direction)
-        return scene.do(checkin.check_in, scan).verdict.code
+        return scene.database.join(checkin.check_in_many, scan).verdict.code
 
     with clock.at(END + timedelta(hours=12)), ThreadPoolExecutor(8) as pool:
         list(pool.map(in_this_context(send), posts))

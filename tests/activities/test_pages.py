@@ -390,7 +390,7 @@ def test_jobs_close_what_was_forgotten_and_drop_old_receipts(scene: Scene) -> No
     key = scene.do(service.ensure_qr_key)
     with clock.at(START):
         opened = scene.look(receipts.open_token, tokens.rotating(key, session.session_id, 0, START), clock.now())
-        scene.do(receipts.keep_receipt, opened)
+        scene.database.join(receipts.keep_receipts, opened)
     with clock.at(START + timedelta(days=2)):
         assert (jobs.close_forgotten(scene.database), jobs.close_forgotten(scene.database)) == (1, 0)
         assert (jobs.purge_receipts(scene.database), jobs.purge_receipts(scene.database)) == (1, 0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from moralbank import clock, ledger
-from moralbank.activities import checkin, service, signoff, verdicts
+from moralbank.activities import cards, checkin, service, signoff, verdicts
 from moralbank.activities.checkin import Scan
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Plan
@@ -109,10 +109,10 @@ def test_a_minor_checks_in_once_a_guardian_agreed(station: Station) -> None:
     session_id = station.session(now)
     card = station.look(queries.find_card, station.xiaoyu.resident_id).number
     for code in (card, station.xiaoyu.number):
-        answer = station.look(checkin.read_code, code, station.branch.book_id)
+        answer = station.look(cards.read_code, code, station.branch.book_id)
         assert answer.verdict == verdicts.NO_GUARDIAN
     station.let_father_agree()
-    who = station.look(checkin.read_code, card, station.branch.book_id)
+    who = station.look(cards.read_code, card, station.branch.book_id)
     scan = Scan(session_id, who, Means.DESK_CARD, "scan-1", STAFF, direction=Direction.IN)
     assert station.do(checkin.check_in, scan).verdict == verdicts.OK
 
