@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Dialect
 from moralbank.db import named_fault
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 Spelling = sa.Select[*tuple[Any, ...]] | sa.Insert | sa.Update
 #: The engine's own insert(), with `on_conflict_do_nothing` and `on_conflict_do_update`.
 Insert = Callable[[sa.Table], Any]
@@ -75,21 +76,21 @@ class Prepared:
 
     def each(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
         """Run it once for each of many and return the rows of each; PostgreSQL gets them all at once."""
-        if len(many) < 2 or db.dialect.name == "sqlite":
-            return [self._fetch(db, given) for given in many]
-        compiled = self._for(db)
-        found: list[list[Row]] = []
-        cursor = self._run_all(db, compiled, many, returning=True)
-        while True:
-            found.append(compiled.carried(cursor.fetchall()))
-            if not cursor.nextset():
-                return found
+        [found] = ask(db, Question(self, many, list))
+        return found
 
     def touch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> int:
         """Run it once for each of many and return how many rows all together changed."""
         if not many:
             return 0
-        count: int = self._run_all(db, self._for(db), many).rowcount
+        compiled = self._for(db)
+        driver: Any = db.connection.driver_connection
+        cursor = driver.cursor()
+        try:
+            cursor.executemany(compiled.text, [compiled.bound(given) for given in many])
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+        count: int = cursor.rowcount
         return count
 
     def _fetch(self, db: Connection, given: dict[str, Any]) -> list[Row]:
@@ -106,14 +107,9 @@ class Prepared:
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
 
-    def _run_all(self, db: Connection, compiled: _Compiled, many: Sequence[dict[str, Any]], **how: Any) -> Any:
-        driver: Any = db.connection.driver_connection
-        cursor = driver.cursor()
-        try:
-            cursor.executemany(compiled.text, [compiled.bound(given) for given in many], **how)
-        except db.dialect.loaded_dbapi.Error as error:
-            raise named_fault(db, error) from error
-        return cursor
+    def _send(self, db: Connection, given: dict[str, Any]) -> Any:
+        """Send it without waiting for what it finds; only within a pipeline of PostgreSQL's driver."""
+        return self._run(db, self._for(db), given)
 
     def _for(self, db: Connection) -> _Compiled:
         return self._compiled.get(db.dialect.name) or self._compile(db.dialect)
@@ -143,3 +139,31 @@ class Prepared:
         )
         self._compiled[dialect.name] = ready
         return ready
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """A statement to be run once for each of many, and how to read the rows that each of them finds."""
+
+    prepared: Prepared
+    many: Sequence[dict[str, Any]]
+    read: Callable[[list[list[Row]]], T]
+
+
+def ask(db: Connection, *questions: Question[Any]) -> list[Any]:
+    """Return what each question finds, in their order; PostgreSQL gets them all at once, in one round trip."""
+    if db.dialect.name == "sqlite" or sum(len(question.many) for question in questions) < 2:
+        return [
+            question.read([question.prepared._fetch(db, given) for given in question.many]) for question in questions
+        ]
+    driver: Any = db.connection.driver_connection
+    try:
+        with driver.pipeline():
+            sent = [[question.prepared._send(db, given) for given in question.many] for question in questions]
+        found = [
+            [question.prepared._for(db).carried(cursor.fetchall()) for cursor in cursors]
+            for question, cursors in zip(questions, sent, strict=True)
+        ]
+    except db.dialect.loaded_dbapi.Error as error:
+        raise named_fault(db, error) from error
+    return [question.read(rows) for question, rows in zip(questions, found, strict=True)]

@@ -15,7 +15,7 @@ from moralbank.access.errors import UnknownLogin
 from moralbank.access.models import access_grants, access_logins, access_sessions, access_tokens
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
-from moralbank.prepared import Prepared, Row
+from moralbank.prepared import Prepared, Question, Row, ask
 
 ROLES = ("resident", "operator", "staff", "auditor", "admin")
 #: The path of the whole bank, of which every branch's path begins.
@@ -221,9 +221,19 @@ def find_bearer(db: Connection, token: str) -> Known | None:
 
 def find_bearers(db: Connection, tokens: Sequence[str]) -> dict[str, Known]:
     """Return whom the live ones among API tokens act for."""
+    found: dict[str, Known]
+    [found] = ask(db, asking_bearers(tokens))
+    return found
+
+
+def asking_bearers(tokens: Sequence[str]) -> Question[dict[str, Known]]:
+    """Ask whom the live ones among API tokens act for."""
     now = clock.now()
-    found = _BEARER.each(db, [{"hash": digest(token), "now": now} for token in tokens])
-    return {token: _bearer(rows) for token, rows in zip(tokens, found, strict=True) if rows}
+
+    def read(found: list[list[Row]]) -> dict[str, Known]:
+        return {token: _bearer(rows) for token, rows in zip(tokens, found, strict=True) if rows}
+
+    return Question(_BEARER, [{"hash": digest(token), "now": now} for token in tokens], read)
 
 
 def _bearer(rows: list[Row]) -> Known:

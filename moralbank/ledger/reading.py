@@ -16,7 +16,7 @@ from moralbank import clock
 from moralbank.ledger import folds, models
 from moralbank.ledger.errors import BadDraft, UnknownAccount, UnknownEntry
 from moralbank.ledger.values import AccountKind, Balance, Entry, Line, PostedLeg, Unit
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, Row
 
 MAX_LINES = 1000
 
@@ -83,13 +83,14 @@ _BALANCE = Prepared(
 )
 
 
-def cover(db: Connection, wanted: Sequence[tuple[int, int, int]], unit: Unit) -> list[bool]:
-    """Tell for each (book, guarded account, amount) whether the account now holds as much."""
+def asking_cover(wanted: Sequence[tuple[int, int, int]], unit: Unit) -> Question[list[bool]]:
+    """Ask of each (book, guarded account, amount) whether the account now holds as much."""
     given = [{"book": book, "account": account, "unit": int(unit)} for book, account, _ in wanted]
-    return [
-        bool(rows) and rows[0][0] >= amount
-        for (_, _, amount), rows in zip(wanted, _BALANCE.each(db, given), strict=True)
-    ]
+
+    def read(found: list[list[Row]]) -> list[bool]:
+        return [bool(rows) and rows[0][0] >= amount for (_, _, amount), rows in zip(wanted, found, strict=True)]
+
+    return Question(_BALANCE, given, read)
 
 
 def movements(

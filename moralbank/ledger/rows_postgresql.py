@@ -102,8 +102,11 @@ class PostgresqlRows:
             "brought": list(brought),
         }
         try:
-            locked = self._raw.execute(_LOCK, (DAY_LOCK, book, book, wanted)).fetchall()
-            [(numbers, closed_through, kinds, answered, taken, present)] = self._raw.execute(_LOOK, asked).fetchall()
+            with self._raw.pipeline():  # Two statements, the later with its own snapshot, in one round trip.
+                lock = self._raw.execute(_LOCK, (DAY_LOCK, book, book, wanted))
+                look = self._raw.execute(_LOOK, asked)
+            locked = lock.fetchall()
+            [(numbers, closed_through, kinds, answered, taken, present)] = look.fetchall()
         except psycopg.Error as error:
             raise _named(error) from error
         return Seen(

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from moralbank import clock
 from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
 from moralbank.merchants.models import deeds, merchants, offer_months, offers
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, ask
 
 SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
 STATUSES = ("applied", "visited", "active", "suspended", "left")
@@ -127,14 +127,21 @@ def list_merchants(
 
 def list_merchants_by_id(db: Connection, merchant_ids: Collection[int]) -> dict[int, Merchant]:
     """Return the merchants with these ids, for what names many at once."""
-    found = _FIND_MERCHANT.each(db, [{"merchant_id": merchant_id} for merchant_id in merchant_ids])
-    return {row[0]: Merchant(*row) for rows in found for row in rows}
+    found: dict[int, Merchant]
+    [found] = ask(db, asking_merchants(merchant_ids))
+    return found
 
 
-def offers_by_id(db: Connection, offer_ids: Collection[int]) -> dict[int, Offer]:
-    """Return the offers with these ids."""
-    found = _FIND_OFFER.each(db, [{"offer_id": offer_id} for offer_id in offer_ids])
-    return {row[0]: Offer(*row) for rows in found for row in rows}
+def asking_merchants(merchant_ids: Collection[int]) -> Question[dict[int, Merchant]]:
+    """Ask for the merchants with these ids."""
+    given = [{"merchant_id": merchant_id} for merchant_id in merchant_ids]
+    return Question(_FIND_MERCHANT, given, lambda found: {row[0]: Merchant(*row) for rows in found for row in rows})
+
+
+def asking_offers(offer_ids: Collection[int]) -> Question[dict[int, Offer]]:
+    """Ask for the offers with these ids."""
+    given = [{"offer_id": offer_id} for offer_id in offer_ids]
+    return Question(_FIND_OFFER, given, lambda found: {row[0]: Offer(*row) for rows in found for row in rows})
 
 
 def find_offer(db: Connection, offer_id: int) -> Offer | None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.db import Raced
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, ask
 from moralbank.redemptions.errors import KeyReused
 from moralbank.redemptions.models import answers
 from moralbank.redemptions.orders import Ask
@@ -54,8 +54,14 @@ Name = tuple[int, int, str]
 
 def find_answers(db: Connection, names: Sequence[Name]) -> list[Answer | None]:
     """Return what each key (merchant, operator, key) was answered, or None while it has not come."""
+    [found] = ask(db, asking_answers(names))
+    return list(found)
+
+
+def asking_answers(names: Sequence[Name]) -> Question[list[Answer | None]]:
+    """Ask as find_answers does."""
     given = [{"merchant_id": shop, "operator_id": operator, "key": key} for shop, operator, key in names]
-    return [_answer(rows) for rows in _FIND.each(db, given)]
+    return Question(_FIND, given, lambda found: [_answer(rows) for rows in found])
 
 
 def _answer(rows: list[tuple[Any, ...]]) -> Answer | None:

@@ -21,16 +21,23 @@ from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, ask
 from moralbank.redemptions import errors
-from moralbank.redemptions.answers import check_same, find_answers, keep_charges, outcome
-from moralbank.redemptions.codes import digest, find_codes, spend_codes
-from moralbank.redemptions.limits import DEFAULT_LIMITS, Bill, Limits, check_and_count, give_back
+from moralbank.redemptions.answers import (
+    Answer,
+    asking_answers,
+    check_same,
+    find_answers,
+    keep_charges,
+    outcome,
+)
+from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
+from moralbank.redemptions.limits import DEFAULT_LIMITS, Bill, Limits, asking_standings, count, give_back, judge
 from moralbank.redemptions.models import charges
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order
 from moralbank.redemptions.queries import Receipt
-from moralbank.redemptions.tills import locked_tills
+from moralbank.redemptions.tills import asking_locked_tills
 from moralbank.residents.errors import CardRevoked
 from moralbank.residents.queries import Resident, find_by_card, find_residents
 
@@ -50,7 +57,11 @@ class _Case:
     is_put_off: bool = False
     merchant: Merchant = field(init=False)
     offer: Offer | None = None
+    #: Whose payment code it is; None when it is paid by card.
+    holder_id: int | None = None
     resident: Resident = field(init=False)
+    #: Who stands at the till, where that is a resident.
+    operator: Resident | None = None
     points: int = 0
 
     @property
@@ -88,19 +99,18 @@ def _wave(db: Connection, asks: Sequence[Ask], limits: Limits) -> list[Verdict |
     """Return the verdicts of a wave, and None for what is to come in the next; the first always has its verdict."""
     cases = [_Case(ask) for ask in asks]
     _put_off(cases, lambda case: case.ask.name)
-    _recall(db, _open(cases))
-    fresh = _open(cases)
-    for step in (_check_tills, _find_shops, _find_payers):
-        step(db, _open(cases))
+    fresh = _look_up(db, _open(cases))
+    _find_payers(db, _open(cases))
     _put_off(_open(cases), lambda case: case.resident.resident_id)
-    _check_payers(db, _open(cases))
-    counted = _check_limits(db, _open(cases), limits)
-    for step in (_check_balances, _take_offers):
-        step(db, _open(cases))
+    _check_payers(_open(cases))
+    counted = _count(db, _open(cases), limits)
+    _check_counted(db, counted, limits)
+    _take_offers(db, _open(cases))
     give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
     _write(db, _open(cases))
     # What made a charge be refused may be that the same key was charged meanwhile; then that is the answer.
-    _recall(db, [case for case in fresh if isinstance(case.verdict, MoralBankError)])
+    refused = [case for case in fresh if isinstance(case.verdict, MoralBankError)]
+    _recall(db, refused, find_answers(db, [case.ask.name for case in refused]))
     return [case.verdict for case in cases]
 
 
@@ -116,29 +126,23 @@ def _put_off(cases: Sequence[_Case], what: Callable[[_Case], Hashable]) -> None:
         met.add(what(case))
 
 
-def _recall(db: Connection, cases: Sequence[_Case]) -> None:
-    for case, answer in zip(cases, find_answers(db, [case.ask.name for case in cases]), strict=True):
-        if answer is None:
-            continue
-        try:
-            check_same(answer, case.ask.order.fingerprint)
-            found = outcome(db, answer)
-            case.verdict = replace(found, replayed=True) if isinstance(found, Receipt) else found
-        except errors.KeyReused as refusal:
-            case.verdict = refusal
-
-
-def _check_tills(db: Connection, cases: Sequence[_Case]) -> None:
-    locked = locked_tills(db, {case.ask.till.operator_id for case in cases})
-    for case in cases:
+def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
+    """Find what each names: the answer its key has, its shop and offer, its code. Return those whose key is new."""
+    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
+    offer_ids = {case.ask.order.offer_id for case in cases} - {None}
+    answers, locked, shops, offers, holders = ask(
+        db,
+        asking_answers([case.ask.name for case in cases]),
+        asking_locked_tills({case.ask.till.operator_id for case in cases}),
+        merchant_queries.asking_merchants({case.ask.till.merchant_id for case in cases}),
+        merchant_queries.asking_offers([offer_id for offer_id in offer_ids if offer_id is not None]),
+        asking_codes([case.ask.order.number for case in by_code]),
+    )
+    _recall(db, cases, answers)
+    fresh = _open(cases)
+    for case in fresh:
         case.verdict = locked.get(case.ask.till.operator_id)
-
-
-def _find_shops(db: Connection, cases: Sequence[_Case]) -> None:
-    shops = merchant_queries.list_merchants_by_id(db, list({case.ask.till.merchant_id for case in cases}))
-    wanted = {case.ask.order.offer_id for case in cases} - {None}
-    offers = merchant_queries.offers_by_id(db, [offer_id for offer_id in wanted if offer_id is not None])
-    for case in cases:
+    for case in _open(fresh):
         try:
             case.merchant, case.offer = _shop(case.ask, shops, offers)
         except MoralBankError as refusal:
@@ -147,6 +151,24 @@ def _find_shops(db: Connection, cases: Sequence[_Case]) -> None:
         points = case.ask.order.points if case.offer is None else case.offer.points
         assert points is not None, "the schema gives points where it gives no offer"
         case.points = points
+    for case, holder in zip(by_code, holders, strict=True):
+        if case.verdict is None and isinstance(holder, int):
+            case.holder_id = holder
+        elif case.verdict is None:
+            case.verdict = holder
+    return fresh
+
+
+def _recall(db: Connection, cases: Sequence[_Case], answers: Sequence[Answer | None]) -> None:
+    for case, answer in zip(cases, answers, strict=True):
+        if answer is None:
+            continue
+        try:
+            check_same(answer, case.ask.order.fingerprint)
+            found = outcome(db, answer)
+            case.verdict = replace(found, replayed=True) if isinstance(found, Receipt) else found
+        except errors.KeyReused as refusal:
+            case.verdict = refusal
 
 
 def _shop(ask: Ask, shops: dict[int, Merchant], offers: dict[int, Offer]) -> tuple[Merchant, Offer | None]:
@@ -166,21 +188,18 @@ def _shop(ask: Ask, shops: dict[int, Merchant], offers: dict[int, Offer]) -> tup
 
 
 def _find_payers(db: Connection, cases: Sequence[_Case]) -> None:
-    """Find the resident who authorised each charge."""
-    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
-    found = find_codes(db, [case.ask.order.number for case in by_code])
-    residents = find_residents(db, {who for who in found if isinstance(who, int)})
-    for case, who in zip(by_code, found, strict=True):
-        if isinstance(who, int):
-            case.resident = residents[who]
-        else:
-            case.verdict = who
+    """Find the resident who authorised each charge, and who stands at the till where that is a resident too."""
+    wanted = {case.holder_id for case in cases} | {case.ask.till.operator_resident_id for case in cases}
+    residents = find_residents(db, {resident_id for resident_id in wanted if resident_id is not None})
     for case in cases:
-        if case.ask.order.means is Means.CARD_PIN:
-            try:
+        case.operator = residents.get(case.ask.till.operator_resident_id or 0)
+        try:
+            if case.holder_id is not None:
+                case.resident = residents[case.holder_id]
+            else:
                 case.resident = _card_payer(db, case.ask.order)
-            except MoralBankError as refusal:
-                case.verdict = refusal
+        except MoralBankError as refusal:
+            case.verdict = refusal
 
 
 def _card_payer(db: Connection, order: Order) -> Resident:
@@ -207,16 +226,13 @@ def find_card_holder(db: Connection, card_number: str) -> tuple[Resident, int]:
     return resident, login.login_id
 
 
-def _check_payers(db: Connection, cases: Sequence[_Case]) -> None:
-    at_tills = {case.ask.till.operator_resident_id for case in cases} - {None}
-    operators = find_residents(db, {resident_id for resident_id in at_tills if resident_id is not None})
+def _check_payers(cases: Sequence[_Case]) -> None:
     for case in cases:
-        operator = operators.get(case.ask.till.operator_resident_id or 0)
         if not case.resident.is_active:
             case.verdict = errors.ResidentNotActive()
         elif case.resident.book_id != case.merchant.book_id:
             case.verdict = errors.OtherBank()
-        elif operator is not None and _are_family(operator, case.resident):
+        elif case.operator is not None and _are_family(case.operator, case.resident):
             case.verdict = errors.OwnHousehold()
 
 
@@ -225,17 +241,32 @@ def _are_family(one: Resident, other: Resident) -> bool:
     return is_one_home or one.resident_id == other.resident_id
 
 
-def _check_limits(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
-    """Count each charge into its resident's month and return those that were counted."""
-    for case, refusal in zip(cases, check_and_count(db, limits, [case.bill for case in cases]), strict=True):
-        case.verdict = refusal
+def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
+    """Count each charge into its resident's month, which locks the resident, and return those that fit."""
+    for case, fits in zip(cases, count(db, limits, [case.bill for case in cases]), strict=True):
+        if not fits:
+            case.verdict = errors.MonthLimitReached(points=limits.points_per_month_max)
     return _open(cases)
 
 
-def _check_balances(db: Connection, cases: Sequence[_Case]) -> None:
-    wanted = [(case.merchant.book_id, case.resident.account_id, case.points) for case in cases]
-    for case, is_enough in zip(cases, ledger.cover(db, wanted, ledger.Unit.POINTS), strict=True):
-        if not is_enough:
+def _check_counted(db: Connection, cases: Sequence[_Case], limits: Limits) -> None:
+    """Judge by what stands now that the residents are locked: code, limits, balance."""
+    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
+    standings, covered, holders = ask(
+        db,
+        asking_standings(limits, [case.bill for case in cases]),
+        ledger.asking_cover(
+            [(case.merchant.book_id, case.resident.account_id, case.points) for case in cases], ledger.Unit.POINTS
+        ),
+        asking_codes([case.ask.order.number for case in by_code]),
+    )
+    for case, holder in zip(by_code, holders, strict=True):
+        if not isinstance(holder, int):
+            case.verdict = holder
+    for case, standing, is_covered in zip(cases, standings, covered, strict=True):
+        if case.verdict is None:
+            case.verdict = judge(limits, case.bill, standing)
+        if case.verdict is None and not is_covered:
             case.verdict = errors.NotEnoughPoints(points=case.points)
 
 
@@ -256,10 +287,10 @@ _WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in 
 def _write(db: Connection, cases: Sequence[_Case]) -> None:
     """Use the codes up, write the charges down, post their entries and keep the answers."""
     hashes = [digest(case.ask.order.number) for case in cases if case.ask.order.means is Means.CODE]
-    if not spend_codes(db, hashes):
-        raise Raced
     rows = [_row(case) for case in cases]
-    written = _WRITE.each(db, rows)
+    are_spent, written = ask(db, asking_to_spend(hashes), Question(_WRITE, rows, list))
+    if not are_spent:
+        raise Raced
     receipts = [_receipt(case, row, charge_id) for case, row, [(charge_id,)] in zip(cases, rows, written, strict=True)]
     moving = [(case, receipt) for case, receipt in zip(cases, receipts, strict=True) if receipt.points]
     posted = ledger.post_many(db, [_draft(case, receipt) for case, receipt in moving])

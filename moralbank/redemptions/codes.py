@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
 from moralbank.redemptions.models import codes
 from moralbank.redemptions.numbers import CODE_PREFIX, CODE_RANDOM_DIGITS
@@ -66,13 +66,15 @@ _SPEND = Prepared(
     codes.update()
     .where(codes.c.hash == sa.bindparam("digest"), codes.c.used_at.is_(None), codes.c.expires_at > sa.bindparam("now"))
     .values(used_at=sa.bindparam("now"))
+    .returning(codes.c.resident_id)
 )
 
 
-def find_codes(db: Connection, numbers: Sequence[str]) -> list[int | Refused]:
-    """Return whose live code each is; or, in the order checked, UnknownCode, CodeUsed, CodeExpired."""
+def asking_codes(numbers: Sequence[str]) -> Question[list[int | Refused]]:
+    """Ask whose live code each is; or, in the order checked, UnknownCode, CodeUsed, CodeExpired."""
     now = clock.now()
-    return [_holder(rows, now) for rows in _FIND.each(db, [{"digest": digest(number)} for number in numbers])]
+    given = [{"digest": digest(number)} for number in numbers]
+    return Question(_FIND, given, lambda found: [_holder(rows, now) for rows in found])
 
 
 def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
@@ -87,10 +89,10 @@ def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
     return found
 
 
-def spend_codes(db: Connection, hashes: Sequence[bytes]) -> bool:
-    """Use the codes up; False when one of them is no longer live, since another till was faster."""
+def asking_to_spend(hashes: Sequence[bytes]) -> Question[bool]:
+    """Ask for the codes to be used up; False when one of them is no longer live, since another till was faster."""
     now = clock.now()
-    return _SPEND.touch_each(db, [{"digest": kept, "now": now} for kept in hashes]) == len(hashes)
+    return Question(_SPEND, [{"digest": kept, "now": now} for kept in hashes], all)
 
 
 def purge_codes(db: Connection) -> int:

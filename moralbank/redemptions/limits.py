@@ -12,12 +12,11 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.errors import Refused
 from moralbank.merchants.queries import Offer, month_of
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question
 from moralbank.redemptions.errors import (
     CardLimitReached,
     ChargedJustNow,
     DayLimitReached,
-    MonthLimitReached,
     OfferLimitReached,
 )
 from moralbank.redemptions.models import charges, spendings
@@ -41,7 +40,7 @@ DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class Standing:
     """What the resident's charges come to that were not undone."""
 
     #: Of the offer asked for, this month.
@@ -66,28 +65,12 @@ class Bill:
     is_confirmed: bool
 
 
-def check_and_count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[Refused | None]:
-    """Count each bill's points into its resident's month; return what is refused because it goes beyond a limit.
+def judge(limits: Limits, bill: Bill, standing: Standing) -> Refused | None:
+    """Return what a counted bill is refused for, if anything.
 
-    Each bill is of another resident. Counting comes first because it locks the resident: two tills at once are
-    looked at one after the other. A bill that is refused isn't counted. Refusals, in the order checked:
-    MonthLimitReached, OfferLimitReached, DayLimitReached, CardLimitReached; ChargedJustNow when the merchant charged
-    the resident the same a moment ago and nobody has confirmed it.
+    In the order checked: OfferLimitReached, DayLimitReached, CardLimitReached; ChargedJustNow when the merchant
+    charged the resident the same a moment ago and nobody has confirmed it.
     """
-    is_counted = _count(db, limits, bills)
-    counted = [bill for bill, is_so in zip(bills, is_counted, strict=True) if is_so]
-    judged = iter(
-        [_judge(limits, bill, standing) for bill, standing in zip(counted, _look(db, limits, counted), strict=True)]
-    )
-    verdicts = [
-        next(judged) if is_so else MonthLimitReached(points=limits.points_per_month_max) for is_so in is_counted
-    ]
-    refused = [bill for bill, is_so, verdict in zip(bills, is_counted, verdicts, strict=True) if is_so and verdict]
-    give_back(db, clock.today(), refused)
-    return verdicts
-
-
-def _judge(limits: Limits, bill: Bill, standing: _Standing) -> Refused | None:
     offer, points = bill.offer, bill.points
     if offer is not None and standing.times >= offer.per_resident_per_month:
         return OfferLimitReached(offer=offer.title, times=offer.per_resident_per_month)
@@ -129,7 +112,12 @@ _COUNT = Prepared(
 )
 
 
-def _count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
+def count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
+    """Count each bill's points into its resident's month, and tell which fit into it.
+
+    Each bill is of another resident. This locks the resident, so that two tills at once are looked at one after the
+    other; what is refused later must be given back.
+    """
     most = limits.points_per_month_max
     month = month_of(clock.today())
     # In one order everywhere, so that two batches wait for each other and never in a ring.
@@ -165,8 +153,8 @@ _STANDING = Prepared(
 )
 
 
-def _look(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[_Standing]:
-    """Look once at all that the limits ask about, no further back than they need."""
+def asking_standings(limits: Limits, bills: Sequence[Bill]) -> Question[list[Standing]]:
+    """Ask once for all that the limits ask about, no further back than they need."""
     today = clock.today()
     just_from = clock.now() - timedelta(seconds=limits.repeat_seconds)
     today_from, month_from = clock.start_of(today), clock.start_of(month_of(today))
@@ -183,4 +171,4 @@ def _look(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[_Standi
         }
         for bill in bills
     ]
-    return [_Standing(*row) for [row] in _STANDING.each(db, given)]
+    return Question(_STANDING, given, lambda found: [Standing(*row) for [row] in found])

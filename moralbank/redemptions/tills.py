@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, Row, ask
 from moralbank.redemptions.errors import TillLocked, UnknownCard, UnknownCode
 from moralbank.redemptions.models import answers
 
@@ -25,19 +25,23 @@ _UNKNOWN_TRIES = Prepared(
 )
 
 
-def locked_tills(db: Connection, operator_ids: Collection[int]) -> dict[int, TillLocked]:
-    """Return the operators who are stopped, and for how long."""
+def asking_locked_tills(operator_ids: Collection[int]) -> Question[dict[int, TillLocked]]:
+    """Ask which of the operators are stopped, and for how long."""
     since = clock.now() - timedelta(minutes=1)
     operators = list(operator_ids)
-    tries = _UNKNOWN_TRIES.each(db, [{"operator_id": operator, "since": since} for operator in operators])
-    return {
-        operator: TillLocked(seconds=1 + int((first_at - since).total_seconds()))
-        for operator, [(count, first_at)] in zip(operators, tries, strict=True)
-        if count >= UNKNOWN_PER_MINUTE_MAX
-    }
+
+    def read(tries: list[list[Row]]) -> dict[int, TillLocked]:
+        return {
+            operator: TillLocked(seconds=1 + int((first_at - since).total_seconds()))
+            for operator, [(count, first_at)] in zip(operators, tries, strict=True)
+            if count >= UNKNOWN_PER_MINUTE_MAX
+        }
+
+    return Question(_UNKNOWN_TRIES, [{"operator_id": operator, "since": since} for operator in operators], read)
 
 
 def check_till(db: Connection, operator_id: int) -> None:
     """Raises: TillLocked."""
-    for refusal in locked_tills(db, [operator_id]).values():
+    [locked] = ask(db, asking_locked_tills([operator_id]))
+    for refusal in locked.values():
         raise refusal

@@ -18,17 +18,20 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from moralbank.access import service
-from moralbank.access.queries import Known, Principal, find_bearers
+from moralbank.access.queries import Principal, asking_bearers
 from moralbank.config import Config
 from moralbank.db import Database, Raced
 from moralbank.errors import MoralBankError
+from moralbank.prepared import ask
 from moralbank.web import auth, bodies, idempotency, logs, metrics, security
 from moralbank.web.api import KEY, MAX_BODY_BYTES
+from moralbank.web.errors import IdempotencyKeyReused
 from moralbank.web.idempotency import Answer, Key
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+_First = Answer | IdempotencyKeyReused | None
 _ACCEPTED = (None, "*/*", bodies.JSON)
 
 
@@ -76,6 +79,7 @@ class Front:
         self._database = database
         self._operations = operations
         self._verb = self._answer_many
+        self._logins: dict[str, int] = {}
         config: Config = app.config["MORALBANK"]
         hsts = [("Strict-Transport-Security", security.HSTS)] if config.secure else []
         self._headers = [*hsts, *security.HEADERS.items(), ("Cache-Control", "no-store")]
@@ -121,16 +125,13 @@ class Front:
 
     def _answer_many(self, db: Connection, requests: Sequence[_Request]) -> list[tuple[Answer, int] | None]:
         """Return each request's answer with its login, or None for those that the reference is to answer."""
-        bearers = _bearers(db, {request.token for request in requests})
+        bearers, firsts = self._look_up(db, requests)
         answers: list[tuple[Answer, int] | None] = [None] * len(requests)
-        asked: dict[tuple[int, str], int] = {}
-        for place, request in enumerate(requests):
-            principal = bearers.get(request.token)
-            if principal is not None and _may(principal, request.operation):
-                asked.setdefault((principal.login_id, request.key), place)
-        keys = [Key(login_id, key, requests[place].fingerprint) for (login_id, key), place in asked.items()]
         fresh: dict[Operation, list[tuple[int, Key]]] = {}
-        for key, place, first in zip(keys, asked.values(), idempotency.find_first(db, keys), strict=True):
+        for place, (key, first) in firsts.items():
+            principal = bearers.get(requests[place].token)
+            if principal is None or not _may(principal, requests[place].operation):
+                continue
             if first is None:
                 fresh.setdefault(requests[place].operation, []).append((place, key))
             elif isinstance(first, Answer):
@@ -146,6 +147,29 @@ class Front:
         if not idempotency.keep_first(db, kept):
             raise Raced
         return answers
+
+    def _look_up(
+        self, db: Connection, requests: Sequence[_Request]
+    ) -> tuple[dict[str, Principal], dict[int, tuple[Key, _First]]]:
+        """Return who asks, by token; and by place in the set each key with its first answer, a key once.
+
+        Whose a token is never changes, so it is remembered; whether it still opens anything is asked each time.
+        """
+        asking = asking_bearers(list({request.token for request in requests}))
+        if any(request.token not in self._logins for request in requests):
+            [known] = ask(db, asking)
+            self._logins.update((token, found.principal.login_id) for token, found in known.items())
+        by_name: dict[tuple[int, str], int] = {}
+        for place, request in enumerate(requests):
+            if request.token in self._logins:
+                by_name.setdefault((self._logins[request.token], request.key), place)
+        keys = [Key(*name, requests[place].fingerprint) for name, place in by_name.items()]
+        known, firsts = ask(db, asking, idempotency.asking_first(keys))
+        for token, found in known.items():
+            if auth.is_stale(found):
+                service.use_token(db, token)
+        principals = {token: found.principal for token, found in known.items()}
+        return principals, dict(zip(by_name.values(), zip(keys, firsts, strict=True), strict=True))
 
 
 def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Request | None:
@@ -175,14 +199,6 @@ def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Requ
         return None
     digest = idempotency.fingerprint("POST", environ["PATH_INFO"], body)
     return _Request(operation, token.strip(), key, digest, item)
-
-
-def _bearers(db: Connection, tokens: Iterable[str]) -> dict[str, Principal]:
-    found: dict[str, Known] = find_bearers(db, list(tokens))
-    for token, known in found.items():
-        if auth.is_stale(known):
-            service.use_token(db, token)
-    return {token: known.principal for token, known in found.items()}
 
 
 def _may(principal: Principal, operation: Operation) -> bool:

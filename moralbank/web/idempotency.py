@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from moralbank import clock
 from moralbank.db import Database, UtcDateTime, metadata
 from moralbank.errors import MoralBankError, Refused
-from moralbank.prepared import Prepared, Row
+from moralbank.prepared import Prepared, Question, Row, ask
 from moralbank.web.errors import IdempotencyKeyReused
 
 #: First answers. Rows are never changed and never pruned.
@@ -124,8 +124,14 @@ def find_answer(db: Connection, key: Key) -> Answer | None:
 
 def find_first(db: Connection, keys: Sequence[Key]) -> list[Answer | IdempotencyKeyReused | None]:
     """Return for each key the answer given before, its refusal when the request was another one, or None."""
+    [found] = ask(db, asking_first(keys))
+    return list(found)
+
+
+def asking_first(keys: Sequence[Key]) -> Question[list[Answer | IdempotencyKeyReused | None]]:
+    """Ask as find_first does."""
     given = [{"login_id": key.login_id, "key": key.key} for key in keys]
-    return [_first(rows, key) for rows, key in zip(_FIND.each(db, given), keys, strict=True)]
+    return Question(_FIND, given, lambda found: [_first(rows, key) for rows, key in zip(found, keys, strict=True)])
 
 
 def _first(rows: list[Row], key: Key) -> Answer | IdempotencyKeyReused | None:
