@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import structlog
 from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 from sqlalchemy import Connection
@@ -138,10 +136,7 @@ def open_bank(folder: Path) -> Bank:
         district.load_district(database, district.Scale(), lambda days: None)
         town = database.transact(know)
     database.dispose()
-    bank = Bank(url, town)
-    # A line of log for each request would hide what goes wrong.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    return bank
+    return Bank(url, town)
 
 
 def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *, whole: bool) -> Iterator[Any]:
