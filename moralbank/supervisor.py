@@ -6,6 +6,7 @@ Loads no Flask itself. Speaks to the person at the terminal; the children write 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import http.client
 import os
 import secrets
@@ -18,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from moralbank.config import Config
 from moralbank.supervised import SUPERVISOR
@@ -81,11 +83,18 @@ def main() -> int:
     _refuse_taken_port(options.host, options.port)
     shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
-    var = _make_var()
-    config = Config.from_env()  # A setting that can't be meant is refused here, once, not by every worker.
-    url = config.database_url
+    try:
+        var = _make_var()
+        config = Config.from_env()  # A setting that can't be meant is refused here, once, not by every worker.
+        url = config.database_url
+        held = [_hold(place) for place in _places(var, url)]
+        metrics = _make_metrics(var)
+    except OSError as error:
+        sys.exit(
+            f"Can't write {error.filename} ({error.strerror}). Mend that, or name another place in MORALBANK_VAR."
+        )
     _ready_database(url, demo=options.demo, production=config.production)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_make_metrics(var))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     os.environ[SUPERVISOR] = str(os.getpid())
     bind = f"[{options.host}]:{options.port}" if ":" in options.host else f"{options.host}:{options.port}"
     web = web_server(bind, url)
@@ -93,7 +102,10 @@ def main() -> int:
     scheduler = Child("scheduler", ["-m", "moralbank.scheduler"], after_seconds=2)
     children = [Child("web server", web), scheduler]
     threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
-    return _run(children)
+    status = _run(children)
+    for lock in held:
+        lock.close()
+    return status
 
 
 def web_server(bind: str, url: str, *application: str) -> list[str]:
@@ -172,6 +184,33 @@ def _make_var() -> Path:
         finally:
             draft.unlink()
     return var
+
+
+def _places(var: Path, url: str) -> list[Path]:
+    """Return what one start keeps to itself: its directory, and a SQLite file, whose writers share one process."""
+    places = [var / "serve.lock"]
+    if url.startswith("sqlite"):
+        file = Path(url.removeprefix("sqlite:///").partition("?")[0].removeprefix("file:"))
+        if file.parent.is_dir():  # Otherwise there will be no database, and that is said where it is opened.
+            places.append(file.with_name(f"{file.name}.lock"))
+    return places
+
+
+def _hold(place: Path) -> IO[str]:
+    """Lock a place for as long as this process lives, or end, naming who has it."""
+    lock = place.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        sys.exit(
+            f"The bank in {place.parent} is already open (process {lock.read().strip()}). Stop that one first, or give "
+            f"this one a MORALBANK_VAR and a DATABASE_URL of its own."
+        )
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
 
 
 def _make_metrics(var: Path) -> Path:

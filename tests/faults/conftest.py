@@ -73,7 +73,7 @@ class Shop:
 
 def open_shop(url: str) -> Shop:
     """Open the shop in an empty bank."""
-    app = _app(url)
+    app = app_on(url)
     database: Database = app.extensions["moralbank_database"]
     street = database.transact(make_street)
     return Shop(app, street, database.transact(bearer, street.li, "charges:write", "charges:read"))
@@ -81,10 +81,11 @@ def open_shop(url: str) -> Shop:
 
 def restarted(shop: Shop, url: str) -> Shop:
     """Return the same shop after the service was started again."""
-    return Shop(_app(url), shop.street, shop.headers)
+    return Shop(app_on(url), shop.street, shop.headers)
 
 
-def _app(url: str) -> Flask:
+def app_on(url: str) -> Flask:
+    """Return the application on a database, as a start of the service makes it."""
     app = create_app(Config(url, SECRET, public_url="http://localhost", production=False, debug=False))
     app.testing = True
     return app
