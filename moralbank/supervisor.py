@@ -90,9 +90,7 @@ def main() -> int:
         held = [_hold(place) for place in _places(var, url)]
         metrics = _make_metrics(var)
     except OSError as error:
-        sys.exit(
-            f"Can't write {error.filename} ({error.strerror}). Mend that, or name another place in MORALBANK_VAR."
-        )
+        sys.exit(f"Can't write {error.filename} ({error.strerror}). Mend that, or name another place in MORALBANK_VAR.")
     _ready_database(url, demo=options.demo, production=config.production)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     os.environ[SUPERVISOR] = str(os.getpid())
