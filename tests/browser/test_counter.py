@@ -64,6 +64,7 @@ def test_points_are_paid_with_the_phones_code_and_undone_by_one_key(windows: Win
     scan(till, code)
     said = told(till, "收到")
     assert "20 分" in said
+    assert "今天 1 笔，共 20 分" in till.locator("#till summary").inner_text()
     assert "陈*" in said
     assert "陈薇" not in till.content()
     number = till.locator(".result-number")
@@ -74,6 +75,7 @@ def test_points_are_paid_with_the_phones_code_and_undone_by_one_key(windows: Win
     assert phone.get_by_role("link", name="看存折").is_visible()
     till.keyboard.press("F8")
     told(till, "已撤销")
+    assert "今天 0 笔，共 0 分，撤销 1 笔" in till.locator("#till summary").inner_text()
     assert spent() == 0
     till.keyboard.press("F8")
     till.wait_for_timeout(200)
