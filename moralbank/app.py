@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter
 
 from moralbank import startup
 from moralbank.access import admin_views
+from moralbank.activities.front import CHECK_IN
 from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
@@ -68,7 +69,7 @@ OPERATIONS = (
 )
 
 #: Writes of the API that need not wait for Flask.
-SHORT_WAYS = (CHARGE,)
+SHORT_WAYS = (CHARGE, CHECK_IN)
 
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 

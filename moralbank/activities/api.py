@@ -170,10 +170,13 @@ def check_in_residents(db: Connection, session_id: int, *, body: dict[str, Any],
     book_id = get_branch(db, session.activity.branch_id).book_id
     items = body["items"]
     found = read_codes(db, [item["code"] for item in items], book_id)
-    scans = [_scan(session, who, item) for who, item in zip(found, items, strict=True) if isinstance(who, int)]
+    login_id = current().login_id
+    scans = [
+        scan_of(session, who, item, login_id) for who, item in zip(found, items, strict=True) if isinstance(who, int)
+    ]
     counted = iter(checkin.check_in_many(db, scans))
     answers = [next(counted) if isinstance(who, int) else who for who in found]
-    return {"items": [_told(item, answer) for item, answer in zip(items, answers, strict=True)]}
+    return {"items": [tell(item, answer) for item, answer in zip(items, answers, strict=True)]}
 
 
 @blueprint.reads("/sessions/<int:session_id>/awards", AwardOut, paged=True)
@@ -218,18 +221,20 @@ def sign_off_session(db: Connection, session_id: int, *, body: dict[str, Any], k
     }
 
 
-def _scan(session: Session, resident_id: int, item: dict[str, Any]) -> Scan:
+def scan_of(session: Session, resident_id: int, item: dict[str, Any], login_id: int) -> Scan:
+    """Return the scan that an item of NewScans, sent by the login's program, is of a resident."""
     return Scan(
         session_id=session.session_id,
         resident_id=resident_id,
         means=Means.DESK_DIGITS if len(item["code"]) == NUMBER_DIGITS else Means.DESK_CARD,
-        nonce=f"api:{current().login_id}:{item['nonce']}",
-        actor=actor(),
+        nonce=f"api:{login_id}:{item['nonce']}",
+        actor=f"staff:{login_id}",
         direction=Direction(item["direction"]) if item["direction"] else None,
     )
 
 
-def _told(item: dict[str, Any], answer: Answer | MoralBankError) -> dict[str, Any]:
+def tell(item: dict[str, Any], answer: Answer | MoralBankError) -> dict[str, Any]:
+    """Return what VerdictOut dumps of an answer. Raises: the answer, where it is an error."""
     if isinstance(answer, MoralBankError):
         raise answer
     return {

@@ -156,10 +156,13 @@ class NewScan(ma.Schema):
     )
 
 
+SCANS_MAX = 100
+
+
 class NewScans(ma.Schema):
     """A batch of scans."""
 
-    items = fields.List(fields.Nested(NewScan), required=True, validate=validate.Length(1, 100))
+    items = fields.List(fields.Nested(NewScan), required=True, validate=validate.Length(1, SCANS_MAX))
 
 
 class VerdictOut(ma.Schema):

@@ -60,6 +60,9 @@ class Operation:
     read: Callable[[re.Match[str], Any], Any]
     #: Return the JSON of each success, and None for what the reference is to answer: nothing is written for that.
     decide: Callable[[Connection, Sequence[Call]], Sequence[bytes | None]]
+    bytes_max: int = MAX_BODY_BYTES
+    #: The answer has sentences; the short way knows them in the language that nobody asked for only.
+    has_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +184,12 @@ def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Requ
         kind.lower() != "bearer"
         or not token
         or not KEY.fullmatch(key)
-        or not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES)
+        or not (length.isascii() and length.isdigit() and int(length) <= operation.bytes_max)
         or environ.get("CONTENT_TYPE") != bodies.JSON
         or environ.get("HTTP_ACCEPT") not in _ACCEPTED
         or environ.get("QUERY_STRING")
         or environ.get("SCRIPT_NAME")
+        or (operation.has_words and ("HTTP_ACCEPT_LANGUAGE" in environ or "HTTP_COOKIE" in environ))
     ):
         return None
     octets = environ["wsgi.input"].read(int(length))
