@@ -67,16 +67,16 @@ class Poster:
 
     def _award(self, residents: list[int], turn: int) -> int:
         legs = (Leg(self._issuer, Unit.POINTS, -1), Leg(residents[turn % len(residents)], Unit.POINTS, 1))
-        self._database.transact(ledger.post, Draft(self._book, "award", legs, self._key(), "staff:1"))
+        self._database.join(ledger.post_many, Draft(self._book, "award", legs, self._key(), "staff:1"))
         return 1
 
     def _spread(self, residents: list[int], turn: int) -> int:
         merchant = self._merchants[turn % len(self._merchants)]
-        self._database.transact(ledger.post, self._redemption(residents[turn % len(residents)], merchant))
+        self._database.join(ledger.post_many, self._redemption(residents[turn % len(residents)], merchant))
         return 1
 
     def _one_merchant(self, residents: list[int], turn: int) -> int:
-        self._database.transact(ledger.post, self._redemption(residents[turn % len(residents)], self._merchants[0]))
+        self._database.join(ledger.post_many, self._redemption(residents[turn % len(residents)], self._merchants[0]))
         return 1
 
     def _many(self, residents: list[int], turn: int) -> int:
