@@ -26,10 +26,12 @@ from scripts.bench_table import Table  # noqa: E402
 PLOT = Path("docs/performance-flat.svg")
 ROUNDS = 5
 SECONDS = 1.5
-QUICK_SECONDS = 0.2
+QUICK_SECONDS = 0.1
+#: How often an act is timed in each book in a round.
+REPEATS = 40
 #: How many entries are weighed.
 AWARDS = 20_000
-ENTRIES, QUICK_ENTRIES = 1_000_000, 2_000
+ENTRIES, QUICK_ENTRIES = 1_000_000, 500
 
 
 def main() -> None:
@@ -39,11 +41,11 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="one short round of everything, to see that it runs")
     options.add_argument("--entries", type=int, default=ENTRIES, help="how many the largest book holds")
     chosen = options.parse_args()
-    rounds, seconds, entries = chosen.rounds, SECONDS, chosen.entries
+    rounds, seconds, entries, repeats = chosen.rounds, SECONDS, chosen.entries, REPEATS
     if chosen.quick:
-        rounds, seconds, entries = 1, QUICK_SECONDS, QUICK_ENTRIES
+        rounds, seconds, entries, repeats = 1, QUICK_SECONDS, QUICK_ENTRIES, 2
     print(f"Python {sys.version.split()[0]}, SQLAlchemy {sa.__version__}, {os.cpu_count()} cores, {rounds} rounds\n")
-    table = Table(rounds, chosen.only)
+    table = Table(rounds, chosen.only, warms_up=not chosen.quick)
     with Engines(is_quick=chosen.quick) as engines:
         curves: dict[str, dict[str, Curve]] = {}
         for engine in ENGINES:
@@ -53,7 +55,7 @@ def main() -> None:
             ):
                 table.run(family)
             with closing(bench_flat.Books(engines, engine, entries)) as books:
-                for family in bench_flat.families(books, engine):
+                for family in bench_flat.families(books, engine, repeats):
                     if figures := table.run(family):
                         curves[engine] = bench_flat.curves(books, figures)
                 for family in bench_verify.families(engines, books, engine, min(AWARDS, entries)):

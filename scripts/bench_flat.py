@@ -21,7 +21,6 @@ SMALLEST = 10_000
 STEP = 10
 #: Growth that is still called flat.
 FLAT = 1.1
-REPEATS = 40
 Act = Callable[[], object]
 #: Gives a fresh act for the n-th repetition; making it is not timed.
 Verb = Callable[[Grown, int], Act]
@@ -88,7 +87,7 @@ class Books:
 
     def __init__(self, engines: Engines, engine: str, entries: int) -> None:
         self._engines, self._engine = engines, engine
-        sizes = [min(SMALLEST, entries)]
+        sizes = [min(SMALLEST, max(entries // STEP, 1))]
         while sizes[-1] * STEP <= entries:
             sizes.append(sizes[-1] * STEP)
         self.sizes = sizes
@@ -104,7 +103,7 @@ class Books:
             grown.close()
 
 
-def families(books: Books, engine: str) -> Iterator[Family]:
+def families(books: Books, engine: str, repeats: int) -> Iterator[Family]:
     smallest, largest = books.sizes[0], books.sizes[-1]
     rows = tuple(
         Row(
@@ -117,14 +116,14 @@ def families(books: Books, engine: str) -> Iterator[Family]:
         )
         for verb in VERBS
     )
-    yield Family("flat", engine, rows, partial(_open, books))
+    yield Family("flat", engine, rows, partial(_open, books, repeats))
 
 
 @contextmanager
-def _open(books: Books) -> Iterator[tuple[Measure, ...]]:
+def _open(books: Books, repeats: int) -> Iterator[tuple[Measure, ...]]:
     grown = [books.of(size) for size in books.sizes]
     names = {verb: tuple(figure(verb, size) for size in books.sizes) for verb in VERBS}
-    yield tuple(Measure(names[verb], partial(_costs, grown, VERBS[verb])) for verb in VERBS)
+    yield tuple(Measure(names[verb], partial(_costs, grown, VERBS[verb], repeats)) for verb in VERBS)
 
 
 def figure(verb: str, size: int) -> str:
@@ -141,10 +140,10 @@ def curves(books: Books, rounds: Sequence[Figures]) -> dict[str, Curve]:
     }
 
 
-def _costs(books: Sequence[Grown], verb: Verb) -> list[float]:
+def _costs(books: Sequence[Grown], verb: Verb, repeats: int) -> list[float]:
     """Return the median milliseconds of the verb in each book; the books take turns, so a slow moment meets all."""
     taken: list[list[float]] = [[] for _ in books]
-    for turn in range(REPEATS):
+    for turn in range(repeats):
         for grown, times in zip(books, taken, strict=True):
             act = verb(grown, turn)
             started = time.perf_counter()

@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from moralbank import clock, db, ids, ledger
-from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
+from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit, jobs
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails
@@ -58,6 +58,7 @@ class Grown:
         #: The last whole month, for statements.
         self.month = (clock.today().replace(day=1) - timedelta(days=1)).replace(day=1)
         self._grow()
+        jobs.fold_books(self.database)  # As the scheduler does every minute.
 
     @property
     def book(self) -> int:

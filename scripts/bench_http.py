@@ -47,12 +47,17 @@ def _open(engines: Engines, engine: str, seconds: float) -> Iterator[tuple[Measu
     make_purses(plain)
     plain.close()
     with ExitStack() as stack:
-        town = stack.enter_context(closing(Town(url)))
+        town = stack.enter_context(closing(Town(url, acts_of(seconds))))
         client = stack.enter_context(closing(Client()))
         bare = stack.enter_context(serve_bare(url))
         ours = stack.enter_context(serve(url, BENCH_APP))
         same = stack.enter_context(serve(url, BARE_APP))
         yield HttpBench(town, client, bare, ours, same, seconds).measures(engines)
+
+
+def acts_of(seconds: float) -> int:
+    """Return how many acts a round has where each needs another resident: fewer in a quick run."""
+    return min(RESIDENTS, max(BULK, int(seconds * 1_000)))
 
 
 class HttpBench:
@@ -61,8 +66,7 @@ class HttpBench:
     def __init__(self, town: Town, client: Client, bare: Server, ours: Server, same: Server, seconds: float) -> None:
         self._town, self._client, self._seconds = town, client, seconds
         self._bare, self._ours, self._same = bare, ours, same
-        #: As many as there are residents, and fewer in a quick run.
-        self._acts = min(RESIDENTS, int(seconds * 1_000))
+        self._acts = acts_of(seconds)
         self._charged: list[bytes] = []
         self._purses = [
             request("POST", "/charge", json.dumps({"account": account, "points": 1}).encode())

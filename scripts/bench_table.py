@@ -63,6 +63,8 @@ class Table:
 
     rounds: int
     only: str = ""
+    #: Without, caches fill in the first round that counts: for a run that is only to show that all runs.
+    warms_up: bool = True
     lines: list[str] = field(default_factory=list)
 
     def wants(self, *names: str) -> bool:
@@ -77,7 +79,7 @@ class Table:
         needed = {name for row in rows for name in (row.ours, row.floor)}
         with family.open() as measures:
             chosen = [measure for measure in measures if needed & set(measure.gives)]
-            if family.warms_up:
+            if self.warms_up and family.warms_up:
                 _round(chosen)
             rounds = [_round(chosen) for _ in range(min(self.rounds, family.rounds_max))]
         for row in rows:

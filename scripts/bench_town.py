@@ -33,8 +33,9 @@ _DAY_MINUTES = 24 * 60
 class Town:
     """A hub with a shop and a thousand residents, and the requests that they send."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, residents: int = RESIDENTS) -> None:
         self._database = db.Database(url)
+        self._number = residents
         self._sessions = count()
         self._database.transact(self._settle)
 
@@ -47,7 +48,7 @@ class Town:
         self._shop = merchants.add_merchant(connection, station, "M002", details, status="active")
         offer = merchants.add_offer(connection, self._shop.merchant_id, "O1", OfferDetails("香皂", 1, 10**6, 600, 100))
         self._offer_id = offer.offer_id
-        people = [Person(f"居民{number}", station.branch_id) for number in range(RESIDENTS)]
+        people = [Person(f"居民{number}", station.branch_id) for number in range(self._number)]
         enrolled = enrol_many(connection, self._book, people, actor="staff:1")
         known = residents_by_id(connection, [new.resident_id for new in enrolled])
         self._residents = list(known.values())
@@ -91,7 +92,7 @@ class Town:
     def redemptions(self, number: int) -> list[bytes]:
         """Return redemptions in the book alone."""
         given = {"book": self._book, "merchant": self._shop.account_id, "points": 1}
-        accounts = [self._residents[place % RESIDENTS].account_id for place in range(number)]
+        accounts = [self._residents[place % self._number].account_id for place in range(number)]
         return [
             self._write("/api/v1/ledger-redemptions", "operator", given | {"resident": account}) for account in accounts
         ]
@@ -106,7 +107,7 @@ class Town:
                 {
                     "book": self._book,
                     "merchant": self._shop.account_id,
-                    "residents": [accounts[(place * BULK + item) % RESIDENTS] for item in range(BULK)],
+                    "residents": [accounts[(place * BULK + item) % self._number] for item in range(BULK)],
                 },
             )
             for place in range(number)
