@@ -20,7 +20,13 @@ class BackupExists(Conflict):
 class BackupNotWritten(Refused):
     code = "backup-not-written"
     title = N_("备份没有写成")
-    sentence = N_("{file} 写不进去（{reason}），没有留下半个备份。请腾出空间或换个地方再试。")
+    sentence = N_("{file} 没有写成（{reason}），没有留下半个备份。请排除原因再试。")
+
+
+class RestoreFailed(Refused):
+    code = "restore-failed"
+    title = N_("没有恢复成")
+    sentence = N_("{file} 没有恢复成（{reason}），恢复的地方还是空的。请排除原因再试。")
 
 
 class KeyUnfit(Invalid):

@@ -23,6 +23,7 @@ from moralbank.backup.sealed import SealedReader, SealedWriter
 from moralbank.db import make_engine
 
 NAME = "postgresql"
+FAULTS = (OSError, psycopg.Error, sa.exc.DBAPIError)
 Raw = psycopg.Connection[tuple[Any, ...]]
 
 _FRAME = 1 << 18

@@ -21,6 +21,7 @@ from moralbank.backup.errors import (
     NothingToBackUp,
     OtherEngine,
     RestoredUnsound,
+    RestoreFailed,
 )
 from moralbank.backup.sealed import Header, SealedReader, SealedWriter
 from moralbank.db import Database
@@ -70,8 +71,8 @@ def back_up(url: str, target: Path, key: bytes | None, steps: Steps) -> Path:
         target.hardlink_to(draft)
     except FileExistsError:
         raise BackupExists(file=target) from None
-    except OSError as error:
-        raise BackupNotWritten(file=target, reason=error.strerror or error) from error
+    except _engine(url).FAULTS as error:
+        raise BackupNotWritten(file=target, reason=_first_line(error)) from error
     finally:
         draft.unlink(missing_ok=True)
     return target
@@ -92,9 +93,16 @@ def restore(url: str, source: Path, key: bytes | None, steps: Steps) -> Restored
     """Restore a backup into an empty place, bring it to this code's schema, and verify every book before it counts.
 
     Raises: NotABackup, KeyMissing, NotEncrypted, KeyWrong, OtherEngine, BackupTooNew, PlaceNotEmpty, BackupDamaged,
-        RestoredUnsound; then the place is as it was.
+        RestoredUnsound, RestoreFailed; then the place is as it was.
     """
     engine = _engine(url)
+    try:
+        return _restore(engine, url, source, key, steps)
+    except engine.FAULTS as error:
+        raise RestoreFailed(file=source, reason=_first_line(error)) from error
+
+
+def _restore(engine: Any, url: str, source: Path, key: bytes | None, steps: Steps) -> Restored:
     with source.open("rb") as file, ExitStack() as stack:
         backup = SealedReader(file, source, key)
         header = backup.header
@@ -158,8 +166,12 @@ def _require_there(url: str, heads: list[Entry]) -> None:
         database.dispose()
 
 
+def _first_line(error: BaseException) -> str:
+    return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
+
+
 def _engine(url: str) -> Any:
-    """Return the module that knows the engine; each offers the same five verbs."""
+    """Return the module that knows the engine: the same verbs, its NAME, and the FAULTS that are not ours."""
     if url.startswith("sqlite"):
         from moralbank.backup import sqlite
 

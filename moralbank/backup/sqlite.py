@@ -18,6 +18,7 @@ from moralbank.backup.sealed import SealedReader, SealedWriter
 from moralbank.db import Database
 
 NAME = "sqlite"
+FAULTS = (OSError, sqlite3.Error, sa.exc.DBAPIError)
 _READ = 1 << 20
 
 

@@ -204,6 +204,23 @@ def test_a_file_is_never_overwritten_and_never_half(
     assert not list(tmp_path.glob("*snapshot*"))
 
 
+@ON_SQLITE
+def test_a_place_out_of_reach_is_said_to_be_so(database_url: str, book: Book, tmp_path: Path) -> None:
+    nowhere = "postgresql+psycopg://127.0.0.1:1/none"
+    refused(errors.BackupNotWritten, lambda: service.back_up(nowhere, tmp_path / "a", None, Steps()))
+    path = service.back_up(database_url, tmp_path / "one.backup", None, Steps())
+    refused(
+        errors.RestoreFailed, lambda: service.restore(f"sqlite:///{tmp_path}/no/a.db", path, None, Steps()), file=path
+    )
+
+
+@ON_POSTGRESQL
+def test_a_server_out_of_reach_is_said_to_be_so(database_url: str, book: Book, tmp_path: Path) -> None:
+    path = service.back_up(database_url, tmp_path / "one.backup", None, Steps())
+    nowhere = "postgresql+psycopg://127.0.0.1:1/none"
+    refused(errors.RestoreFailed, lambda: service.restore(nowhere, path, None, Steps()), file=path)
+
+
 def test_there_must_be_a_bank_to_back_up(empty_url: str, tmp_path: Path) -> None:
     refused(errors.NothingToBackUp, lambda: service.back_up(empty_url, tmp_path / "a", None, Steps()))
     refused(errors.NothingToBackUp, lambda: service.drill(empty_url, None, Steps()))
