@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
 
+import sqlalchemy as sa
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -94,7 +95,10 @@ class Scheduler:
     def release(self) -> None:
         """Let another process take over at once."""
         if self._lease:
-            self._database.transact(slots.release_lease, self._lease)
+            try:
+                self._database.transact(slots.release_lease, self._lease)
+            except sa.exc.DBAPIError as fault:  # A database that is away ends the lease by its time.
+                log.warning("lease not released", **logs.place(fault))
             self._lease = None
 
     def _hold(self) -> Lease | None:

@@ -102,7 +102,9 @@ def lost_in_cuts(book: Book, folder: Path) -> list[int]:
     for thread in threads:
         thread.join()
     assert len(book.acknowledged) > CUTS
-    return [lost_after(path, book.book, acknowledged) for path, acknowledged in cuts]
+    lost = [lost_after(path, book.book, acknowledged) for path, acknowledged in cuts]
+    print(f"{CUTS} cuts, {len(book.acknowledged)} acknowledged, {sum(lost)} lost, {max(lost)} at the worst")
+    return lost
 
 
 def lost_after(path: Path, book: int, acknowledged: list[str]) -> int:

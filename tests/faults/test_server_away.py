@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+from moralbank.scheduler import Scheduler
 from tests import _postgres
 from tests.faults.conftest import Shop, is_outage
 
@@ -25,7 +26,7 @@ def test_a_server_that_is_gone_for_a_while_is_named_and_met_again_without_hands(
     cluster: _postgres.Cluster, shop_on_server: Shop
 ) -> None:
     shop = shop_on_server
-    code, later = shop.code(), shop.code()
+    code, later = shop.codes(2)
     first = shop.charge(code, "key-before-1")
     cluster.halt()
     for _ in range(3):
@@ -49,7 +50,7 @@ def test_a_server_that_falls_over_in_the_midst_of_many_charges_doubles_and_loses
     cluster: _postgres.Cluster, shop_on_server: Shop
 ) -> None:
     shop = shop_on_server
-    codes = [shop.code() for _ in range(40)]
+    codes = shop.codes(40)
     answers: dict[str, bytes] = {}
     others: set[tuple[int, str]] = set()
     done = threading.Event()
@@ -122,3 +123,15 @@ def _eventually(happened) -> None:
     while not happened():
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_a_scheduler_that_is_stopped_while_the_server_is_gone_ends_quietly(
+    cluster: _postgres.Cluster, shop_on_server: Shop
+) -> None:
+    scheduler = Scheduler(shop_on_server.database, [], lease_seconds=20)
+    assert scheduler._hold() is not None
+    cluster.halt()
+    scheduler.release()
+    cluster.resume()
+    heir = Scheduler(shop_on_server.database, [], lease_seconds=20)
+    assert heir._hold() is None, "the lease that could not be let go runs out by itself"

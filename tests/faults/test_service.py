@@ -29,7 +29,7 @@ from scripts.faults_bank import Bank
 from scripts.faults_people import People, gather
 from tests import _ci, _postgres
 from tests.conftest import PG_PORT
-from tests.faults.conftest import app_on
+from tests.faults.conftest import app_on, let_codes_last
 
 CLIENTS = 8
 
@@ -103,6 +103,7 @@ def payments(url: str, people: People, count: int) -> list[Payment]:
     database = Database(url)
     try:
         issued = database.transact(issue)
+        database.transact(let_codes_last)
     finally:
         database.dispose()
     till = people.tills[0]

@@ -38,7 +38,7 @@ def test_a_disk_that_fills_up_in_the_midst_of_many_keeps_every_acknowledged_char
     shop_on_disk: Shop, disk: Disk
 ) -> None:
     shop = shop_on_disk
-    codes = [shop.code() for _ in range(24)]
+    codes = shop.codes(24)
     answers: dict[str, int] = {}
 
     def pay(mine: list[str]) -> None:
@@ -87,8 +87,8 @@ def test_a_file_that_may_only_be_read_is_named(shop_on_disk: Shop, tmp_path: Pat
 
 def test_a_slow_disk_delays_writers_and_not_readers(shop_on_disk: Shop, disk: Disk) -> None:
     shop = shop_on_disk
-    codes = [shop.code() for _ in range(8)]
-    disk.meet("slow:0.5")
+    codes = shop.codes(8)
+    disk.meet("slow:1.5")
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda code=code: answers.append(shop.charge(code, f"key-{code}").status_code))
@@ -100,7 +100,7 @@ def test_a_slow_disk_delays_writers_and_not_readers(shop_on_disk: Shop, disk: Di
     time.sleep(0.1)
     assert shop.look("/healthz").status_code == 200
     assert shop.count("ledger_entries") >= 1
-    assert time.monotonic() - began < 0.5, "a reader waited for a writer's disk"
+    assert time.monotonic() - began < 1.5, "a reader waited for a writer's disk"
     for thread in threads:
         thread.join()
     assert answers == [201] * len(codes)
