@@ -44,7 +44,7 @@ def private_text(private: Mapping[str, str]) -> str:
 
 def commitment(salt: bytes, content: str) -> str:
     """Return the commitment to a private part that the leaf carries: HMAC-SHA-256 under the entry's own salt."""
-    return hmac.new(salt, content.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt, content.encode(), "sha256").hex()
 
 
 def encode(

@@ -67,12 +67,9 @@ class Report:
         return next((fault for fault in self.faults if fault.is_alteration), next(iter(self.faults), None))
 
 
-@dataclass(slots=True)
-class _State:
-    n: int = 0
-    balance: int = 0
-    last_at: str | None = None
-    last_entry: str | None = None
+#: A guarded account's last line: number, balance after it, instant, entry.
+_State = tuple[int, int, str, str | None]
+_NEW: _State = (0, 0, "", None)
 
 
 @dataclass(slots=True)
@@ -192,8 +189,7 @@ def _check_entry(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
     closed = walk.closed.refuses(row.at, row.seq)
     if closed is not None:
         walk.blame("it was posted into a closed day", row.entry_id, closed)
-    for leg in legs:
-        _follow(walk, row, leg)
+    _follow(walk, row, legs)
 
 
 def _take_apart(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> list[LegRow] | None:
@@ -212,10 +208,10 @@ def _take_apart(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> list[LegRow] 
 
 def _check_sums(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
     sums = [0, 0, 0]
-    for leg in legs:
-        sums[leg.unit] += leg.amount
-        if not 0 < abs(leg.amount) <= MAX_AMOUNT:
-            walk.blame("an amount is zero or too large", row.entry_id, leg.amount)
+    for _, _, _, unit, amount, _, _, _, _ in legs:
+        sums[unit] += amount
+        if not 0 < abs(amount) <= MAX_AMOUNT:
+            walk.blame("an amount is zero or too large", row.entry_id, amount)
     if len(legs) < 2 or any(sums):
         walk.blame("the legs do not sum to zero", row.entry_id, sums[1:])
         walk.sums = [total + more for total, more in zip(walk.sums, sums, strict=True)]
@@ -231,29 +227,28 @@ def _check_reversal(walk: _Walk, row: EntryRow) -> None:
     walk.reversible[row.entry_id] = row.reverses is None
 
 
-def _follow(walk: _Walk, row: EntryRow, leg: LegRow) -> None:
-    """Carry an account on by one line and compare its number and balance."""
-    _, _, account, unit, amount, n, balance, _, _ = leg
-    guarded = walk.guarded.get(account)
-    if guarded is None:
-        walk.blame("an account is not in the book", row.entry_id, account)
-        return
-    if guarded != (n is not None):
-        walk.blame("a line number is missing or too many", row.entry_id, account)
-    if not guarded or n is None or balance is None:
-        return
-    state = walk.states.get((account, unit))
-    if state is None:
-        state = walk.states[account, unit] = _State()
-    if n != state.n + 1:
-        walk.blame("the account's line numbers have a gap", row.entry_id, f"account {account}: {n}")
-    if balance != state.balance + amount:
-        walk.blame("the balance does not follow from the line before", row.entry_id, f"account {account}")
-    if balance < 0:
-        walk.blame("the balance is negative", row.entry_id, f"account {account}")
-    if state.last_at is not None and row.at < state.last_at:
-        walk.blame("the line is earlier than the one before", row.entry_id, f"account {account}")
-    state.n, state.balance, state.last_at, state.last_entry = n, balance, row.at, row.entry_id
+def _follow(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
+    """Carry each account on by one line and compare its number and balance."""
+    at, entry_id, states = row.at, row.entry_id, walk.states
+    for _, _, account, unit, amount, n, balance, _, _ in legs:
+        guarded = walk.guarded.get(account)
+        if guarded is None:
+            walk.blame("an account is not in the book", entry_id, account)
+            continue
+        if guarded != (n is not None):
+            walk.blame("a line number is missing or too many", entry_id, account)
+        if not guarded or n is None or balance is None:
+            continue
+        state = states.get((account, unit)) or _NEW
+        if n != state[0] + 1:
+            walk.blame("the account's line numbers have a gap", entry_id, f"account {account}: {n}")
+        if balance != state[1] + amount:
+            walk.blame("the balance does not follow from the line before", entry_id, f"account {account}")
+        if balance < 0:
+            walk.blame("the balance is negative", entry_id, f"account {account}")
+        if at < state[2]:
+            walk.blame("the line is earlier than the one before", entry_id, f"account {account}")
+        states[account, unit] = (n, balance, at, entry_id)
 
 
 def _check_strays(db: Connection, reader: Reader, walk: _Walk) -> None:
@@ -281,13 +276,13 @@ def _check_balances(reader: Reader, walk: _Walk) -> None:
     stored = {(account, unit): held for account, unit, *held in reader.balances()}
     for account, guarded in sorted(walk.guarded.items()):
         for unit in Unit if guarded else ():
-            state = walk.states.get((account, unit)) or _State()
-            walk.report.outstanding[unit] += state.balance
+            n, balance, last_at, last_entry = walk.states.get((account, unit)) or _NEW
+            walk.report.outstanding[unit] += balance
             found = stored.pop((account, unit), None)
-            if found != [state.n, state.balance, state.last_at]:
+            if found != [n, balance, last_at or None]:
                 detail = f"account {account}, {unit.name.lower()}: {found}"
                 what = "the balance row does not follow from the lines"
-                walk.blame(what, state.last_entry, detail, account=account)
+                walk.blame(what, last_entry, detail, account=account)
     for account, unit_number in stored:
         walk.blame("a balance has no guarded account", None, f"unit {unit_number}", account=account)
 

@@ -5,7 +5,10 @@ The engine turns instants, days and ids into the leaf's own text, so that nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
@@ -47,6 +50,11 @@ class LegRow(NamedTuple):
     balance_after: int | None
     expires_on: str | None
     is_same: bool | None
+
+
+#: `_make` without its check of the length, which the statements below settle.
+_entry_row: Callable[[Sequence[Any]], EntryRow] = partial(tuple.__new__, EntryRow)
+_leg_row: Callable[[Sequence[Any]], LegRow] = partial(tuple.__new__, LegRow)
 
 
 class Words(NamedTuple):
@@ -97,13 +105,11 @@ SELECT DISTINCT {uuid("reverses")} FROM ledger_entries WHERE book_id = :book AND
         """Yield the entries in the order of their numbers with their legs, a page at a time: memory stays bounded."""
         last = _BEFORE_ALL
         while True:
-            entries = [EntryRow(*row) for row in self._all(self._entries, first=last)]
+            entries = list(map(_entry_row, self._all(self._entries, first=last)))
             if not entries:
                 return
-            legs: dict[int, list[LegRow]] = {}
-            for row in self._all(self._legs, first=last, last=entries[-1].seq):
-                legs.setdefault(row[0], []).append(LegRow(*row))
-            yield entries, legs
+            rows = map(_leg_row, self._all(self._legs, first=last, last=entries[-1].seq))
+            yield entries, {seq: list(legs) for seq, legs in groupby(rows, itemgetter(0))}
             last = entries[-1].seq
 
     def balances(self) -> list[tuple[int, int, int, int, str | None]]:
