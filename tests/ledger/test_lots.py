@@ -49,6 +49,12 @@ def test_an_undone_redemption_gives_back_to_the_lots_it_was_drawn_from() -> None
     assert rests(*moved, Movement(4, 12, reverses=UUID(int=3))) == [(1, 10), (2, 10)]
 
 
+def test_part_of_a_redemption_comes_back_to_the_lot_it_was_drawn_from_last() -> None:
+    """What is bought again with it is then paid as if the part had never been spent."""
+    moved = [Movement(1, 10, MARCH), Movement(2, 10, MAY), Movement(3, -15)]
+    assert rests(*moved, Movement(4, 7, reverses=UUID(int=3))) == [(1, 2), (2, 10)]
+
+
 def test_a_reversed_award_takes_its_own_points_first() -> None:
     moved = [Movement(1, 10, MARCH), Movement(2, 10, MAY)]
     assert rests(*moved, Movement(3, -10, reverses=UUID(int=2))) == [(1, 10)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -35,6 +36,16 @@ def test_a_redemption_takes_what_is_there_and_no_more(database: Database, book: 
     with database.reading() as db:
         assert book.points_of(db, book.guiying) == 0
         assert ledger.balance(db, book.book, book.shop, Unit.POINTS).balance == 25
+
+
+def test_no_balance_grows_beyond_what_a_leaf_can_say(database: Database, book: Book) -> None:
+    database.transact(ledger.post, book.award("a1", book.guiying, ledger.MAX_AMOUNT))
+    with database.reading() as db:
+        before = rows_of(db)
+    with pytest.raises(ledger.BadAmount):
+        database.transact(ledger.post, book.award("a2", book.guiying, 1))
+    with database.reading() as db:
+        assert rows_of(db) == before
 
 
 def test_the_refusal_does_not_tell_a_till_how_much_is_there(database: Database, book: Book) -> None:
@@ -145,6 +156,36 @@ class TestKeys:
         with pytest.raises(ledger.KeyReused):
             database.transact(ledger.post, book.award("a1", book.guiying, 26))
 
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"kind": "opening"},
+            {"branch": 8},
+            {"source": ("attendance", "1:2")},
+            {"rule": ("V01", 2)},
+            {"grade": "B"},
+            {"occurred_on": date(2026, 1, 1)},
+            {"reverses": UUID(int=1)},
+            {"private": {"memo": "楼院清洁"}},
+            {"entry_id": UUID(int=2)},
+            {"expires_on": date(2030, 1, 2)},
+        ],
+        ids=lambda changes: next(iter(changes)),
+    )
+    def test_every_detail_belongs_to_what_a_key_asks_for(self, database: Database, book: Book, changes: dict) -> None:
+        asked = {"branch": 7, "source": ("attendance", "1:1"), "rule": ("V01", 1), "grade": "A"}
+        asked |= {"occurred_on": date(2026, 1, 2), "private": {"memo": "楼院美化"}, "expires_on": date(2030, 1, 1)}
+        database.transact(ledger.post, book.award("a1", book.guiying, 25, **asked))
+        kind = changes.get("kind", "award")
+        other = book.award("a1", book.guiying, 25, **{**asked, **{k: v for k, v in changes.items() if k != "kind"}})
+        with pytest.raises(ledger.KeyReused):
+            database.transact(ledger.post, replace(other, kind=kind))
+
+    def test_what_could_not_be_meant_uses_up_no_key(self, database: Database, book: Book) -> None:
+        with pytest.raises(ledger.UnknownAccount):
+            database.transact(ledger.post, book.award("a1", book.shop + 99, 25))
+        assert not database.transact(ledger.post, book.award("a1", book.guiying, 25)).replayed
+
     def test_the_same_key_of_another_actor_is_another_key(self, database: Database, book: Book) -> None:
         database.transact(ledger.post, book.award("a1", book.guiying, 25))
         posted = database.transact(ledger.post, replace(book.award("a1", book.guiying, 25), actor="staff:9"))
@@ -194,6 +235,25 @@ class TestBatches:
         assert [type(verdict) for verdict in verdicts] == [
             Posted, Posted, ledger.InsufficientBalance, ledger.BadDraft, Posted,
         ]  # fmt: skip
+
+    def test_what_is_there_once_is_there_once_within_a_batch_too(self, database: Database, book: Book) -> None:
+        award = book.award("a1", book.guiying, 25)
+        source, number = ("attendance", "1:1"), UUID(int=1)
+        drafts = [
+            replace(award, source=source),
+            replace(award, key="a2", source=source),
+            replace(award, key="a3", entry_id=number),
+            replace(award, key="a4", entry_id=number),
+        ]
+        first, second, _, fourth = database.transact(ledger.post_many, drafts)
+        assert isinstance(second, ledger.SourcePosted)
+        assert isinstance(fourth, ledger.EntryExists)
+        legs = tuple(Leg(leg.account, leg.unit, -leg.amount) for leg in award.legs)
+        mirror = replace(award, kind="reversal", legs=legs, reverses=first.entry_id)
+        verdicts = database.transact(ledger.post_many, [replace(mirror, key=key) for key in ("v1", "v2")])
+        assert isinstance(verdicts[1], ledger.AlreadyReversed)
+        with database.reading() as db:
+            assert book.points_of(db, book.guiying) == 25
 
     def test_an_empty_batch_is_no_work(self, database: Database) -> None:
         assert database.transact(ledger.post_many, []) == []
