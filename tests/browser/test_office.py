@@ -63,7 +63,7 @@ def test_an_auditor_filters_the_books_reads_an_entry_and_exports(windows: Window
     assert book.active.max_row >= 2
     page.locator("tbody .row-link").first.click()
     assert "毛巾一条" in page.inner_text("main")
-    page.get_by_role("link", name="看冲正它的那一笔").click()
+    page.get_by_role("link", name="看撤销它的那一笔").click()
     page.get_by_role("link", name="看原来那一笔").click()
     assert not page.locator("main form[method=post]").count()
     page.get_by_role("link", name="核验").click()
