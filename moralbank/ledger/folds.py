@@ -8,7 +8,7 @@ can be made anew from the postings, and is held against them by `verify`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -54,22 +54,26 @@ def fold(db: Connection, book: int, through: int, tail_max: int = TAIL_MAX) -> i
         .correlate(_accounts, units)
         .scalar_subquery()
     )
+    of_tail = [
+        *_is(_postings, book, _accounts.c.account_id, units.c.unit),
+        _postings.c.seq > folded,
+        _postings.c.seq <= through,
+    ]
+
+    def over_tail(value: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+        # One range of an index for each account: as a join, SQLite reads all postings of the book.
+        return sa.select(value).where(*of_tail).correlate(_accounts, units).scalar_subquery()
+
     tails = (
         sa.select(
             _accounts.c.account_id,
             units.c.unit,
-            sa.func.count().label("lines"),
-            sa.func.sum(_postings.c.amount).label("total"),
-            sa.func.max(_postings.c.posted_at).label("last_at"),
+            over_tail(sa.func.count()).label("lines"),
+            over_tail(sa.func.sum(_postings.c.amount)).label("total"),
+            over_tail(sa.func.max(_postings.c.posted_at)).label("last_at"),
         )
-        .select_from(
-            _accounts.join(units, sa.true()).join(
-                _postings, sa.and_(*_is(_postings, book, _accounts.c.account_id, units.c.unit))
-            )
-        )
+        .select_from(_accounts.join(units, sa.true()))
         .where(_accounts.c.book_id == book, _accounts.c.kind.not_in([str(kind) for kind in GUARDED]))
-        .where(_postings.c.seq > folded, _postings.c.seq <= through)
-        .group_by(_accounts.c.account_id, units.c.unit)
     )
     before = _latest_of_all(db, book)
     rows = []
