@@ -16,13 +16,14 @@ from moralbank.activities.cards import NUMBER_DIGITS, read_code
 from moralbank.activities.checkin import Scan
 from moralbank.activities.errors import BadPicture, UnknownScan
 from moralbank.activities.schemas import DeskScan
+from moralbank.activities.staff_views import session_in_scope
 from moralbank.activities.values import Direction, Means, Session
 from moralbank.activities.wording import Said
 from moralbank.branches.queries import get_branch
 from moralbank.errors import Invalid
 from moralbank.residents.queries import residents_by_id
 from moralbank.web import problems
-from moralbank.web.auth import actor, allow, current, within
+from moralbank.web.auth import actor, allow, current
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
@@ -38,14 +39,14 @@ _photo_times: dict[int, deque[float]] = defaultdict(deque)
 @allow("staff", scope="branch")
 def desk(session_id: int) -> str:
     """Show the desk of a session."""
-    return _page(_session_in_scope(session_id), None, None)
+    return _page(session_in_scope(session_id), None, None)
 
 
 @blueprint.post("/<int:session_id>")
 @allow("staff", scope="branch")
 def scan(session_id: int) -> str | tuple[str, int]:
     """Count a card or a number that was scanned or typed. The answer is in the page, good or bad."""
-    session = _session_in_scope(session_id)
+    session = session_in_scope(session_id)
     try:
         given = read_form(DeskScan)
     except Invalid as refusal:
@@ -59,7 +60,7 @@ def scan(session_id: int) -> str | tuple[str, int]:
 @allow("staff", scope="branch")
 def photo(session_id: int) -> str | tuple[str, int]:
     """Count the card in a photo. The photo is read in memory and not kept."""
-    session = _session_in_scope(session_id)
+    session = session_in_scope(session_id)
     given = read_form(DeskScan)
     wait = _wait_seconds(current().login_id)
     if wait:
@@ -78,7 +79,7 @@ def photo(session_id: int) -> str | tuple[str, int]:
 @allow("staff", scope="branch")
 def undo(session_id: int) -> Response:
     """Take back the last scan of a person."""
-    _session_in_scope(session_id)
+    session_in_scope(session_id)
     try:
         checkin_id = int(request.form.get("checkin_id", ""))
     except ValueError:
@@ -139,13 +140,6 @@ def _page(
         errors=errors,
         given=request.form if errors else {},
     )
-
-
-def _session_in_scope(session_id: int) -> Session:
-    with database().reading() as db:
-        session = queries.get_session(db, session_id)
-    within(session.activity.branch_id)
-    return session
 
 
 def _wait_seconds(login_id: int) -> int:

@@ -13,12 +13,13 @@ from moralbank import clock, ids
 from moralbank.activities import answers, queries, receipts, service, tokens, verdicts, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.presence import Next, next_scan
+from moralbank.activities.staff_views import session_in_scope
 from moralbank.activities.values import Direction, Mode, Receipt, Session
 from moralbank.branches.queries import get_branch
 from moralbank.config import Config
 from moralbank.earning import Claim, Totals, award, get_rule
 from moralbank.residents.queries import residents_by_id
-from moralbank.web.auth import actor, allow, principal_or_none, public, within
+from moralbank.web.auth import actor, allow, principal_or_none, public
 from moralbank.web.db import database
 
 blueprint = Blueprint("scan", __name__)
@@ -84,7 +85,7 @@ def check() -> Response | tuple[str, int]:
 @allow("staff", scope="branch")
 def display(session_id: int) -> str:
     """Show the rotating code on a big screen, renewed every ten seconds with or without JavaScript."""
-    session = _session_in_scope(session_id)
+    session = session_in_scope(session_id)
     database().transact(service.ensure_qr_key)
     return render_template("activities/display.html", **_screen(session))
 
@@ -93,14 +94,14 @@ def display(session_id: int) -> str:
 @allow("staff", scope="branch")
 def display_code(session_id: int) -> str:
     """Give the display its present code, count and names."""
-    return render_template("activities/_screen.html", **_screen(_session_in_scope(session_id)))
+    return render_template("activities/_screen.html", **_screen(session_in_scope(session_id)))
 
 
 @blueprint.post("/staff/sessions/<int:session_id>/posters")
 @allow("staff", scope="branch")
 def print_poster(session_id: int) -> Response:
     """Make a poster with a serial of its own."""
-    _session_in_scope(session_id)
+    session_in_scope(session_id)
     poster = database().transact(service.print_poster, session_id, actor=actor())
     return redirect(url_for("scan.poster", session_id=session_id, serial=poster.serial), 303)
 
@@ -109,7 +110,7 @@ def print_poster(session_id: int) -> Response:
 @allow("staff", scope="branch")
 def poster(session_id: int, serial: int) -> str:
     """Show a poster as it is printed."""
-    session = _session_in_scope(session_id)
+    session = session_in_scope(session_id)
     key = database().transact(service.ensure_qr_key)
     with database().reading() as db:
         found = service.get_poster(db, session_id, serial)
@@ -124,7 +125,7 @@ def poster(session_id: int, serial: int) -> str:
 @allow("staff", scope="branch")
 def revoke_poster(session_id: int, serial: int) -> Response:
     """Make a poster worthless."""
-    _session_in_scope(session_id)
+    session_in_scope(session_id)
     database().transact(service.revoke_poster, session_id, serial, actor=actor())
     return redirect(url_for("staff_activities.session", session_id=session_id), 303)
 
@@ -157,13 +158,6 @@ def _screen(session: Session) -> dict[str, Any]:
         "step_seconds": tokens.STEP_SECONDS,
         "code_seconds": CODE_SECONDS,
     }
-
-
-def _session_in_scope(session_id: int) -> Session:
-    with database().reading() as db:
-        session = queries.get_session(db, session_id)
-    within(session.activity.branch_id)
-    return session
 
 
 def _step(db: Any, session: Session, receipt: Receipt) -> Direction | Answer | None:

@@ -130,7 +130,7 @@ def add_session(activity_id: int) -> Response | tuple[str, int]:
 @allow("staff", scope="branch")
 def session(session_id: int) -> str | Response | tuple[str, int]:
     """Show one sitting: who comes, its posters, its hours; and move the hours."""
-    found = _session_in_scope(session_id)
+    found = session_in_scope(session_id)
     if request.method == "GET":
         return _session_page(found)
     try:
@@ -147,7 +147,7 @@ def session(session_id: int) -> str | Response | tuple[str, int]:
 @allow("staff", scope="branch")
 def cancel_session(session_id: int) -> Response:
     """Call one sitting off."""
-    found = _session_in_scope(session_id)
+    found = session_in_scope(session_id)
     database().transact(service.cancel_session, session_id)
     flash(_("这一场已取消。"), "ok")
     return redirect(url_for("staff_activities.show", activity_id=found.activity.activity_id), 303)
@@ -157,7 +157,7 @@ def cancel_session(session_id: int) -> Response:
 @allow("staff", "auditor", scope="branch")
 def sign_off(session_id: int) -> str | Response | tuple[str, int]:
     """Look through the roster, doubts first, and sign; afterwards show what came of it, to auditors too."""
-    found = _session_in_scope(session_id)
+    found = session_in_scope(session_id)
     if request.method == "GET" or found.state is not State.OPEN:
         return _sign_off_page(found)
     try:
@@ -371,7 +371,8 @@ def _activity_in_scope(activity_id: int) -> Activity:
     return activity
 
 
-def _session_in_scope(session_id: int) -> Session:
+def session_in_scope(session_id: int) -> Session:
+    """Return a session of the reader's branches. Raises: UnknownSession, OutOfScope."""
     with database().reading() as db:
         found = queries.get_session(db, session_id)
     within(found.activity.branch_id)
