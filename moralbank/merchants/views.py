@@ -38,7 +38,7 @@ MOVE_NAMES = {
     "visited": N_("记录已走访"),
     "active": N_("开通收积分"),
     "suspended": N_("停用"),
-    "left": N_("退出"),
+    "left": N_("退出合作"),
 }
 
 DETAILS = {
