@@ -107,8 +107,10 @@ def main() -> None:
         outcome = campaign(name, chosen.seed, chosen.minutes * 60)
         outcomes.append(outcome)
         seconds, trouble = outcome.longest_recovery
+        kinds = Counter(one.kind for one in outcome.journal.operations if one.is_acknowledged)
         print(
-            f"{outcome.engine}: {_listed(outcome.troubles)}; clients were told: {_listed(outcome.journal.outages)}; "
+            f"{outcome.engine}: acknowledged: {_listed(kinds)}; troubles: {_listed(outcome.troubles)}; "
+            f"clients were told: {_listed(outcome.journal.outages)}; "
             f"the longest recovery took {seconds:.1f} s ({trouble})",
             flush=True,
         )

@@ -106,7 +106,9 @@ class Caller:
             self._journal.count("replays")
         if operation.status is not None:
             if (status, content) != (operation.status, operation.content):
-                self._journal.report(f"another answer to the same key: {_shown(operation)}, then {status} {content!r}")
+                self._journal.report(
+                    f"another answer to the same key: {_shown(operation)}, then {status} {_text(content)}"
+                )
             return True
         operation.status, operation.content = status, content
         if status >= 300 and _code(content) not in EXPECTED_REFUSALS:
@@ -132,7 +134,7 @@ class Caller:
         code = _code(content)
         self._journal.outage(code)
         if status != 503:
-            self._journal.report(f"an error without a name: {status} {content[:300]!r} to {_shown(operation)}")
+            self._journal.report(f"an error without a name: {status} {_text(content)} to {_shown(operation)}")
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -260,4 +262,8 @@ def _code(content: bytes) -> str:
 
 
 def _shown(operation: Operation) -> str:
-    return f"{operation.kind} {operation.path} key {operation.key}: {operation.status} {operation.content[:300]!r}"
+    return f"{operation.kind} {operation.path} key {operation.key}: {operation.status} {_text(operation.content)}"
+
+
+def _text(content: bytes) -> str:
+    return content[:300].decode(errors="replace")
