@@ -1,4 +1,4 @@
-"""Two processes with a commit lane each, clients who never give up, and a scheduler that does its worst, from a seed."""
+"""Two processes with a commit lane each, clients who never give up, and a scheduler that does its worst, by seeds."""
 
 from __future__ import annotations
 
