@@ -18,7 +18,7 @@ import sqlalchemy as sa
 os.chdir(Path(__file__).resolve().parent.parent)
 sys.path[:0] = [str(Path.cwd())]
 
-from scripts import bench_flat, bench_http, bench_plot, bench_post, bench_verify  # noqa: E402
+from scripts import bench_flat, bench_hordak, bench_http, bench_plot, bench_post, bench_verify  # noqa: E402
 from scripts.bench_engines import ENGINES, Engines  # noqa: E402
 from scripts.bench_plot import Curve  # noqa: E402
 from scripts.bench_table import Table  # noqa: E402
@@ -51,6 +51,7 @@ def main() -> None:
         for engine in ENGINES:
             for family in (
                 *bench_post.families(engines, engine, seconds),
+                *bench_hordak.families(engines, engine, seconds),
                 *bench_http.families(engines, engine, seconds, entries),
             ):
                 table.run(family)

@@ -45,6 +45,10 @@ class Engines:
         db.migrate(url)
         return url
 
+    def empty_database(self) -> str:
+        """Create a database on the cluster without any tables and return its URL."""
+        return self._cluster.create_database(next(self._names))
+
     def pgbench(self, seconds: float) -> float:
         """Return R: PostgreSQL's own TPC-B-like transactions per second, on the same durable cluster."""
         return max(self._pgbench(clients, seconds) for clients in PGBENCH_CLIENTS)

@@ -74,15 +74,15 @@ class Posting:
             for _ in range(1 if engine == SQLITE else 2)
         ]
         for process in self._processes:
-            _tell(process, place)
+            tell(process, place)
 
     def rate(self, what: str, clients: int, *, processes: int = 1) -> tuple[float]:
         """Return the entries per second of so many clients, spread over the processes."""
         used = self._processes[:processes]
         for number, process in enumerate(used):
             mine = list(range(number, clients, len(used)))
-            _tell(process, {"what": what, "clients": mine, "of": clients, "seconds": self._seconds})
-        answers = [_answer(process) for process in used]
+            tell(process, {"what": what, "clients": mine, "of": clients, "seconds": self._seconds})
+        answers = [answer(process) for process in used]
         return (sum(done for done, _ in answers) / max(seconds for _, seconds in answers),)
 
     def close(self) -> None:
@@ -121,13 +121,15 @@ def opening(book: int, issuer: int, residents: Sequence[int]) -> list[Draft]:
     ]
 
 
-def _tell(process: subprocess.Popen[str], job: dict[str, object]) -> None:
+def tell(process: subprocess.Popen[str], job: dict[str, object]) -> None:
+    """Send a line of JSON to a process of clients."""
     assert process.stdin is not None, "it was started with a pipe"
     process.stdin.write(json.dumps(job) + "\n")
     process.stdin.flush()
 
 
-def _answer(process: subprocess.Popen[str]) -> tuple[int, float]:
+def answer(process: subprocess.Popen[str]) -> tuple[int, float]:
+    """Wait for what a process of clients did, and in how many seconds."""
     assert process.stdout is not None, "it was started with a pipe"
     line = process.stdout.readline()
     if not line:

@@ -41,7 +41,7 @@ def test_every_row_of_the_table_is_measured_on_both_engines() -> None:
     assert run.returncode == 0, run.stderr[-3000:]
     rows = ROW.findall(run.stdout)
     for engine in ("SQLite", "PostgreSQL"):
-        paths = [path for path, on, *_ in rows if on == engine]
+        paths = [path for path, on, *_ in rows if on == engine and not path.startswith("a peer")]
         for start in PATHS:
             assert len([path for path in paths if path.startswith(start)]) == 1, (engine, start, paths)
         assert len(paths) == len(PATHS)

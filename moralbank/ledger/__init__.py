@@ -30,6 +30,7 @@ from moralbank.ledger.errors import (
     UnknownEntry,
 )
 from moralbank.ledger.leaf import canonical, leaf_hash
+from moralbank.ledger.lot_reading import open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
 from moralbank.ledger.reading import (
@@ -75,6 +76,6 @@ __all__ = [
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
     "asking_cover", "balance", "balances", "canonical", "close_day", "expiring", "find_account", "find_entry",
     "get_entry", "history", "internal_account", "last_posted_at", "leaf_hash", "list_accounts", "list_books",
-    "list_entries", "lots", "movements", "open_accounts", "open_book", "post", "post_many", "resume_numbers", "reverse",
-    "reversed_ones", "sum_entries", "trial_balance", "verify", "verify_tail",
+    "list_entries", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many", "resume_numbers",
+    "reverse", "reversed_ones", "sum_entries", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

@@ -154,7 +154,7 @@ def _lines(
 
 def _expiring(db: Connection, owner: Owner, until: datetime) -> tuple[Expiry, ...]:
     """Return what expires next of the points that are there at an instant."""
-    left = ledger.lots(_lines(db, owner, Unit.POINTS, until=until))
+    left = ledger.open_lots(db, owner.book, owner.account, Unit.POINTS, until)
     by_day: dict[date, int] = {}
     for lot in left:
         if lot.expires_on is not None:

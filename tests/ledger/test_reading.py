@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
 from moralbank.db import Database
@@ -154,3 +155,33 @@ def test_a_day_is_the_banks_local_day(database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("b", book.guiying, 5))
         with database.reading() as db:
             assert ledger.get_entry(db, book.book, posted.entry_id).occurred_on == date(2026, 3, 8)
+
+
+def test_open_lots_are_those_of_the_whole_history_at_any_instant(database: Database, book: Book) -> None:
+    """Undone charges give back to their lots, and reversed awards take their own, as when every line is read."""
+    start = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+    acts = [
+        lambda db: ledger.post(db, book.award("a1", book.guiying, 10, expires_on=date(2029, 3, 1))),
+        lambda db: ledger.post(db, book.award("a2", book.guiying, 10, expires_on=date(2029, 2, 1))),
+        lambda db: ledger.post(db, book.redemption("r1", book.guiying, 12)),
+        lambda db: reverse_newest(db, book, "redemption", "v1"),
+        lambda db: ledger.post(db, book.redemption("r2", book.guiying, 3)),
+        lambda db: ledger.post(db, book.award("a3", book.guiying, 5)),
+        lambda db: reverse_newest(db, book, "award", "v2"),
+    ]
+    for hours, act in enumerate(acts):
+        with clock.at(start + timedelta(hours=hours)):
+            database.transact(act)
+    with database.reading() as db:
+        lines = ledger.history(db, book.book, book.guiying, Unit.POINTS, newest_first=False)
+        assert len(lines) == len(acts)
+        for hours in range(len(acts) + 1):
+            until = start + timedelta(hours=hours)
+            then = [line for line in lines if line.posted_at < until]
+            # A reversal to come is not known of a line yet.
+            assert ledger.open_lots(db, book.book, book.guiying, Unit.POINTS, until) == ledger.lots(then)
+
+
+def reverse_newest(db: Connection, book: Book, kind: str, key: str) -> None:
+    [newest] = ledger.list_entries(db, book.book, ledger.EntryFilter(kind=kind), limit=1)
+    ledger.reverse(db, book.book, newest.entry_id, key=key, actor="staff:1")
