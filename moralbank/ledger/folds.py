@@ -7,7 +7,7 @@ can be made anew from the postings, and is held against them by `verify`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from moralbank.ledger import models
 from moralbank.ledger.rows import DAY_LOCK
 from moralbank.ledger.values import GUARDED, Unit
+from moralbank.prepared import Prepared
 
 #: A shorter tail isn't worth a row.
 TAIL_MAX = 200
@@ -29,6 +30,9 @@ class _Fold(NamedTuple):
     through_seq: int
     total: int
     last_at: datetime
+
+
+_NO_FOLD = _Fold(0, 0, datetime.min.replace(tzinfo=UTC))
 
 
 def settled_seq(db: Connection, book: int) -> int:
@@ -80,15 +84,15 @@ def fold(db: Connection, book: int, through: int, tail_max: int = TAIL_MAX) -> i
     for tail in db.execute(tails).all():
         if tail.lines <= tail_max:
             continue
-        start = before.get((tail.account_id, tail.unit))
+        start = before.get((tail.account_id, tail.unit), _NO_FOLD)
         rows.append(
             {
                 "book_id": book,
                 "account_id": tail.account_id,
                 "unit": tail.unit,
                 "through_seq": through,
-                "total": int(tail.total) + (start.total if start else 0),
-                "last_at": max(tail.last_at, start.last_at) if start else tail.last_at,
+                "total": int(tail.total) + start.total,
+                "last_at": max(tail.last_at, start.last_at),
             }
         )
     if rows:
@@ -96,24 +100,34 @@ def fold(db: Connection, book: int, through: int, tail_max: int = TAIL_MAX) -> i
     return len(rows)
 
 
+def _asked(table: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == sa.bindparam(name) for name in ("book_id", "account_id", "unit")]
+
+
+_LATEST = _FOLDS.where(*_asked(_folds)).order_by(_folds.c.through_seq.desc()).limit(1)
+_LATEST_NOW = Prepared(_LATEST)
+_LATEST_THEN = Prepared(_LATEST.where(_folds.c.last_at <= sa.bindparam("at")))
+_TAIL = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(
+    *_asked(_postings), _postings.c.seq > sa.bindparam("after_seq")
+)
+_TAIL_NOW = Prepared(_TAIL)
+_TAIL_THEN = Prepared(_TAIL.where(_postings.c.posted_at <= sa.bindparam("at")))
+
+
 def total(db: Connection, book: int, account: int, unit: Unit, at: datetime | None = None) -> int:
-    """Return what a summed account comes to, now or as it stood at a past instant."""
-    start = _latest(db, book, account, unit, at)
-    query = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*_is(_postings, book, account, unit))
-    if start is not None:
-        query = query.where(_postings.c.seq > start.through_seq)
-    if at is not None:
-        query = query.where(_postings.c.posted_at <= at)
-    return int(db.execute(query).scalar_one()) + (start.total if start else 0)
+    """Return what a summed account comes to, now or as it stood at a past instant.
 
-
-def _latest(db: Connection, book: int, account: int, unit: int, at: datetime | None) -> _Fold | None:
-    """Return the latest fold, all of whose lines stood at the instant."""
-    query = _FOLDS.where(*_is(_folds, book, account, unit)).order_by(_folds.c.through_seq.desc()).limit(1)
+    Then it begins at the latest fold, all of whose lines stood at the instant.
+    """
+    asked: dict[str, object] = {"book_id": book, "account_id": account, "unit": int(unit)}
+    latest, tail = (_LATEST_NOW, _TAIL_NOW) if at is None else (_LATEST_THEN, _TAIL_THEN)
     if at is not None:
-        query = query.where(_folds.c.last_at <= at)
-    row = db.execute(query).one_or_none()
-    return _Fold(*row) if row else None
+        asked["at"] = at
+    row = latest.first(db, **asked)
+    start = _Fold(*row) if row else _NO_FOLD
+    more = tail.first(db, **asked, after_seq=start.through_seq)
+    assert more is not None, "a sum has a row"
+    return start.total + int(more[0])
 
 
 def _latest_of_all(db: Connection, book: int) -> dict[tuple[int, int], _Fold]:
