@@ -16,6 +16,7 @@ from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.merchants.queries import list_merchants
 from moralbank.redemptions.front import CHARGE
+from moralbank.reports.front import BALANCE, LINES
 from moralbank.web import (
     assets,
     auth,
@@ -68,8 +69,9 @@ OPERATIONS = (
     "moralbank.reports.api",
 )
 
-#: Writes of the API that need not wait for Flask.
+#: Writes and reads of the API that need not wait for Flask.
 SHORT_WAYS = (CHARGE, CHECK_IN)
+SHORT_READS = (BALANCE, LINES)
 
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
@@ -92,7 +94,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     for name in PAGES:
         app.register_blueprint(import_module(name).blueprint)
     _register_operations(app)
-    app.wsgi_app = Front(app, database, SHORT_WAYS)  # type: ignore[method-assign]
+    app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
     if config.production:
         startup.refuse_unsafe(database)

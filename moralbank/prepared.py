@@ -30,8 +30,8 @@ class _Compiled:
     text: str
     own: dict[str, Any]
     binds: tuple[tuple[str, _Processor], ...]
-    results: tuple[_Processor | None, ...]
-    is_plain: bool
+    #: What makes Core's value of the driver's, by the place of the column; most columns need nothing.
+    results: tuple[tuple[int, _Processor], ...]
 
     def bound(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the statement's parameters as the driver takes them."""
@@ -42,12 +42,15 @@ class _Compiled:
 
     def carried(self, rows: list[Row]) -> list[Row]:
         """Return the driver's rows with the values that Core would give."""
-        if self.is_plain:
+        if not self.results:
             return rows
-        return [
-            tuple(process(value) if process else value for process, value in zip(self.results, row, strict=True))
-            for row in rows
-        ]
+        carried = []
+        for row in rows:
+            values = list(row)
+            for place, process in self.results:
+                values[place] = process(values[place])
+            carried.append(tuple(values))
+        return carried
 
 
 class Prepared:
@@ -127,15 +130,14 @@ class Prepared:
         # A parameter that stands in several places is one value.
         binds = {name: bind for bind, name in compiled.bind_names.items()}.items()
         carried = [(name, bind.type.dialect_impl(speller).bind_processor(speller)) for name, bind in binds]
-        results = tuple(
+        results = [
             column.type.dialect_impl(speller).result_processor(speller, None) for column in statement.exported_columns
-        )
+        ]
         ready = _Compiled(
             text=compiled.string,
             own={name: bind.value for name, bind in binds if not bind.required},
             binds=tuple((name, process) for name, process in carried if process is not None),
-            results=results,
-            is_plain=not any(results),
+            results=tuple((place, process) for place, process in enumerate(results) if process is not None),
         )
         self._compiled[dialect.name] = ready
         return ready

@@ -102,6 +102,17 @@ def book_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
     return _one_of(branches_branches.c.book_id, branch_id)
 
 
+def hub_path_of(book_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
+    """Return the path of the hub that keeps a book as a column for a query of another package, NULL where none does."""
+    return (
+        sa.select(branches_branches.c.path)
+        .where(branches_branches.c.book_id == book_id, branches_branches.c.kind == "hub")
+        .limit(1)
+        .correlate_except(branches_branches)
+        .scalar_subquery()
+    )
+
+
 def _one_of(column: sa.Column[T], branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[T]:
     return (
         sa.select(column)

@@ -4,6 +4,7 @@ This is the door: what is not named here is the ledger's own affair.
 """
 
 from moralbank.ledger.books import (
+    book_of,
     close_day,
     find_account,
     internal_account,
@@ -37,7 +38,9 @@ from moralbank.ledger.reading import (
     EntryFilter,
     EntrySums,
     TrialRow,
+    asking_balance,
     asking_cover,
+    asking_history,
     balance,
     balances,
     find_entry,
@@ -74,8 +77,9 @@ __all__ = [
     "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg", "Line",
     "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SourcePosted", "TrialRow", "Unbalanced",
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
-    "asking_cover", "balance", "balances", "canonical", "close_day", "expiring", "find_account", "find_entry",
-    "get_entry", "history", "internal_account", "last_posted_at", "leaf_hash", "list_accounts", "list_books",
-    "list_entries", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many", "resume_numbers",
-    "reverse", "reversed_ones", "sum_entries", "trial_balance", "verify", "verify_tail",
+    "asking_balance", "asking_cover", "asking_history", "balance", "balances", "book_of", "canonical", "close_day",
+    "expiring", "find_account", "find_entry", "get_entry", "history", "internal_account", "last_posted_at",
+    "leaf_hash", "list_accounts", "list_books", "list_entries", "lots", "movements", "open_accounts", "open_book",
+    "open_lots", "post", "post_many", "resume_numbers", "reverse", "reversed_ones", "sum_entries", "trial_balance",
+    "verify", "verify_tail",
 ]  # fmt: skip

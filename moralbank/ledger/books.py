@@ -14,6 +14,7 @@ from moralbank.ledger.errors import BadDraft, UnknownBook
 from moralbank.ledger.posting import BOOK_SHIFT
 from moralbank.ledger.rows import DAY_LOCK
 from moralbank.ledger.values import INTERNAL, Account, AccountKind, Book, Unit
+from moralbank.prepared import Prepared
 
 
 def open_book(db: Connection, code: str, name: str) -> int:
@@ -85,13 +86,22 @@ def resume_numbers(db: Connection) -> None:
     db.execute(sa.text(last))
 
 
+_KIND = Prepared(
+    sa.select(models.accounts.c.kind).where(
+        models.accounts.c.book_id == sa.bindparam("book"), models.accounts.c.account_id == sa.bindparam("account")
+    )
+)
+
+
 def find_account(db: Connection, book: int, account: int) -> Account | None:
     """Return an account of the book, or None."""
-    query = sa.select(models.accounts.c.kind).where(
-        models.accounts.c.book_id == book, models.accounts.c.account_id == account
-    )
-    kind = db.execute(query).scalar()
-    return None if kind is None else Account(book, account, AccountKind(kind))
+    row = _KIND.first(db, book=book, account=account)
+    return None if row is None else Account(book, account, AccountKind(row[0]))
+
+
+def book_of(account: int) -> int:
+    """Return the book in which an account of this number would be."""
+    return account >> BOOK_SHIFT
 
 
 def list_accounts(db: Connection, book: int, kinds: Iterable[AccountKind], *, limit: int = 200) -> list[Account]:

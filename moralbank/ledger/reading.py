@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +17,34 @@ from moralbank import clock
 from moralbank.ledger import folds, models
 from moralbank.ledger.errors import BadDraft, UnknownAccount, UnknownEntry
 from moralbank.ledger.values import AccountKind, Balance, Entry, Line, PostedLeg, Unit
-from moralbank.prepared import Prepared, Question, Row
+from moralbank.prepared import Prepared, Question, Row, ask
 
 MAX_LINES = 1000
 
 _entries, _postings, _balances = models.entries, models.postings, models.balances
 _later = models.entries.alias("later")
+
+
+_book: sa.BindParameter[int] = sa.bindparam("book")
+_account: sa.BindParameter[int] = sa.bindparam("account")
+_unit: sa.BindParameter[int] = sa.bindparam("unit")
+_KIND_AND_BALANCE = Prepared(
+    sa.select(models.accounts.c.kind, _balances.c.balance, _balances.c.n)
+    .outerjoin(
+        _balances,
+        (_balances.c.book_id == models.accounts.c.book_id)
+        & (_balances.c.account_id == models.accounts.c.account_id)
+        & (_balances.c.unit == _unit),
+    )
+    .where(models.accounts.c.book_id == _book, models.accounts.c.account_id == _account)
+)
+_this_account = (_postings.c.book_id == _book, _postings.c.account_id == _account, _postings.c.unit == _unit)
+_BALANCE_AT = Prepared(
+    sa.select(_postings.c.balance_after, _postings.c.n)
+    .where(*_this_account, _postings.c.posted_at <= sa.bindparam("at"))
+    .order_by(_postings.c.posted_at.desc(), _postings.c.n.desc())
+    .limit(1)
+)
 
 
 def balance(db: Connection, book: int, account: int, unit: Unit, at: datetime | None = None) -> Balance:
@@ -32,28 +55,26 @@ def balance(db: Connection, book: int, account: int, unit: Unit, at: datetime | 
     now = clock.now()
     if at is not None and at > now:
         raise BadDraft(field="at")
-    kind = db.execute(
-        sa.select(models.accounts.c.kind).where(
-            models.accounts.c.book_id == book, models.accounts.c.account_id == account
-        )
-    ).scalar()
-    if kind is None:
+    [row] = ask(db, asking_balance(book, account, unit))
+    if row is None:
         raise UnknownAccount(account=account)
-    if not AccountKind(kind).is_guarded:
+    kind, present, n = row
+    if not kind.is_guarded:
         return Balance(folds.total(db, book, account, unit, at), 0, at or now)
     if at is None:
-        row = db.execute(
-            sa.select(_balances.c.balance, _balances.c.n).where(*_of(_balances, book, account, unit))
-        ).one()
-        return Balance(row.balance, row.n, now)
-    last = (
-        sa.select(_postings.c.balance_after, _postings.c.n)
-        .where(*_of(_postings, book, account, unit), _postings.c.posted_at <= at)
-        .order_by(_postings.c.posted_at.desc(), _postings.c.n.desc())
-        .limit(1)
-    )
-    found = db.execute(last).one_or_none()
-    return Balance(found.balance_after, found.n, at) if found else Balance(0, 0, at)
+        return Balance(present, n, now)
+    then = _BALANCE_AT.first(db, book=book, account=account, unit=int(unit), at=at)
+    return Balance(then[0], then[1], at) if then else Balance(0, 0, at)
+
+
+def asking_balance(book: int, account: int, unit: Unit) -> Question[tuple[AccountKind, int, int] | None]:
+    """Ask for an account's kind with the balance and lines that a guarded one has now; None where there is none."""
+
+    def read(found: list[list[Row]]) -> tuple[AccountKind, int, int] | None:
+        [rows] = found
+        return (AccountKind(rows[0][0]), rows[0][1], rows[0][2]) if rows else None
+
+    return Question(_KIND_AND_BALANCE, [{"book": book, "account": account, "unit": int(unit)}], read)
 
 
 def _of(table: sa.Table, book: int, account: int, unit: Unit) -> list[sa.ColumnElement[bool]]:
@@ -126,8 +147,16 @@ def _same_entry(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bo
 
 _LINES = (
     sa.select(
-        _postings,
+        _postings.c.entry_id,
+        _postings.c.seq,
+        _postings.c.account_id,
+        _postings.c.unit,
+        _postings.c.n,
+        _postings.c.amount,
+        _postings.c.balance_after,
+        _postings.c.expires_on,
         _entries.c.kind,
+        _postings.c.posted_at,
         _entries.c.occurred_on,
         _entries.c.actor,
         _entries.c.branch_id,
@@ -143,7 +172,23 @@ _LINES = (
     .join(_entries, _same_entry(_postings, _entries))
     .outerjoin(_later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id))
     .outerjoin(models.private_parts, _same_entry(models.private_parts, _entries))
+    .where(*_this_account)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+_BOUNDS = {
+    "since": _postings.c.posted_at >= sa.bindparam("since"),
+    "until": _postings.c.posted_at < sa.bindparam("until"),
+    "before_seq": _postings.c.seq < sa.bindparam("before_seq"),
+    "after_seq": _postings.c.seq > sa.bindparam("after_seq"),
+    "before_n": _postings.c.n < sa.bindparam("before_n"),
+}
+
+
+@cache
+def _page(bounds: tuple[str, ...], newest_first: bool) -> Prepared:
+    """Return the statement that reads an account's lines within the bounds."""
+    order = _postings.c.seq.desc() if newest_first else _postings.c.seq
+    return Prepared(_LINES.where(*(_BOUNDS[name] for name in bounds)).order_by(order))
 
 
 def history(
@@ -161,44 +206,53 @@ def history(
     newest_first: bool = True,
 ) -> list[Line]:
     """Return an account's lines posted in [since, until), at most `limit` (1 to 1,000) of them."""
+    bounds = {"since": since, "until": until, "before_seq": before_seq, "after_seq": after_seq, "before_n": before_n}
+    lines: list[Line]
+    [lines] = ask(db, asking_history(book, account, unit, bounds, limit=limit, newest_first=newest_first))
+    return lines
+
+
+def asking_history(
+    book: int,
+    account: int,
+    unit: Unit,
+    bounds: Mapping[str, datetime | int | None],
+    *,
+    limit: int,
+    newest_first: bool = True,
+) -> Question[list[Line]]:
+    """Ask as history does; the bounds are its keywords."""
     if not 1 <= limit <= MAX_LINES:
         raise BadDraft(field="limit")
-    query = _LINES.where(*_of(_postings, book, account, unit))
-    if since is not None:
-        query = query.where(_postings.c.posted_at >= since)
-    if until is not None:
-        query = query.where(_postings.c.posted_at < until)
-    if before_seq is not None:
-        query = query.where(_postings.c.seq < before_seq)
-    if after_seq is not None:
-        query = query.where(_postings.c.seq > after_seq)
-    if before_n is not None:
-        query = query.where(_postings.c.n < before_n)
-    order = _postings.c.seq.desc() if newest_first else _postings.c.seq
-    return [_line(row) for row in db.execute(query.order_by(order).limit(limit))]
+    given = {name: value for name, value in bounds.items() if value is not None}
+    values = {"book": book, "account": account, "unit": int(unit), "limit": limit, **given}
+    page = _page(tuple(given), newest_first)
+    return Question(page, [values], lambda found: [_line(row) for row in found[0]])
 
 
-def _line(row: sa.Row[Any]) -> Line:
+def _line(row: Row) -> Line:
+    entry_id, seq, account, unit, n, amount, balance_after, expires_on, kind, posted_at, occurred_on, *more = row
+    actor, branch, source_kind, source_id, rule_code, rule_version, grade, reverses, reversed_by, content = more
     return Line(
-        entry_id=row.entry_id,
-        seq=row.seq,
-        account=row.account_id,
-        unit=Unit(row.unit),
-        n=row.n,
-        amount=row.amount,
-        balance_after=row.balance_after,
-        expires_on=row.expires_on,
-        kind=row.kind,
-        posted_at=row.posted_at,
-        occurred_on=row.occurred_on,
-        actor=row.actor,
-        branch=row.branch_id,
-        source=_pair(row.source_kind, row.source_id),
-        rule=_pair(row.rule_code, row.rule_version),
-        grade=row.grade,
-        reverses=row.reverses,
-        reversed_by=row.reversed_by,
-        private=_private(row.content),
+        entry_id=entry_id,
+        seq=seq,
+        account=account,
+        unit=Unit(unit),
+        n=n,
+        amount=amount,
+        balance_after=balance_after,
+        expires_on=expires_on,
+        kind=kind,
+        posted_at=posted_at,
+        occurred_on=occurred_on,
+        actor=actor,
+        branch=branch,
+        source=_pair(source_kind, source_id),
+        rule=_pair(rule_code, rule_version),
+        grade=grade,
+        reverses=reverses,
+        reversed_by=reversed_by,
+        private=_private(content),
     )
 
 

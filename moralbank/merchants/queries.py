@@ -210,6 +210,12 @@ def _to_stocked(row: Row[tuple[object, ...]]) -> StockedOffer:
     return StockedOffer(Offer(*row[:middle]), Merchant(*row[middle:-1]), row[-1])  # type: ignore[arg-type]
 
 
+def branch_of_account(book_id: sa.ColumnElement[int], account_id: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """Return as a column for a query of another package the branch of the merchant whose account it is, or NULL."""
+    where = (merchants.c.book_id == book_id) & (merchants.c.account_id == account_id)
+    return sa.select(merchants.c.branch_id).where(where).scalar_subquery()
+
+
 def merchants_by_account(db: Connection, account_ids: Collection[int]) -> dict[int, Merchant]:
     """Return the merchants whose points arrive in these accounts, by account."""
     rows = db.execute(sa.select(*_MERCHANT).where(merchants.c.account_id.in_(account_ids)))

@@ -123,8 +123,8 @@ def get_trial_balance(db: Connection, *, query: dict[str, Any]) -> TrialView:
 @allow("staff", "auditor", scope="book", token="audit:read")
 def get_account_balance(db: Connection, account: int, *, query: dict[str, Any]) -> BalanceView:
     """Show an account's balance, now or at a past instant."""
-    reach, _, _ = queries.find_account(db, _reaches(db), account)
-    found = ledger.balance(db, reach.book.book_id, account, UNITS[query["unit"]], query["at"])
+    book = queries.book_in_reach(db, scope_paths(), account)
+    found = ledger.balance(db, book, account, UNITS[query["unit"]], query["at"])
     return BalanceView(account, query["unit"], found.balance, found.n, found.as_of)
 
 
@@ -134,10 +134,10 @@ def get_account_balance(db: Connection, account: int, *, query: dict[str, Any]) 
 @allow("staff", "auditor", scope="book", token="audit:read")
 def list_account_lines(db: Connection, account: int, *, query: dict[str, Any], page: Paging) -> Page:
     """List an account's lines, newest first."""
-    reach, _, _ = queries.find_account(db, _reaches(db), account)
-    found = ledger.history(
-        db, reach.book.book_id, account, UNITS[query["unit"]], before_seq=page.after, limit=page.limit + 1
-    )
+    book = queries.book_in_reach(db, scope_paths(), account)
+    found = ledger.history(db, book, account, UNITS[query["unit"]], before_seq=page.after, limit=page.limit + 1)
+    if not found and ledger.find_account(db, book, account) is None:
+        raise UnknownAccount(account=account)
     return page.of(found, lambda line: line.seq)
 
 

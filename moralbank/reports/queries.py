@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
 from moralbank.access.errors import OutOfScope
-from moralbank.branches.queries import Branch, list_branches_under
+from moralbank.branches.queries import Branch, hub_path_of, list_branches_under, path_of
 from moralbank.history.queries import outside_names
 from moralbank.ledger import Account, AccountKind, Book, Entry, EntryFilter, PostedLeg, TrialRow, Unit
+from moralbank.merchants import queries as merchants
 from moralbank.merchants.queries import find_merchant_by_code, merchants_by_account
+from moralbank.prepared import Prepared, Question, ask
 from moralbank.reports.errors import UnknownBookCode, UnknownHolder, WholeBookOnly
+from moralbank.residents import queries as residents
 from moralbank.residents.queries import find_by_card, find_by_number, residents_by_account
 
 PAGE = 50
@@ -161,6 +165,40 @@ def find_holder(db: Connection, book: int, text: str) -> int:
     if account is None:
         raise UnknownHolder(text=text)
     return account.account
+
+
+_book: sa.BindParameter[int] = sa.bindparam("book", type_=sa.BigInteger)
+_account: sa.BindParameter[int] = sa.bindparam("account", type_=sa.BigInteger)
+_PLACES = Prepared(
+    sa.select(
+        hub_path_of(_book),
+        path_of(residents.branch_of_account(_account)),
+        path_of(merchants.branch_of_account(_book, _account)),
+    )
+)
+
+
+def asking_places(account: int) -> Question[list[str]]:
+    """Ask from which places (paths) an account is seen: the hub that keeps its book, its owner's branch."""
+    given = {"book": ledger.book_of(account), "account": account}
+    return Question(_PLACES, [given], lambda found: [place for [row] in found for place in row if place is not None])
+
+
+def is_seen(paths: Sequence[str], places: Sequence[str]) -> bool:
+    """Tell whether somebody with roles at these paths sees an account of these places."""
+    return "/" in paths or any(place.startswith(path) for place in places for path in paths)
+
+
+def book_in_reach(db: Connection, paths: Sequence[str], account: int) -> int:
+    """Return the book of an account that somebody with roles at these paths may see, as find_account judges it.
+
+    Whether there is such an account is left to who reads it where the whole book is reached.
+    Raises (in the order checked): UnknownAccount, OutOfScope for somebody of another branch.
+    """
+    [places] = ask(db, asking_places(account))
+    if is_seen(paths, places):
+        return ledger.book_of(account)
+    return find_account(db, list_reaches(db, list(paths)), account)[0].book.book_id
 
 
 def find_account(db: Connection, reaches: Iterable[Reach], account: int) -> tuple[Reach, Account, Holder]:

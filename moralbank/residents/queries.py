@@ -213,6 +213,11 @@ def residents_by_id(db: Connection, resident_ids: Collection[int]) -> dict[int, 
     return {resident.resident_id: resident for resident in found}
 
 
+def branch_of_account(account_id: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
+    """Return as a column for a query of another package the branch of whose account it is, NULL for nobody's."""
+    return sa.select(_R.branch_id).where(_R.account_id == account_id).scalar_subquery()
+
+
 def residents_by_account(db: Connection, account_ids: Collection[int]) -> dict[int, Resident]:
     """Return the holders of those of the ledger accounts that are residents', by account."""
     found = _residents(db, _select().where(_R.account_id.in_(account_ids)))

@@ -18,6 +18,8 @@ from moralbank.web.forms import say
 from moralbank.web.i18n import gettext
 
 JSON = "application/json"
+#: What a caller who reads JSON says, if anything.
+ACCEPTED = (None, "*/*", JSON)
 #: Beyond this a JSON reader in another language no longer holds every whole number.
 LARGEST_WHOLE = 2**53 - 1
 MAX_DEPTH = 32

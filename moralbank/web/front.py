@@ -23,16 +23,17 @@ from moralbank.config import Config
 from moralbank.db import Database, Raced
 from moralbank.errors import MoralBankError
 from moralbank.prepared import ask
-from moralbank.web import auth, bodies, idempotency, logs, metrics, security
+from moralbank.web import auth, bodies, front_reads, idempotency, logs, metrics, security
 from moralbank.web.api import KEY, MAX_BODY_BYTES
 from moralbank.web.errors import IdempotencyKeyReused
+from moralbank.web.front_reads import Reading
 from moralbank.web.idempotency import Answer, Key
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
+_NOT_KEPT = [("Cache-Control", "no-store")]
 _First = Answer | IdempotencyKeyReused | None
-_ACCEPTED = (None, "*/*", bodies.JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +78,47 @@ class _Request:
 class Front:
     """The WSGI application before Flask's."""
 
-    def __init__(self, app: Flask, database: Database, operations: Sequence[Operation]) -> None:
+    def __init__(
+        self, app: Flask, database: Database, operations: Sequence[Operation], readings: Sequence[Reading]
+    ) -> None:
         self.reference: Application = app.wsgi_app
         self._database = database
         self._operations = operations
+        self._readings = readings
         self._verb = self._answer_many
         self._logins: dict[str, int] = {}
         config: Config = app.config["MORALBANK"]
         hsts = [("Strict-Transport-Security", security.HSTS)] if config.secure else []
-        self._headers = [*hsts, *security.HEADERS.items(), ("Cache-Control", "no-store")]
+        self._headers = [*hsts, *security.HEADERS.items()]
+        self._secret_key = config.secret_key
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "POST":
             for operation in self._operations:
                 if match := operation.path.fullmatch(environ["PATH_INFO"]):
                     return self._short(environ, start_response, operation, match)
+        if environ["REQUEST_METHOD"] == "GET":
+            for reading in self._readings:
+                if match := reading.path.fullmatch(environ["PATH_INFO"]):
+                    return self._short_read(environ, start_response, reading, match)
         return self.reference(environ, start_response)
+
+    def _short_read(
+        self, environ: Environ, start_response: Callable[..., Any], reading: Reading, match: re.Match[str]
+    ) -> Iterable[bytes]:
+        began = time.perf_counter()
+        try:
+            answered = front_reads.answer(self._database, self._secret_key, reading, match, environ)
+        except Exception as fault:  # The reference will meet the fault too, and say so.
+            logs.log.warning("short way left", route=reading.rule, **logs.place(fault))
+            answered = None
+        if answered is None:
+            return self.reference(environ, start_response)
+        body, login_id = answered
+        request_id = logs.id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+        start_response("200 OK", [*front_reads.headers_of(body), *self._headers, (logs.REQUEST_ID, request_id)])
+        _record("GET", reading.rule, 200, began, login_id, request_id)
+        return [body]
 
     def _short(
         self, environ: Environ, start_response: Callable[..., Any], operation: Operation, match: re.Match[str]
@@ -110,11 +136,9 @@ class Front:
             headers.append(("Idempotency-Replayed", "true"))
         start_response(
             f"{status.value} {status.phrase.upper()}",
-            [*headers, *self._headers, (logs.REQUEST_ID, request_id), ("Vary", "Cookie")],
+            [*headers, *self._headers, *_NOT_KEPT, (logs.REQUEST_ID, request_id), ("Vary", "Cookie")],
         )
-        seconds = time.perf_counter() - began
-        metrics.REQUEST_SECONDS.labels("POST", operation.rule, str(answer.status)).observe(seconds)
-        logs.write_line("POST", operation.rule, answer.status, seconds, login_id, None, request_id)
+        _record("POST", operation.rule, answer.status, began, login_id, request_id)
         return [answer.body]
 
     def _ask(self, request: _Request) -> tuple[Answer, int] | None:
@@ -175,6 +199,13 @@ class Front:
         return principals, dict(zip(by_name.values(), zip(keys, firsts, strict=True), strict=True))
 
 
+def _record(method: str, rule: str, status: int, began: float, login_id: int, request_id: str) -> None:
+    """Count a request that Flask never saw, and write its line."""
+    seconds = time.perf_counter() - began
+    metrics.REQUEST_SECONDS.labels(method, rule, str(status)).observe(seconds)
+    logs.write_line(method, rule, status, seconds, login_id, None, request_id)
+
+
 def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Request | None:
     """Return what is asked when it is asked in the plainest way; the body can be read again afterwards."""
     kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
@@ -186,7 +217,7 @@ def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Requ
         or not KEY.fullmatch(key)
         or not (length.isascii() and length.isdigit() and int(length) <= operation.bytes_max)
         or environ.get("CONTENT_TYPE") != bodies.JSON
-        or environ.get("HTTP_ACCEPT") not in _ACCEPTED
+        or environ.get("HTTP_ACCEPT") not in bodies.ACCEPTED
         or environ.get("QUERY_STRING")
         or environ.get("SCRIPT_NAME")
         or (operation.has_words and ("HTTP_ACCEPT_LANGUAGE" in environ or "HTTP_COOKIE" in environ))

@@ -57,21 +57,33 @@ def read_cursor(cursor: str | None, query: dict[str, Any]) -> Any:
     if cursor is None:
         return None
     try:
-        return _signer(query).loads(cursor)
+        return _signer(current_app.secret_key, request.path, query).loads(cursor)
     except BadData:
         raise CursorInvalid() from None
 
 
 def next_link(page: Page, paging: Paging, query: dict[str, Any]) -> str | None:
     """Return the path and query of the following page, or None behind the last."""
+    arguments = [(name, value) for name, value in request.args.items(multi=True) if name not in ("cursor", "limit")]
+    return link(current_app.secret_key, request.path, arguments, page, paging, query)
+
+
+def link(
+    secret_key: str | bytes | None,
+    path: str,
+    arguments: Sequence[tuple[str, str]],
+    page: Page,
+    paging: Paging,
+    query: dict[str, Any],
+) -> str | None:
+    """Return what next_link does for a list of this path, asked for with these arguments."""
     if page.last is None:
         return None
-    arguments = [(name, value) for name, value in request.args.items(multi=True) if name not in ("cursor", "limit")]
-    arguments += [("limit", str(paging.limit)), ("cursor", str(_signer(query).dumps(page.last)))]
-    return f"{request.path}?{urlencode(arguments)}"
+    cursor = str(_signer(secret_key, path, query).dumps(page.last))
+    return f"{path}?{urlencode([*arguments, ('limit', str(paging.limit)), ('cursor', cursor)])}"
 
 
-def _signer(query: dict[str, Any]) -> URLSafeSerializer:
+def _signer(secret_key: str | bytes | None, path: str, query: dict[str, Any]) -> URLSafeSerializer:
     # The filters are part of the salt: a cursor under other filters would silently skip rows.
-    filters = json.dumps([request.path, query], sort_keys=True, default=str)
-    return URLSafeSerializer(current_app.secret_key or "", salt=f"cursor {filters}")
+    filters = json.dumps([path, query], sort_keys=True, default=str)
+    return URLSafeSerializer(secret_key or "", salt=f"cursor {filters}")

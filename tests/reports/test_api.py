@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import Connection
 
+from moralbank import ledger
 from moralbank.db import Database
+from moralbank.errors import MoralBankError
+from moralbank.ledger import AccountKind, Unit, UnknownAccount
+from moralbank.reports import queries
 from tests._people import bearer, make_login
 from tests.statements._story import Story
 
@@ -72,3 +77,42 @@ def test_who_covers_a_station_reads_its_entries_only(client, database: Database,
         (f"/api/v1/accounts/{story.zhang.account_id}/lines", "out-of-scope"),
     ):
         assert client.get(closed, headers=headers).json["code"] == code
+
+
+def test_an_accounts_reach_is_judged_at_once_as_it_is_step_by_step(database: Database, story: Story) -> None:
+    def shown(db: Connection, paths: list[str], account: int) -> str:
+        try:
+            book = queries.book_in_reach(db, paths, account)
+            return f"balance {ledger.balance(db, book, account, Unit.POINTS).balance}"
+        except MoralBankError as refusal:
+            return refusal.code
+
+    def shown_step_by_step(db: Connection, paths: list[str], account: int) -> str:
+        try:
+            reach, found, _ = queries.find_account(db, queries.list_reaches(db, paths), account)
+            return f"balance {ledger.balance(db, reach.book.book_id, found.account, Unit.POINTS).balance}"
+        except MoralBankError as refusal:
+            return refusal.code
+
+    places = [branch.path for branch in story.tree.values()]
+    with database.reading() as db:
+        books = [book.book_id for book in ledger.list_books(db)]
+        accounts = [one.account for book in books for one in ledger.list_accounts(db, book, list(AccountKind))]
+        accounts += [1, max(accounts) + 1000]
+        outcomes = set()
+        for paths in ([], ["/"], *([place] for place in places), places[-2:]):
+            for account in accounts:
+                found = shown(db, paths, account)
+                assert found == shown_step_by_step(db, paths, account), (paths, account)
+                outcomes.add(found.split()[0])
+    assert outcomes == {"balance", "out-of-scope", UnknownAccount.code}
+
+
+def test_an_account_without_lines_is_told_from_one_that_is_not_there(client, headers, database, story: Story) -> None:
+    with database.reading() as db:
+        idle = ledger.internal_account(db, story.zhang.book_id, AccountKind.EXPIRED)
+    assert client.get(f"/api/v1/accounts/{idle}/lines", headers=headers).json == {"items": [], "next": None}
+    assert client.get(f"/api/v1/accounts/{idle}/balance", headers=headers).json["balance"] == 0
+    for what in ("lines", "balance"):
+        answer = client.get(f"/api/v1/accounts/{story.zhang.account_id + 1000}/{what}", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (404, UnknownAccount.code)
