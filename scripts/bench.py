@@ -61,7 +61,9 @@ def main() -> None:
                         curves[engine] = bench_flat.curves(books, figures)
                 for family in bench_verify.families(engines, books, engine, min(AWARDS, entries)):
                     table.run(family)
-    if curves and not chosen.quick:
+    # A part of the picture must not take the place of the whole.
+    is_whole = all(curves.get(engine, {}).keys() == bench_flat.VERBS.keys() for engine in ENGINES)
+    if is_whole and not chosen.quick:
         bench_plot.draw(PLOT, curves)
         print(f"\nThe costs against the entries are drawn in {PLOT}.")
 
