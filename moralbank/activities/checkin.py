@@ -25,8 +25,9 @@ from moralbank.activities.values import CheckIn, Direction, Doubt, Means, State
 from moralbank.activities.verdicts import Verdict
 from moralbank.db import Raced, insert_for
 from moralbank.errors import MoralBankError
+from moralbank.prepared import ask
 from moralbank.residents.errors import UnknownResident
-from moralbank.residents.queries import find_residents
+from moralbank.residents.queries import asking_residents
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class _Case:
     #: The person's standing scans in the session.
     scans: list[CheckIn] = field(default_factory=list)
     step: Next = field(init=False)
+    #: The person is on the session's list.
+    is_going: bool = False
     doubt: Doubt | None = None
 
     @property
@@ -73,6 +76,12 @@ class _Case:
     def is_vouched(self) -> bool:
         """Whether staff let the person in whatever the hours and the list say."""
         return self.scan.override is not None
+
+    @property
+    def has_list(self) -> bool:
+        """Whether it matters who signed up for the session."""
+        activity = self.door.session.activity if self.door else None
+        return activity is not None and (activity.needs_signup or activity.capacity is not None)
 
     def tell(self, verdict: Verdict) -> None:
         """Answer with the verdict and what stands."""
@@ -129,7 +138,7 @@ def _waves(cases: Sequence[_Case]) -> list[list[_Case]]:
 
 def _judge(db: Connection, cases: Sequence[_Case]) -> None:
     """Answer the cases of a wave, but for those whose row another transaction wrote first."""
-    for step in (_refuse_blank, _recall, _find_steps, _give_places, _find_doubts, _write):
+    for step in (_refuse_blank, _recall, _find_steps, _look_around, _give_places, _write):
         cases = _open(cases)
         if not cases:
             return
@@ -150,8 +159,11 @@ def _refuse_blank(_db: Connection, cases: Sequence[_Case]) -> None:
 
 def _recall(db: Connection, cases: Sequence[_Case]) -> None:
     """Read what is on record of the scans and the people, and answer scans that were sent before."""
-    known = gate.find_by_nonces(db, [case.scan.nonce for case in cases])
-    scans = queries.list_scans_of_each(db, [case.pair for case in cases])
+    known, scans = ask(
+        db,
+        gate.asking_nonces([case.scan.nonce for case in cases]),
+        queries.asking_scans([case.pair for case in cases]),
+    )
     for case, found, standing_scans in zip(cases, known, scans, strict=True):
         case.scans = standing_scans
         if found is None or case.door is None:
@@ -180,11 +192,19 @@ def _find_steps(_db: Connection, cases: Sequence[_Case]) -> None:
             case.tell(step)
 
 
-def _give_places(db: Connection, cases: Sequence[_Case]) -> None:
-    """Refuse who saves in another book, who isn't on the list where there must be one, and who finds the house full."""
+def _look_around(db: Connection, cases: Sequence[_Case]) -> None:
+    """Read what else the scans are judged by; refuse who saves in another book, and find why others must wait."""
     newcomers = [case for case in cases if not case.scans]
-    people = find_residents(db, {case.scan.resident_id for case in newcomers if not case.is_vouched})
+    unvouched = [case for case in cases if not case.is_vouched]
+    people, going, users, elsewhere = ask(
+        db,
+        asking_residents({case.scan.resident_id for case in newcomers if not case.is_vouched}),
+        gate.asking_going([case.pair for case in newcomers if case.has_list]),
+        gate.asking_first_users([(case.scan.session_id, case.scan.device) for case in unvouched if case.scan.device]),
+        gate.asking_elsewhere([case.pair for case in unvouched if case.step.direction is Direction.IN]),
+    )
     for case in newcomers:
+        case.is_going = case.pair in going
         if case.is_vouched:
             continue
         resident = people.get(case.scan.resident_id)
@@ -192,51 +212,42 @@ def _give_places(db: Connection, cases: Sequence[_Case]) -> None:
             case.answer = UnknownResident()
         elif case.door is not None and resident.book_id != case.door.book_id:
             case.tell(verdicts.OTHER_BANK)
-    wanting = _without_place(db, _open(newcomers))
+    for case in cases:
+        user = users.get((case.scan.session_id, case.scan.device))
+        is_others_phone = user not in (None, case.scan.resident_id)
+        case.doubt = _doubt(case, is_others_phone=is_others_phone, is_elsewhere=case.pair in elsewhere)
+
+
+def _doubt(case: _Case, *, is_others_phone: bool, is_elsewhere: bool) -> Doubt | None:
+    """Return why a scan must wait for the leader, or None."""
+    if case.is_vouched:
+        return Doubt.OVERRIDE
+    if is_others_phone:
+        return Doubt.SAME_DEVICE
+    if is_elsewhere:
+        return Doubt.OVERLAP
+    if case.step.direction is Direction.OUT and not case.scans:
+        return Doubt.NO_IN
+    return Doubt.POSTER if case.scan.means is Means.POSTER else None
+
+
+def _give_places(db: Connection, cases: Sequence[_Case]) -> None:
+    """Refuse who isn't on the list where there must be one, and who finds the house full."""
+    wanting: list[tuple[_Case, int]] = []
+    for case in cases:
+        if case.door is None or case.scans or case.is_going:
+            continue
+        activity = case.door.session.activity
+        if activity.needs_signup and not case.is_vouched:
+            case.tell(verdicts.NOT_REGISTERED)
+        elif activity.capacity is not None:
+            wanting.append((case, activity.capacity))
     taken = gate.lock_places(db, {case.scan.session_id for case, _ in wanting})
     for case, capacity in wanting:
         if not case.is_vouched and taken[case.scan.session_id] >= capacity:
             case.tell(verdicts.FULL)
         elif not case.is_spent:
             taken[case.scan.session_id] += 1
-
-
-def _without_place(db: Connection, newcomers: Sequence[_Case]) -> list[tuple[_Case, int]]:
-    """Return who wants one of a session's places, of how many; refuse who had to sign up and didn't."""
-    listed = [
-        (case, case.door.session.activity)
-        for case in newcomers
-        if case.door and (case.door.session.activity.needs_signup or case.door.session.activity.capacity is not None)
-    ]
-    wanting = []
-    for (case, activity), is_going in zip(listed, gate.are_going(db, [case.pair for case, _ in listed]), strict=True):
-        if is_going:
-            continue
-        if activity.needs_signup and not case.is_vouched:
-            case.tell(verdicts.NOT_REGISTERED)
-        elif activity.capacity is not None:
-            wanting.append((case, activity.capacity))
-    return wanting
-
-
-def _find_doubts(db: Connection, cases: Sequence[_Case]) -> None:
-    """Find why scans must wait for the leader."""
-    for case in cases:
-        case.doubt = Doubt.OVERRIDE if case.is_vouched else None
-    by_phone = [(case, case.scan.device) for case in cases if case.doubt is None and case.scan.device is not None]
-    users = gate.first_users(db, [(case.scan.session_id, device) for case, device in by_phone])
-    for (case, _), user in zip(by_phone, users, strict=True):
-        if user not in (None, case.scan.resident_id):
-            case.doubt = Doubt.SAME_DEVICE
-    coming = [case for case in cases if case.doubt is None and case.step.direction is Direction.IN]
-    for case, is_elsewhere in zip(coming, gate.are_elsewhere(db, [case.pair for case in coming]), strict=True):
-        if is_elsewhere:
-            case.doubt = Doubt.OVERLAP
-    for case in cases:
-        if case.doubt is None and case.step.direction is Direction.OUT and not case.scans:
-            case.doubt = Doubt.NO_IN
-        elif case.doubt is None and case.scan.means is Means.POSTER:
-            case.doubt = Doubt.POSTER
 
 
 def _write(db: Connection, cases: Sequence[_Case]) -> None:

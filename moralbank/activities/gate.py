@@ -13,7 +13,7 @@ from moralbank.activities.models import activities, checkins, sessions, signups
 from moralbank.activities.queries import CHECKIN, checkin_of, session_of, session_query
 from moralbank.activities.values import CheckIn, Session, State, Status
 from moralbank.branches.queries import book_of
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, Row, ask
 
 #: A session and a resident.
 Pair = tuple[int, int]
@@ -83,34 +83,43 @@ def lock_doors(db: Connection, session_ids: Collection[int]) -> dict[int, Door]:
     return {door.session.session_id: door for door in doors}
 
 
-def find_by_nonces(db: Connection, nonces: Sequence[str]) -> list[tuple[CheckIn, bool] | None]:
-    """Return for each nonce the scan recorded under it and whether it still stands, or None."""
-    found = _BY_NONCE.each(db, [{"nonce": nonce} for nonce in nonces])
-    return [(checkin_of(rows[0]), bool(rows[0][-1])) if rows else None for rows in found]
+def asking_nonces(nonces: Sequence[str]) -> Question[list[tuple[CheckIn, bool] | None]]:
+    """Ask for each nonce for the scan recorded under it and whether it still stands, or None."""
+
+    def read(found: list[list[Row]]) -> list[tuple[CheckIn, bool] | None]:
+        return [(checkin_of(rows[0]), bool(rows[0][-1])) if rows else None for rows in found]
+
+    return Question(_BY_NONCE, [{"nonce": nonce} for nonce in nonces], read)
 
 
-def are_going(db: Connection, pairs: Sequence[Pair]) -> list[bool]:
-    """Tell for each (session, resident) whether the resident is on the list."""
-    return [bool(rows) for rows in _GOING.each(db, _given(pairs))]
+def asking_going(pairs: Sequence[Pair]) -> Question[set[Pair]]:
+    """Ask which residents are on the list of the session."""
+    return Question(_GOING, _given(pairs), lambda found: _where_any(pairs, found))
 
 
-def first_users(db: Connection, devices: Sequence[tuple[int, str]]) -> list[int | None]:
-    """Return for each (session, phone) the resident who used it first: it stays theirs for the session."""
+def asking_first_users(devices: Sequence[tuple[int, str]]) -> Question[dict[tuple[int, str], int]]:
+    """Ask who used the phone first, by (session, phone): it stays theirs for the session."""
     given = [{"session_id": session_id, "device": device} for session_id, device in devices]
-    return [rows[0][0] if rows else None for rows in _FIRST_USER.each(db, given)]
+
+    def read(found: list[list[Row]]) -> dict[tuple[int, str], int]:
+        return {device: rows[0][0] for device, rows in zip(devices, found, strict=True) if rows}
+
+    return Question(_FIRST_USER, given, read)
 
 
-def are_elsewhere(db: Connection, pairs: Sequence[Pair]) -> list[bool]:
-    """Tell for each (session, resident) whether the resident checked in to another session of the same hours."""
-    return [bool(rows) for rows in _ELSEWHERE.each(db, _given(pairs))]
+def asking_elsewhere(pairs: Sequence[Pair]) -> Question[set[Pair]]:
+    """Ask which residents checked in to another session of the same hours."""
+    return Question(_ELSEWHERE, _given(pairs), lambda found: _where_any(pairs, found))
 
 
 def lock_places(db: Connection, session_ids: Collection[int]) -> dict[int, int]:
     """Return how many places of each session are taken, and let nobody else take one until the commit."""
     wanted = [{"session_id": session_id} for session_id in sorted(session_ids)]
+    places = Question(_PLACES, wanted, list)
     if db.dialect.name == "postgresql":
-        _ONE_AT_A_TIME.each(db, wanted)
-    found = _PLACES.each(db, wanted)
+        _, found = ask(db, Question(_ONE_AT_A_TIME, wanted, list), places)
+    else:
+        [found] = ask(db, places)
     return {one["session_id"]: taken for one, [(taken,)] in zip(wanted, found, strict=True)}
 
 
@@ -130,3 +139,7 @@ def write(db: Connection, rows: Sequence[dict[str, Any]]) -> list[int | None]:
 
 def _given(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     return [{"session_id": session_id, "resident_id": resident_id} for session_id, resident_id in pairs]
+
+
+def _where_any(pairs: Sequence[Pair], found: list[list[Row]]) -> set[Pair]:
+    return {pair for pair, rows in zip(pairs, found, strict=True) if rows}

@@ -39,7 +39,7 @@ from moralbank.activities.values import (
     Status,
     Windows,
 )
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, ask
 
 LIST_LIMIT_MAX = 200
 #: A session shows up as running this long before its start and after its end.
@@ -195,14 +195,14 @@ _SCANS = Prepared(
 
 def list_scans(db: Connection, session_id: int, resident_id: int) -> list[CheckIn]:
     """List a person's standing scans in a session, in order of time."""
-    [scans] = list_scans_of_each(db, [(session_id, resident_id)])
-    return scans
+    [[scans]] = ask(db, asking_scans([(session_id, resident_id)]))
+    return list(scans)
 
 
-def list_scans_of_each(db: Connection, pairs: Sequence[tuple[int, int]]) -> list[list[CheckIn]]:
-    """List for each (session, resident) the person's standing scans, in order of time."""
+def asking_scans(pairs: Sequence[tuple[int, int]]) -> Question[list[list[CheckIn]]]:
+    """Ask for each (session, resident) for the person's standing scans, in order of time."""
     given = [{"session_id": session_id, "resident_id": resident_id} for session_id, resident_id in pairs]
-    return [[checkin_of(row) for row in rows] for rows in _SCANS.each(db, given)]
+    return Question(_SCANS, given, lambda found: [[checkin_of(row) for row in rows] for rows in found])
 
 
 def scans_by_resident(db: Connection, session_id: int) -> dict[int, list[CheckIn]]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.prepared import Prepared
+from moralbank.prepared import Prepared, Question, ask
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.models import (
     residents_cards,
@@ -158,8 +158,15 @@ def find_resident(db: Connection, resident_id: int) -> Resident | None:
 
 def find_residents(db: Connection, resident_ids: Collection[int]) -> dict[int, Resident]:
     """Return those of a few residents that exist, by id."""
-    found = _FIND_RESIDENT.each(db, [{"resident_id": resident_id} for resident_id in resident_ids])
-    return {row[0]: _resident(row) for rows in found for row in rows}
+    found: dict[int, Resident]
+    [found] = ask(db, asking_residents(resident_ids))
+    return found
+
+
+def asking_residents(resident_ids: Collection[int]) -> Question[dict[int, Resident]]:
+    """Ask for those of a few residents that exist, by id."""
+    given = [{"resident_id": resident_id} for resident_id in resident_ids]
+    return Question(_FIND_RESIDENT, given, lambda found: {row[0]: _resident(row) for rows in found for row in rows})
 
 
 def get_resident(db: Connection, resident_id: int) -> Resident:

@@ -230,4 +230,4 @@ def test_a_large_set_takes_no_more_round_trips_than_a_small_one(
         assert set(check_in(scene, scans[:number])) == {"ok"}
         return len(trips)
 
-    assert count(2) == count(18)
+    assert count(2) == count(18) <= 6
