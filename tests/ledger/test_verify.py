@@ -311,3 +311,23 @@ def test_an_entry_behind_a_closed_day_is_named(database_url: str) -> None:
     fault = first_fault(database, book)
     assert fault is not None
     assert (fault.what, fault.detail) == ("it was posted into a closed day", "2026-03-02")
+
+
+def test_an_entry_moved_back_in_time_with_its_leaf_is_named(database_url: str) -> None:
+    database = db.Database(database_url)
+    book = fill(database)
+    with database.engine.begin() as connection:
+        disarm(connection)
+        second, first = ledger.history(connection, book.book, book.guiying, ledger.Unit.POINTS, before_n=3)
+        earlier = first.posted_at - timedelta(hours=1)
+        of_it = models.entries.c.entry_id == second.entry_id
+        fields = json.loads(connection.execute(sa.select(models.entries.c.leaf_bytes).where(of_it)).scalar_one())
+        moved = ledger.canonical(fields | {"at": f"{earlier:%Y-%m-%dT%H:%M:%S.%fZ}"})
+        connection.execute(models.entries.update().where(of_it).values(posted_at=earlier, leaf_bytes=moved))
+        legs = models.postings.update().where(models.postings.c.entry_id == second.entry_id)
+        connection.execute(legs.values(posted_at=earlier))
+        held = models.balances.update().where(models.balances.c.last_at == second.posted_at)
+        connection.execute(held.values(last_at=earlier))
+    fault = first_fault(database, book)
+    assert fault is not None
+    assert (fault.what, fault.entry_id) == ("the line is earlier than the one before", second.entry_id)
