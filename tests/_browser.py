@@ -13,6 +13,10 @@ _MACOS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 
+#: Run in a window before any page: a page waits 20 times longer for an answer before it takes it for lost. A machine
+#: with much else to do is slow without losing anything; where an answer is to be lost, the test cuts the network.
+PATIENCE = "const timeout = AbortSignal.timeout; AbortSignal.timeout = (ms) => timeout.call(AbortSignal, 20 * ms);"
+
 
 def find_chromium() -> str | None:
     """Return the path of a Chromium, $MORALBANK_CHROMIUM first, or None."""

@@ -11,13 +11,18 @@ from typing import Any
 SCANNER_SECONDS = 0.010
 
 
-def type_as_scanner(page: Any, text: str) -> None:
-    """Type digits into whatever has the focus, at a scanner's pace by their time stamps."""
+def type_as_scanner(page: Any, text: str, *, enter: bool = False) -> None:
+    """Type digits into whatever has the focus, and perhaps Enter, at a scanner's pace by their time stamps."""
     session = page.context.new_cdp_session(page)
+    keys = [
+        {"key": digit, "code": f"Digit{digit}", "windowsVirtualKeyCode": ord(digit), "text": digit} for digit in text
+    ]
+    if enter:
+        keys.append({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
     begun = time.time()
-    for place, key in enumerate(text):
-        stamp = begun + place * SCANNER_SECONDS
-        common = {"key": key, "code": f"Digit{key}", "windowsVirtualKeyCode": ord(key), "timestamp": stamp}
-        session.send("Input.dispatchKeyEvent", {"type": "keyDown", "text": key, **common})
+    for place, key in enumerate(keys):
+        common = key | {"timestamp": begun + place * SCANNER_SECONDS}
+        written = common.pop("text")
+        session.send("Input.dispatchKeyEvent", {"type": "keyDown", "text": written, **common})
         session.send("Input.dispatchKeyEvent", {"type": "keyUp", **common})
     session.detach()

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 
 from moralbank import db as moralbank_db
@@ -24,6 +25,9 @@ PG_PORT = "MORALBANK_TEST_PG_PORT"
 TEMPLATE = "moralbank_template"
 
 os.environ.setdefault("MORALBANK_CHEAP_HASHES", "1")
+# How long an example took says something of the machine and nothing of the code.
+settings.register_profile("moralbank", deadline=None)
+settings.load_profile("moralbank")
 
 _cluster: _postgres.Cluster | None = None
 
@@ -41,16 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     moralbank_db.migrate(_cluster.create_database(TEMPLATE))
     os.environ[PG_PORT] = str(_cluster.port)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test with a real browser or a real server a second and a third chance on a machine that stalls.
-
-    What such a test shows must still happen; a fault that is not one of timing fails three times.
-    """
-    for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()) or item.path.name == "test_supervisor.py":
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

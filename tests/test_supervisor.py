@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-_PATIENCE_SECONDS = 30
+#: How long it waits for what must happen: a machine with much else to do takes its time.
+_PATIENCE_SECONDS = 120
 
 
 class Bank:
@@ -58,7 +59,7 @@ class Bank:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=_PATIENCE_SECONDS)
 
 
 def eventually(happened: Callable[[], object], bank: Bank) -> None:
@@ -85,19 +86,15 @@ def open_bank(tmp_path: Path) -> Iterator[Callable[..., Bank]]:
 
 
 def wait_for_family(bank: Bank, size: int) -> list[psutil.Process]:
-    for _ in range(200):
-        family = bank.process.children(recursive=True)
-        if len(family) >= size:
-            return family
-        time.sleep(0.1)
-    raise AssertionError(f"only {family} run")
+    eventually(lambda: len(bank.process.children(recursive=True)) >= size, bank)
+    return bank.process.children(recursive=True)
 
 
 def test_a_new_bank_opens_and_leaves_nothing_behind_when_stopped(
     open_bank: Callable[..., Bank], database_url: str
 ) -> None:
     bank = open_bank(database_url)
-    assert bank.is_open()
+    eventually(bank.is_open, bank)
     family = wait_for_family(bank, 3)  # The scheduler comes a little after the web server.
     assert bank.stop() == 0
     assert psutil.wait_procs(family, timeout=0)[1] == []
@@ -133,13 +130,13 @@ def test_a_killed_supervisor_is_not_outlived(open_bank: Callable[..., Bank]) -> 
     eventually(lambda: bank.child("moralbank.scheduler"), bank)
     family = bank.process.children(recursive=True)
     bank.process.kill()
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert psutil.wait_procs(family, timeout=_PATIENCE_SECONDS)[1] == []
 
 
 def test_an_interrupt_stops_it_like_a_termination(open_bank: Callable[..., Bank]) -> None:
     bank = open_bank()
     bank.process.send_signal(signal.SIGINT)
-    assert bank.process.wait(timeout=10) == 0
+    assert bank.process.wait(timeout=_PATIENCE_SECONDS) == 0
 
 
 def test_a_taken_port_is_refused_in_one_sentence(open_bank: Callable[..., Bank], tmp_path: Path) -> None:
@@ -157,7 +154,7 @@ def test_a_taken_port_is_refused_in_one_sentence(open_bank: Callable[..., Bank],
 def run_to_its_end(var: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "moralbank.supervisor", "--port", "0"]
     environment = dict(os.environ, MORALBANK_VAR=str(var), **settings)
-    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=90)
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=2 * _PATIENCE_SECONDS)
 
 
 def test_a_setting_that_cannot_be_meant_is_refused_by_name(tmp_path: Path) -> None:

@@ -26,9 +26,7 @@ def scan(page: Any, code: str, *, enter: bool = True, into: str | None = None) -
     """Type a code as a scanner does: a key every few milliseconds, mostly with Enter at the end."""
     if into is not None:
         page.focus(into)
-    type_as_scanner(page, code)
-    if enter:
-        page.keyboard.press("Enter")
+    type_as_scanner(page, code, enter=enter)
 
 
 def by_hand(page: Any, text: str) -> None:

@@ -15,10 +15,13 @@ import pytest
 
 from moralbank.db import Database
 from tests import _ci, _postgres
+from tests._browser import PATIENCE
 from tests.browser._bank import Bank
 from tests.browser._town import Town, build
 from tests.conftest import PG_PORT, TEMPLATE
 
+#: How long a window waits for what must come: a machine with much else to do takes its time.
+PATIENCE_MS = 60_000
 SIZES = {"phone": (360, 780), "counter": (1024, 600), "desk": (1280, 800), "screen": (1920, 1080)}
 
 
@@ -76,7 +79,8 @@ class Windows:
         width, height = SIZES[size]
         options = {"viewport": {"width": width, "height": height}, "locale": "zh-CN", **options}
         context = self.chromium.new_context(base_url=self.bank.url, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(PATIENCE)
         self._contexts.append(context)
         if who is not None:
             context.add_cookies([self.bank.cookie_of(who)])

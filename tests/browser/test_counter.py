@@ -45,7 +45,7 @@ def amount(till: Any, points: str) -> None:
     till.keyboard.press("+")
     by_hand(till, points)
     till.keyboard.press("Enter")
-    till.wait_for_timeout(60)  # The hand goes back to the scanner.
+    till.locator("#code:focus").wait_for()  # The hand goes back to the scanner.
 
 
 def told(till: Any, title: str = "") -> str:
@@ -85,7 +85,7 @@ def test_points_are_paid_with_the_phones_code_and_undone_by_one_key(windows: Win
 
 def test_an_offer_is_picked_by_its_digit(till: Any, bank: Bank, spent: Any):
     till.keyboard.press("3")
-    till.wait_for_timeout(400)
+    till.locator(".offer-list .choice:has(:checked)").wait_for()
     picked = till.locator(".offer-list .choice:has(:checked)").inner_text()
     scan(till, new_code(bank), enter=False)
     title = picked.splitlines()[0]

@@ -10,6 +10,7 @@ from werkzeug.serving import make_server
 
 from moralbank import clock
 from moralbank.redemptions import queries
+from tests._browser import PATIENCE
 from tests._people import PIN, sign_in
 from tests._scanner import type_as_scanner
 from tests.redemptions.conftest import show_code
@@ -37,6 +38,8 @@ def open_page(browser, app, url, login, path, size):
     name = app.config["SESSION_COOKIE_NAME"]
     context = browser.new_context(viewport=size, locale="zh-CN", base_url=url)
     context.add_cookies([{"name": name, "value": client.get_cookie(name).value, "url": url}])
+    context.add_init_script(PATIENCE)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(path)
     return page
@@ -55,8 +58,7 @@ def scan(till, database, street):
 
     def type_code(number: str = "") -> str:
         number = number or database.transact(show_code, street.zhang)
-        type_as_scanner(till, number)
-        till.keyboard.press("Enter")
+        type_as_scanner(till, number, enter=True)
         return number
 
     return type_code
@@ -126,7 +128,7 @@ def test_a_lost_answer_becomes_one_charge_and_its_true_result(till, scan, databa
     scan()
     till.wait_for_selector("text=结果不明")
     assert len(sent) == 3
-    till.wait_for_selector("#till .result.ok", timeout=10_000)
+    till.wait_for_selector("#till .result.ok")
     assert (totals(database, street).charges, totals(database, street).points) == (1, 15)
 
 
@@ -134,7 +136,7 @@ def test_a_charge_that_never_arrived_is_said_to_have_moved_nothing(till, scan, d
     type_points(till, "15")
     till.route("**/counter/charges", lambda route: route.abort())
     scan()
-    till.wait_for_selector("text=这一笔没有收到", timeout=20_000)
+    till.wait_for_selector("text=这一笔没有收到")
     assert totals(database, street).charges == 0
     till.unroute("**/counter/charges")
     type_points(till, "15")

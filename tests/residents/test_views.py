@@ -321,7 +321,7 @@ def upload(client: FlaskClient, branch: Branch) -> str:
 
 def settled(client: FlaskClient, database: Database, path: str) -> str:
     """Wait for the import that goes on beside the request, and return its page."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with database.reading() as db:
             if import_queries.get_import(db, int(path.rpartition("/")[2])).state is not State.RUNNING:
