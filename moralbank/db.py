@@ -255,20 +255,3 @@ def migrate(url: str) -> None:
     alembic.set_main_option("script_location", str(MIGRATIONS))
     alembic.attributes["url"] = url
     command.upgrade(alembic, "head")
-
-
-def is_migrated(url: str) -> bool:
-    """Tell whether the schema at `url` is at the newest revision."""
-    from alembic.config import Config as AlembicConfig
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(alembic).get_current_head()
-    engine = make_engine(url)
-    try:
-        with engine.connect() as db:
-            return MigrationContext.configure(db).get_current_revision() == head
-    finally:
-        engine.dispose()
