@@ -98,4 +98,4 @@ def redeem_many(db: Connection, *, body: dict[str, Any], key: str) -> dict[str, 
 app = create_app(Config.from_env())
 app.register_blueprint(blueprint)
 with app.app_context():
-    app.wsgi_app = Front(app, database(), (REDEEM,))  # type: ignore[method-assign]
+    app.wsgi_app = Front(app, database(), (REDEEM,), ())  # type: ignore[method-assign]
