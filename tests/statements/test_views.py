@@ -80,7 +80,7 @@ def test_the_statement_says_opening_lines_and_closing_and_never_a_staff_name(zha
         "115 分",
         "敬老院理发",
         "松鹤敬老院",
-        "规则 V01 第 1 版",
+        "规则\u00a0V01\u00a0第\u00a01\u00a0版",
         "工作人员",
         "商家",
     ):
