@@ -71,7 +71,7 @@ def test_a_passbook_address_that_cant_be_meant_is_refused(zhang, query: str) -> 
 
 
 def test_the_statement_says_opening_lines_and_closing_and_never_a_staff_name(zhang) -> None:
-    page = zhang.get("/me/statement/2025-04").get_data(as_text=True).replace("\N{NO-BREAK SPACE}", " ")
+    page = zhang.get("/me/statement/2025-04").get_data(as_text=True)
 
     for text in (
         "张建三",
