@@ -147,6 +147,10 @@ class Node:
         """SIGKILL every process of the node's PostgreSQL, as a crash would."""
         _signal(self._postgres(), signal.SIGKILL)
 
+    def freeze_postgres(self) -> None:
+        """SIGSTOP PostgreSQL alone: its Patroni goes on, and does not start another beside it."""
+        _signal(self._postgres(), signal.SIGSTOP)
+
     def kill(self) -> None:
         """SIGKILL all of the node, as a power failure would."""
         _signal([self.patroni, *self._postgres()], signal.SIGKILL)
@@ -267,13 +271,6 @@ class Cluster:
         leader, candidate = self.leader(), self.sync_standby()
         said = leader.ask("POST", "/switchover", {"leader": leader.name, "candidate": candidate.name}, seconds=60)
         assert str(said).startswith("Successfully"), said
-
-    def pause(self, is_paused: bool) -> None:
-        """Have every Patroni keep its hands off, so that what is killed stays dead, or take its work up again."""
-        for node in self.nodes:
-            if node.ask("PATCH", "/config", {"pause": is_paused}):
-                break
-        self.wait(lambda: all(node.ask("GET", "/patroni").get("pause", False) is is_paused for node in self.nodes))
 
     def said(self) -> str:
         """Return the last lines of every node's log, for whoever has to find out why."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import os
 import subprocess
@@ -35,11 +34,6 @@ class Bank:
 
     def load(self) -> Load:
         return Load(self.port, self.shop)
-
-    def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
 
 
 @pytest.fixture(scope="session")
