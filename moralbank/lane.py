@@ -96,13 +96,18 @@ class CommitLane:
 
     def _carry_out(self, wishes: list[Wish]) -> None:
         if len(wishes) > 1:
+            has_begun = False
             try:
                 with self._begin() as db:
+                    has_begun = True
                     self._decide_all(db, wishes)
                 return
-            except Exception:  # Whatever it was: alone each one meets its own fault, or none.
+            except Exception as fault:  # Whatever it was: alone each one meets its own fault, or none.
+                is_away = not has_begun and not self._is_retryable(fault)
                 for wish in wishes:
-                    wish.value = wish.fault = None
+                    wish.value, wish.fault = None, fault if is_away else None
+                if is_away:  # None of them would get further.
+                    return
         for wish in wishes:
             self.carry_out_alone(wish)
 

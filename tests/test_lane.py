@@ -134,6 +134,26 @@ def test_nobody_is_told_of_success_when_the_commit_fails(database: Database) -> 
     assert notes(database) == set()
 
 
+def test_a_database_that_is_away_is_asked_once_for_all_who_wait() -> None:
+    class Away(Exception):
+        pass
+
+    asked: list[int] = []
+
+    @contextmanager
+    def begin():
+        asked.append(1)
+        raise Away
+        yield
+
+    wishes = [Wish(lambda db, text=text: write(db, text)) for text in "abc"]
+    CommitLane(begin, lambda _fault: False)._carry_out(wishes)
+    assert len(asked) == 1
+    for wish in wishes:
+        with pytest.raises(Away):
+            wish.verdict()
+
+
 def test_an_act_keeps_its_callers_context_whoever_carries_it(database: Database) -> None:
     caller: ContextVar[str] = ContextVar("caller")
 

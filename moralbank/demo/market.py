@@ -15,8 +15,8 @@ from moralbank.merchants.queries import StockedOffer, list_offers
 from moralbank.redemptions import codes, service
 from moralbank.redemptions.limits import DEFAULT_LIMITS
 from moralbank.redemptions.numbers import Means
-from moralbank.redemptions.queries import Receipt
 from moralbank.redemptions.orders import Order, Till
+from moralbank.redemptions.queries import Receipt
 
 _SPENDS_FROM = 15
 _RICH_FROM, _DEAR_FROM = 260, 200

@@ -24,7 +24,7 @@ WHERE (SELECT pg_advisory_xact_lock_shared(%s, %s::int)::text) = ''
  AND book_id = %s AND account_id = ANY(%s::bigint[]) ORDER BY account_id, unit FOR UPDATE
 """
 #: A statement of its own, so that it sees what stands now that the locks are held. PostgreSQL takes a JSON list for a
-#: hundred rows, and reads a whole table for so many; a condition that always holds makes it expect one, and use the index.
+#: hundred rows, and would read a whole table for those; a condition that always holds makes it expect one.
 _LOOK = """
 SELECT (SELECT array_agg(nextval(%(sequence)s::regclass)) FROM generate_series(1, %(seqs)s)),
  (SELECT max(day) FROM ledger_closed_days WHERE book_id = %(book)s),

@@ -54,6 +54,9 @@ charges = sa.Table(
     sa.Index("ix_redemptions_charges_book_id_entry_id", "book_id", "entry_id"),
 )
 
+#: Somebody tried out a number; the index that counts these holds nothing else, however busy the till.
+UNKNOWN_TRY = sa.text("refusal IN ('unknown-code', 'unknown-card')")
+
 #: One key, one answer, for good: a charge, or the code of the refusal that was decided.
 answers = sa.Table(
     "redemptions_answers",
@@ -69,7 +72,13 @@ answers = sa.Table(
     sa.Column("fields", sa.Text, nullable=False),
     sa.Column("answered_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("charge_id IS NULL OR refusal IS NULL", name="one_answer"),
-    sa.Index("ix_redemptions_answers_operator_id_answered_at", "operator_id", "answered_at"),
+    sa.Index(
+        "ix_redemptions_answers_unknown_tries",
+        "operator_id",
+        "answered_at",
+        sqlite_where=UNKNOWN_TRY,
+        postgresql_where=UNKNOWN_TRY,
+    ),
 )
 
 #: What a resident spent in a calendar month. The row is the resident's lock while limits are checked.

@@ -10,17 +10,16 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.prepared import Prepared, Question, Row, ask
-from moralbank.redemptions.errors import TillLocked, UnknownCard, UnknownCode
-from moralbank.redemptions.models import answers
+from moralbank.redemptions.errors import TillLocked
+from moralbank.redemptions.models import UNKNOWN_TRY, answers
 
 UNKNOWN_PER_MINUTE_MAX = 10
-_UNKNOWN = (UnknownCode.code, UnknownCard.code)
 
 _UNKNOWN_TRIES = Prepared(
     sa.select(sa.func.count(), sa.func.min(answers.c.answered_at)).where(
         answers.c.operator_id == sa.bindparam("operator_id"),
         answers.c.answered_at > sa.bindparam("since"),
-        sa.or_(*(answers.c.refusal == code for code in _UNKNOWN)),
+        UNKNOWN_TRY,
     )
 )
 
