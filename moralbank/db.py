@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +15,9 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 
 from moralbank import primary
 from moralbank.lane import MOST, CommitLane, Wish
+
+if TYPE_CHECKING:
+    from moralbank.wire import Wire
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +41,8 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#: Whatever writes finds its rows by their keys, so planning it anew each time costs more than it runs.
+_BEGIN_WRITING = b"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 class Raced(Exception):
@@ -171,6 +176,8 @@ def make_engine(url: str) -> Engine:
         engine = sa.create_engine(url, connect_args=settings, pool_size=16, max_overflow=32)
         sa.event.listen(engine, "connect", _on_postgresql_connect)
         sa.event.listen(engine, "begin", _on_postgresql_begin)
+        engine.dialect.do_commit = _commit_postgresql  # type: ignore[method-assign]
+        engine.dialect.do_rollback = _roll_back_postgresql  # type: ignore[method-assign]
         primary.wait_for_standbys(engine)
         primary.watch(engine)
         return engine
@@ -195,19 +202,45 @@ def _on_sqlite_connect(dbapi: sqlite3.Connection, _record: object) -> None:
 
 
 def _on_sqlite_begin(db: Connection) -> None:
-    _tell(db, "BEGIN " + db.get_execution_options().get("begin", "IMMEDIATE"))
+    driver: Any = db.connection.driver_connection
+    try:
+        driver.execute("BEGIN " + db.get_execution_options().get("begin", "IMMEDIATE"))
+    except db.dialect.loaded_dbapi.Error as error:
+        raise named_fault(db, error) from error
 
 
 def _on_postgresql_begin(db: Connection) -> None:
-    _tell(db, "BEGIN " + db.get_execution_options().get("begin", ""))
-
-
-def _tell(db: Connection, words: str) -> None:
-    driver: Any = db.connection.driver_connection
+    how = db.get_execution_options().get("begin")
     try:
-        driver.execute(words)
+        wire_of(db).tell(f"BEGIN {how}".encode() if how else _BEGIN_WRITING)
     except db.dialect.loaded_dbapi.Error as error:
         raise named_fault(db, error) from error
+
+
+def _commit_postgresql(dbapi_connection: Any) -> None:
+    _wire(dbapi_connection).commit()
+
+
+def _roll_back_postgresql(dbapi_connection: Any) -> None:
+    from moralbank.wire import Wire
+
+    # The first connection of an engine is rolled back before anything can be kept with it.
+    Wire(dbapi_connection.driver_connection).roll_back()
+
+
+def wire_of(db: Connection) -> Wire:
+    """Return the way past psycopg's cursors to the PostgreSQL of this connection."""
+    return _wire(db.connection)
+
+
+def _wire(dbapi: Any) -> Wire:
+    # What is kept here goes with the server's end of the connection, and so do the statements it has prepared.
+    wire: Wire | None = dbapi.info.get("wire")
+    if wire is None:
+        from moralbank.wire import Wire
+
+        wire = dbapi.info["wire"] = Wire(dbapi.driver_connection)
+    return wire
 
 
 def _on_postgresql_connect(dbapi: Any, _record: object) -> None:

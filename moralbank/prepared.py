@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 
-from moralbank.db import named_fault
+from moralbank.db import named_fault, wire_of
+
+if TYPE_CHECKING:
+    from moralbank.wire import Call, Words
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -28,8 +31,11 @@ class _Compiled:
     """What the driver needs: text, the values that are part of the statement, and how to carry values over."""
 
     text: str
+    #: The same as libpq takes it; only on PostgreSQL.
+    words: Words | None
     own: dict[str, Any]
-    binds: tuple[tuple[str, _Processor], ...]
+    #: Every value by its name, in the order of `words`, and what makes the driver's value of Core's.
+    binds: tuple[tuple[str, _Processor | None], ...]
     #: What makes Core's value of the driver's, by the place of the column; most columns need nothing.
     results: tuple[tuple[int, _Processor], ...]
 
@@ -37,8 +43,15 @@ class _Compiled:
         """Return the statement's parameters as the driver takes them."""
         values = self.own | given
         for name, process in self.binds:
-            values[name] = process(values[name])
+            if process is not None:
+                values[name] = process(values[name])
         return values
+
+    def call(self, given: dict[str, Any]) -> Call:
+        """Return the statement with its values in their order, as libpq takes them."""
+        assert self.words is not None, "it was compiled for PostgreSQL"
+        values = self.own | given if self.own else given
+        return self.words, [values[name] if process is None else process(values[name]) for name, process in self.binds]
 
     def carried(self, rows: list[Row]) -> list[Row]:
         """Return the driver's rows with the values that Core would give."""
@@ -74,45 +87,37 @@ class Prepared:
 
     def touch(self, db: Connection, **given: Any) -> int:
         """Run it and return how many rows it changed."""
-        count: int = self._run(db, self._for(db), given).rowcount
-        return count
+        return self.touch_each(db, [given])
 
     def each(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
         """Run it once for each of many and return the rows of each; PostgreSQL gets them all at once."""
         [found] = ask(db, Question(self, many, list))
-        return found
+        rows: list[list[Row]] = found
+        return rows
 
     def touch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> int:
         """Run it once for each of many and return how many rows all together changed."""
         if not many:
             return 0
         compiled = self._for(db)
-        driver: Any = db.connection.driver_connection
-        cursor = driver.cursor()
         try:
-            cursor.executemany(compiled.text, [compiled.bound(given) for given in many])
+            if compiled.words is not None:
+                return sum(answer.count() for answer in wire_of(db).run_all([compiled.call(given) for given in many]))
+            driver: Any = db.connection.driver_connection
+            count: int = driver.executemany(compiled.text, [compiled.bound(given) for given in many]).rowcount
+            return count
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
-        count: int = cursor.rowcount
-        return count
 
     def _fetch(self, db: Connection, given: dict[str, Any]) -> list[Row]:
         compiled = self._for(db)
         try:
-            return compiled.carried(self._run(db, compiled, given).fetchall())
+            if compiled.words is not None:
+                return compiled.carried(wire_of(db).run(*compiled.call(given)).rows())
+            driver: Any = db.connection.driver_connection
+            return compiled.carried(driver.execute(compiled.text, compiled.bound(given)).fetchall())
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
-
-    def _run(self, db: Connection, compiled: _Compiled, given: dict[str, Any]) -> Any:
-        driver: Any = db.connection.driver_connection
-        try:
-            return driver.execute(compiled.text, compiled.bound(given))
-        except db.dialect.loaded_dbapi.Error as error:
-            raise named_fault(db, error) from error
-
-    def _send(self, db: Connection, given: dict[str, Any]) -> Any:
-        """Send it without waiting for what it finds; only within a pipeline of PostgreSQL's driver."""
-        return self._run(db, self._for(db), given)
 
     def _for(self, db: Connection) -> _Compiled:
         return self._compiled.get(db.dialect.name) or self._compile(db.dialect)
@@ -133,14 +138,24 @@ class Prepared:
         results = [
             column.type.dialect_impl(speller).result_processor(speller, None) for column in statement.exported_columns
         ]
+        words = None if is_sqlite else _words(compiled.string)
+        processors = dict(carried)
         ready = _Compiled(
             text=compiled.string,
+            words=words,
             own={name: bind.value for name, bind in binds if not bind.required},
-            binds=tuple((name, process) for name, process in carried if process is not None),
+            binds=tuple((name, processors[name]) for name in (words.names if words else processors)),
             results=tuple((place, process) for place, process in enumerate(results) if process is not None),
         )
         self._compiled[dialect.name] = ready
         return ready
+
+
+def _words(text: str) -> Words:
+    # The driver is there where PostgreSQL is.
+    from moralbank.wire import Words
+
+    return Words(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +169,15 @@ class Question(Generic[T]):
 
 def ask(db: Connection, *questions: Question[Any]) -> list[Any]:
     """Return what each question finds, in their order; PostgreSQL gets them all at once, in one round trip."""
-    if db.dialect.name == "sqlite" or sum(len(question.many) for question in questions) < 2:
+    if db.dialect.name == "sqlite":
         return [
             question.read([question.prepared._fetch(db, given) for given in question.many]) for question in questions
         ]
-    driver: Any = db.connection.driver_connection
+    asked = [(question, question.prepared._for(db)) for question in questions]
     try:
-        with driver.pipeline():
-            sent = [[question.prepared._send(db, given) for given in question.many] for question in questions]
-        found = [
-            [question.prepared._for(db).carried(cursor.fetchall()) for cursor in cursors]
-            for question, cursors in zip(questions, sent, strict=True)
-        ]
+        calls = [compiled.call(given) for question, compiled in asked for given in question.many]
+        answers = iter(wire_of(db).run_all(calls))
+        found = [[compiled.carried(next(answers).rows()) for _ in question.many] for question, compiled in asked]
     except db.dialect.loaded_dbapi.Error as error:
         raise named_fault(db, error) from error
     return [question.read(rows) for question, rows in zip(questions, found, strict=True)]

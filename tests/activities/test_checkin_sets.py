@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -20,6 +19,7 @@ from moralbank.activities.values import Direction, Means, Receipt, Session
 from moralbank.errors import MoralBankError
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
+from tests._trips import counted
 from tests.activities.conftest import STAFF, START, Scene, time_of
 
 SIZES = (1, 2, 7, 64)
@@ -205,29 +205,12 @@ def test_phones_that_claim_together_are_answered_one_by_one(scene: Scene, crowd:
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no round trips.
-def test_a_large_set_takes_no_more_round_trips_than_a_small_one(
-    scene: Scene, crowd: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trips: list[str] = []
-    execute, pipeline = psycopg.Cursor.execute, psycopg.Connection.pipeline
-
-    def counted_execute(self, query, *given, **how):  # type: ignore[no-untyped-def]
-        if self.connection.pgconn.pipeline_status == psycopg.pq.PipelineStatus.OFF:
-            trips.append(str(query)[:60])
-        return execute(self, query, *given, **how)
-
-    def counted_pipeline(self):  # type: ignore[no-untyped-def]
-        trips.append("many at once")
-        return pipeline(self)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted_execute)
-    monkeypatch.setattr(psycopg.Connection, "pipeline", counted_pipeline)
-
+def test_a_large_set_takes_no_more_round_trips_than_a_small_one(scene: Scene, crowd: list[int]) -> None:
     def count(number: int) -> int:
         session = scene.session(START + timedelta(weeks=number), capacity=100)
         scans = [card(session, who, f"{number}:{who}", device=f"phone-{who}", at=session.starts_at) for who in crowd]
-        trips.clear()
-        assert set(check_in(scene, scans[:number])) == {"ok"}
+        with counted() as trips:
+            assert set(check_in(scene, scans[:number])) == {"ok"}
         return len(trips)
 
-    assert count(2) == count(18) <= 6
+    assert count(2) == count(18) <= 7  # BEGIN and COMMIT are two of them.

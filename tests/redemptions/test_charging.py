@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import psycopg
 import pytest
 
 from moralbank import ids, ledger
@@ -16,6 +15,7 @@ from moralbank.redemptions import errors
 from moralbank.redemptions.charging import charge_many
 from moralbank.redemptions.orders import Ask
 from moralbank.redemptions.queries import Receipt
+from tests._trips import counted
 from tests.redemptions.conftest import Street, balance_of, by_code, give_points, make_resident, show_code
 
 
@@ -95,28 +95,11 @@ def test_a_set_comes_to_the_same_as_its_charges_one_by_one(database, street, cro
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no round trips.
-def test_a_large_set_takes_no_more_round_trips_than_a_small_one(
-    database_url, database, street, crowd, monkeypatch
-) -> None:
-    trips: list[str] = []
-    send, begin_pipeline = psycopg.Cursor.execute, psycopg.Connection.pipeline
-
-    def execute(self, query, *given, **how):
-        if self.connection.pgconn.pipeline_status == psycopg.pq.PipelineStatus.OFF:
-            trips.append(str(query)[:60])
-        return send(self, query, *given, **how)
-
-    def pipeline(self):
-        trips.append("pipeline")
-        return begin_pipeline(self)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
-    monkeypatch.setattr(psycopg.Connection, "pipeline", pipeline)
-
+def test_a_large_set_takes_no_more_round_trips_than_a_small_one(database_url, database, street, crowd) -> None:
     def count(people) -> int:
         asks = [ask(database, street, person, points=2) for person in people]
-        trips.clear()
-        verdicts = database.transact(charge_many, asks)
+        with counted() as trips:
+            verdicts = database.transact(charge_many, asks)
         assert {told(verdict) for verdict in verdicts} == {"charged"}
         return len(trips)
 
