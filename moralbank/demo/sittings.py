@@ -102,7 +102,8 @@ class Sittings:
                         self._town.book,
                         award.entry_id,
                         key=f"demo-reversal:{award.entry_id}",
-                        actor=self._town.admin.actor("admin"),
+                        actor=self._town.staff_actor(programme.branch),
+                        checker=self._town.admin.actor("admin"),
                         private={"memo": programme.title, "place": programme.place, "reason": "签到人登记错，已改正"},
                     ),
                 )

@@ -24,6 +24,7 @@ from moralbank.ledger.errors import (
     KeyReused,
     NotReversible,
     OtherBook,
+    SecondPersonNeeded,
     SourcePosted,
     Unbalanced,
     UnknownAccount,
@@ -57,6 +58,7 @@ from moralbank.ledger.values import (
     GRADES,
     KINDS,
     MAX_AMOUNT,
+    TWO_PEOPLE,
     Account,
     AccountKind,
     Balance,
@@ -68,18 +70,20 @@ from moralbank.ledger.values import (
     Posted,
     PostedLeg,
     Unit,
+    login_of,
 )
 from moralbank.ledger.verify import Fault, Report, verify
 
 __all__ = [
-    "GRADES", "KINDS", "MAX_AMOUNT",
+    "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
     "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Book", "DayClosed", "Draft",
     "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg", "Line",
-    "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SourcePosted", "TrialRow", "Unbalanced",
+    "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted",
+    "TrialRow", "Unbalanced",
     "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_history", "balance", "balances", "book_of", "canonical", "close_day",
     "expiring", "find_account", "find_entry", "get_entry", "history", "internal_account", "last_posted_at",
-    "leaf_hash", "list_accounts", "list_books", "list_entries", "lots", "movements", "open_accounts", "open_book",
-    "open_lots", "post", "post_many", "resume_numbers", "reverse", "reversed_ones", "sum_entries", "trial_balance",
-    "verify", "verify_tail",
+    "leaf_hash", "list_accounts", "list_books", "list_entries", "login_of", "lots", "movements", "open_accounts",
+    "open_book", "open_lots", "post", "post_many", "resume_numbers", "reverse", "reversed_ones", "sum_entries",
+    "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

@@ -7,9 +7,20 @@ import re
 import unicodedata
 from typing import Any
 
-from moralbank.ledger.errors import BadAmount, BadDraft, Unbalanced
+from moralbank.ledger.errors import BadAmount, BadDraft, SecondPersonNeeded, Unbalanced
 from moralbank.ledger.leaf import canonical
-from moralbank.ledger.values import GRADES, KINDS, MAX_AMOUNT, MAX_KEY_CHARACTERS, MAX_LEGS, Draft, Leg, Unit
+from moralbank.ledger.values import (
+    GRADES,
+    KINDS,
+    MAX_AMOUNT,
+    MAX_KEY_CHARACTERS,
+    MAX_LEGS,
+    TWO_PEOPLE,
+    Draft,
+    Leg,
+    Unit,
+    login_of,
+)
 
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 MAX_PRIVATE_CHARACTERS = 2000
@@ -18,7 +29,7 @@ MAX_PRIVATE_CHARACTERS = 2000
 def check(draft: Draft) -> None:
     """Refuse a draft that no book could take.
 
-    Raises (in the order checked): BadDraft, BadAmount, Unbalanced.
+    Raises (in the order checked): BadDraft, BadAmount, Unbalanced, SecondPersonNeeded.
     """
     _check_words(draft)
     legs = draft.legs
@@ -30,6 +41,9 @@ def check(draft: Draft) -> None:
         sums[leg.unit] = sums.get(leg.unit, 0) + leg.amount
     if any(sums.values()):
         raise Unbalanced()
+    is_alone = draft.checker is None or login_of(draft.checker) == login_of(draft.actor)
+    if is_alone and (draft.kind in TWO_PEOPLE or draft.checker is not None):
+        raise SecondPersonNeeded()
 
 
 def _check_words(draft: Draft) -> None:
@@ -37,6 +51,8 @@ def _check_words(draft: Draft) -> None:
         raise BadDraft(field="kind")
     _plain("key", draft.key, MAX_KEY_CHARACTERS)
     _plain("actor", draft.actor, 64)
+    if draft.checker is not None:
+        _plain("checker", draft.checker, 64)
     if draft.source is not None:
         _plain("source", draft.source[0], 32)
         _plain("source", draft.source[1], 64)
@@ -85,4 +101,6 @@ def fingerprint(draft: Draft) -> bytes:
         {name: unicodedata.normalize("NFC", text) for name, text in draft.private.items()},
         draft.entry_id.hex if draft.entry_id else "",
     ]
+    if draft.checker is not None:
+        fields.append(draft.checker)  # Only then, so that what was asked before there was a checker stays the same.
     return hashlib.sha256(canonical(fields)).digest()

@@ -25,6 +25,14 @@ class Unbalanced(Invalid):
     sentence = N_("一笔分录里每种单位的进出必须相等，没有记账。")
 
 
+class SecondPersonNeeded(Invalid):
+    """Nobody checks what they did themselves, in whatever role."""
+
+    code = "second-person-needed"
+    title = N_("需要第二人复核")
+    sentence = N_("这类分录要由另一个人复核，经办人不能复核自己，没有记账。")
+
+
 class UnknownBook(NotFound):
     code = "unknown-book"
     title = N_("没有这本账")

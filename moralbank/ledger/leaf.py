@@ -60,7 +60,7 @@ def encode(
 
     Shape: v, book, id, seq, kind, by (actor), at, on (the day it happened), legs [{a: account, u: unit, d: amount,
     n: line number, b: balance after, x: expires on}], and where they apply br (branch), src, rule, grade, rev (the
-    entry that it reverses), m (commitment to the private part).
+    entry that it reverses), ok (checker, the second person), m (commitment to the private part).
     """
     fields: dict[str, Any] = {
         "v": VERSION,
@@ -79,6 +79,7 @@ def encode(
         "rule": list(draft.rule) if draft.rule else None,
         "grade": draft.grade,
         "rev": draft.reverses.hex if draft.reverses else None,
+        "ok": draft.checker,
         "m": commits_to,
     }
     return canonical(fields | {name: value for name, value in optional.items() if value is not None})

@@ -19,6 +19,9 @@ books = sa.Table(
     #: The last account number given out in this book.
     sa.Column("last_account", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("opened_at", UtcDateTime, nullable=False),
+    #: From this number on no entry that takes two people is by one alone. 1 where none ever was; else one more than the
+    #: last that was posted before the rule. It is set when the book is opened and never again.
+    sa.Column("two_people_from", sa.BigInteger, nullable=False, server_default="1"),
 )
 
 accounts = sa.Table(
@@ -48,6 +51,8 @@ entries = sa.Table(
     sa.Column("occurred_on", sa.Date, nullable=False),
     sa.Column("posted_at", UtcDateTime, nullable=False),
     sa.Column("reverses", sa.Uuid),
+    #: The second person, as role:login.
+    sa.Column("checker", sa.String(64)),
     #: Canonical JSON made once at posting and hashed as stored.
     sa.Column("leaf_bytes", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("book_id", "seq"),

@@ -37,9 +37,9 @@ def post(db: Connection, draft: Draft) -> Posted:
     """Post one entry, or return the first answer to its key.
 
     Writes: the entry, its legs, its key; nothing when it raises.
-    Raises (in the order checked): BadDraft, BadAmount, Unbalanced, KeyReused, the refusal first given to the key,
-        OtherBook, UnknownAccount, DayClosed, EntryExists, UnknownEntry, NotReversible, AlreadyReversed,
-        SourcePosted, InsufficientBalance.
+    Raises (in the order checked): BadDraft, BadAmount, Unbalanced, SecondPersonNeeded, KeyReused, the refusal first
+        given to the key, OtherBook, UnknownAccount, DayClosed, EntryExists, UnknownEntry, NotReversible,
+        AlreadyReversed, SourcePosted, InsufficientBalance.
     """
     [verdict] = post_many(db, [draft])
     if isinstance(verdict, MoralBankError):
@@ -78,6 +78,7 @@ def reverse(
     branch: int | None = None,
     private: dict[str, str] | None = None,
     occurred_on: date | None = None,
+    checker: str | None = None,
 ) -> Posted:
     """Post the mirror of an entry, which stays in the book beside it.
 
@@ -97,6 +98,7 @@ def reverse(
         occurred_on=occurred_on,
         reverses=entry_id,
         private=private or {},
+        checker=checker,
     )
     return post(db, mirror)
 
@@ -227,11 +229,31 @@ def _check_reversal(batch: _Batch, draft: Draft) -> None:
     if stored is None:
         raise errors.UnknownEntry()
     fields = json.loads(stored)
-    mirror = {(leg.account, leg.unit, -leg.amount) for leg in leaf.legs_of(fields)}
-    if "rev" in fields or mirror != {(leg.account, leg.unit, leg.amount) for leg in draft.legs}:
+    if "rev" in fields or not _is_mirror(batch, draft, leaf.legs_of(fields)):
         raise errors.NotReversible()
     if draft.reverses in batch.reversed_ones:
         raise errors.AlreadyReversed()
+
+
+def _is_mirror(batch: _Batch, draft: Draft, original: tuple[PostedLeg, ...]) -> bool:
+    """Tell whether the legs are those of the original turned round.
+
+    A reversal takes less only where it takes all that the account still holds; what is missing is offset later.
+    """
+    mirror = {(leg.account, leg.unit): -leg.amount for leg in original}
+    legs = {(leg.account, leg.unit): leg.amount for leg in draft.legs}
+    if legs == mirror or draft.kind != "reversal":
+        return legs == mirror
+    for place, whole in mirror.items():
+        held, amount = batch.seen.held.get(place), legs.pop(place, 0)
+        least = most = whole
+        if held is None:
+            least, most = min(0, whole), max(0, whole)
+        elif whole < 0:
+            least = most = max(whole, -held.balance)
+        if not least <= amount <= most:
+            return False
+    return not legs
 
 
 def _enter(batch: _Batch, draft: Draft, posted_at: datetime) -> Posted:
@@ -259,6 +281,7 @@ def _enter(batch: _Batch, draft: Draft, posted_at: datetime) -> Posted:
         grade=draft.grade,
         occurred_on=occurred_on,
         reverses=draft.reverses,
+        checker=draft.checker,
         leaf=stored,
         legs=legs,
     )

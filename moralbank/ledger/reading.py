@@ -167,6 +167,7 @@ _LINES = (
         _entries.c.grade,
         _entries.c.reverses,
         _later.c.entry_id.label("reversed_by"),
+        _entries.c.checker,
         models.private_parts.c.content,
     )
     .join(_entries, _same_entry(_postings, _entries))
@@ -232,7 +233,8 @@ def asking_history(
 
 def _line(row: Row) -> Line:
     entry_id, seq, account, unit, n, amount, balance_after, expires_on, kind, posted_at, occurred_on, *more = row
-    actor, branch, source_kind, source_id, rule_code, rule_version, grade, reverses, reversed_by, content = more
+    actor, branch, source_kind, source_id, rule_code, rule_version, grade, *last = more
+    reverses, reversed_by, checker, content = last
     return Line(
         entry_id=entry_id,
         seq=seq,
@@ -253,6 +255,7 @@ def _line(row: Row) -> Line:
         reverses=reverses,
         reversed_by=reversed_by,
         private=_private(content),
+        checker=checker,
     )
 
 
@@ -380,6 +383,7 @@ def _entry(row: sa.Row[Any], legs: list[PostedLeg]) -> Entry:
         leaf_bytes=row.leaf_bytes,
         legs=tuple(legs),
         private=_private(row.content),
+        checker=row.checker,
     )
 
 

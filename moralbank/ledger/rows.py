@@ -75,6 +75,7 @@ class NewEntry:
     grade: str | None
     occurred_on: date
     reverses: UUID | None
+    checker: str | None
     leaf: bytes
     legs: tuple[PostedLeg, ...]
 

@@ -68,12 +68,13 @@ WITH given AS (SELECT %(writes)s::json AS doc), moved AS (
   AS v(actor text, key text, fingerprint text, entry_id uuid, refusal text)
 )
 INSERT INTO ledger_entries (book_id, entry_id, seq, kind, actor, branch_id, source_kind, source_id, rule_code,
- rule_version, grade, occurred_on, posted_at, reverses, leaf_bytes)
+ rule_version, grade, occurred_on, posted_at, reverses, checker, leaf_bytes)
 SELECT %(book)s, v.entry_id, v.seq, v.kind, v.actor, v.branch_id, v.source_kind, v.source_id, v.rule_code,
- v.rule_version, v.grade, v.occurred_on, v.posted_at, v.reverses, decode(v.leaf, 'hex')
+ v.rule_version, v.grade, v.occurred_on, v.posted_at, v.reverses, v.checker, decode(v.leaf, 'hex')
 FROM given, json_to_recordset(doc -> 'entries')
  AS v(entry_id uuid, seq bigint, kind text, actor text, branch_id bigint, source_kind text, source_id text,
-      rule_code text, rule_version int, grade text, occurred_on date, posted_at timestamptz, reverses uuid, leaf text)
+      rule_code text, rule_version int, grade text, occurred_on date, posted_at timestamptz, reverses uuid,
+      checker text, leaf text)
 WHERE (SELECT count(*) FROM legs) > 0
 """
 _UNIQUE_VIOLATION = "23505"
@@ -182,6 +183,7 @@ def _entry(entry: NewEntry) -> dict[str, Any]:
         "occurred_on": entry.occurred_on.isoformat(),
         "posted_at": entry.posted_at.isoformat(),
         "reverses": _hex(entry.reverses),
+        "checker": entry.checker,
         "leaf": entry.leaf.hex(),
     }
 

@@ -46,7 +46,8 @@ INSERT INTO ledger_postings (book_id, entry_id, leg, account_id, unit, amount, n
 """
 _ENTRY = """
 INSERT INTO ledger_entries (book_id, entry_id, seq, kind, actor, branch_id, source_kind, source_id, rule_code,
- rule_version, grade, occurred_on, posted_at, reverses, leaf_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ rule_version, grade, occurred_on, posted_at, reverses, checker, leaf_bytes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PRIVATE_PART = "INSERT INTO ledger_private_parts (book_id, entry_id, salt, content) VALUES (?, ?, ?, ?)"
 _KEY = "INSERT INTO ledger_keys (book_id, actor, key, fingerprint, entry_id, refusal) VALUES (?, ?, ?, ?, ?, ?)"
@@ -122,7 +123,7 @@ class SqliteRows:
             entries.append(
                 (
                     book, entry_id, entry.seq, entry.kind, entry.actor, entry.branch, *entry.source, *entry.rule,
-                    entry.grade, _day(entry.occurred_on), posted_at, _hex(entry.reverses), entry.leaf,
+                    entry.grade, _day(entry.occurred_on), posted_at, _hex(entry.reverses), entry.checker, entry.leaf,
                 )
             )  # fmt: skip
         run(_POSTING, postings)

@@ -120,6 +120,7 @@ def _is_as_its_leaf(row: Any, lines: Sequence[Any]) -> bool:
             rule=None if row.rule_code is None else (row.rule_code, row.rule_version),
             grade=row.grade,
             reverses=row.reverses,
+            checker=row.checker,
         )
         made = leaf.encode(draft, row.entry_id, row.seq, row.posted_at, row.occurred_on, legs, commits_to)
     except (ValueError, TypeError, AttributeError):

@@ -58,9 +58,11 @@ INTERNAL = (
 KINDS = frozenset(
     {
         "award", "opening", "deposit", "redemption", "undo", "refund", "reversal", "expiry", "gift", "donation",
-        "help", "settlement", "recirculation", "payout", "adjustment", "move",
+        "help", "settlement", "recirculation", "payout", "adjustment", "move", "offset",
     }
 )  # fmt: skip
+#: What one person alone may not do: the entry names a second one, who checked it.
+TWO_PEOPLE = frozenset({"reversal", "adjustment", "offset"})
 GRADES = frozenset("ABCD")
 
 
@@ -96,6 +98,7 @@ class Draft:
     actor: who acts, as "role:login", never a name.
     source: what the entry is for, as (kind, id); one entry of a kind per source.
     private: memo, place or evidence; the leaf holds only a commitment to it.
+    checker: the second person, as "role:login" like the actor and never the same login.
     """
 
     book: int
@@ -111,6 +114,7 @@ class Draft:
     reverses: UUID | None = None
     private: Mapping[str, str] = field(default_factory=dict)
     entry_id: UUID | None = None
+    checker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ class Line:
     reverses: UUID | None
     reversed_by: UUID | None
     private: Mapping[str, str]
+    checker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +203,9 @@ class Entry:
     leaf_bytes: bytes
     legs: tuple[PostedLeg, ...]
     private: Mapping[str, str]
+    checker: str | None = None
+
+
+def login_of(actor: str) -> str:
+    """Return whose login an actor "role:login" is, whatever role it acted in."""
+    return actor.rpartition(":")[2]

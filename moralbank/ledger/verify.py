@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.ledger import folds, models, verify_leaf
-from moralbank.ledger.values import MAX_AMOUNT, AccountKind, Unit
+from moralbank.ledger.values import MAX_AMOUNT, TWO_PEOPLE, AccountKind, Unit, login_of
 from moralbank.ledger.verify_rows import EntryRow, LegRow, Reader
 
 MAX_FAULTS = 100
@@ -82,6 +82,10 @@ class _Walk:
     closed: _ClosedDays
     #: Entries that others reverse, and of those seen so far whether they may still be.
     reversed_ids: set[str]
+    #: From which number on two people are needed, as the book says it.
+    two_people_from: int
+    #: The last number below it whose entry one person alone posted.
+    last_alone: int = 0
     reversible: dict[str, bool] = field(default_factory=dict)
     states: dict[tuple[int, int], _State] = field(default_factory=dict)
     #: By unit; 0 is no unit.
@@ -142,8 +146,9 @@ def verify(db: Connection, book: int, progress: Callable[[int], None] | None = N
     reader = Reader(db, book)
     kinds = _kinds(db, book)
     guarded = {account: kind.is_guarded for account, kind in kinds.items()}
-    walk = _Walk(Report(book, accounts=len(kinds)), guarded, _closed(db, book), reader.reversed_ids())
-    report = walk.report
+    two_people_from = reader.count("SELECT coalesce(max(two_people_from), 1) FROM ledger_books WHERE book_id = :book")
+    report = Report(book, accounts=len(kinds))
+    walk = _Walk(report, guarded, _closed(db, book), reader.reversed_ids(), two_people_from)
     for page, legs in reader.pages():
         for row in page:
             _check_entry(walk, row, legs.get(row.seq, []))
@@ -151,6 +156,8 @@ def verify(db: Connection, book: int, progress: Callable[[int], None] | None = N
         report.last_seq = page[-1].seq
         if progress is not None:
             progress(report.entries)
+    if walk.last_alone != two_people_from - 1:
+        walk.blame("the number from which two people are needed was moved", None, two_people_from, altered=True)
     _check_strays(db, reader, walk)
     _check_balances(reader, walk)
     _check_keys(db, reader, walk)
@@ -184,6 +191,8 @@ def _check_entry(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
             return
         legs = stated
     _check_sums(walk, row, legs)
+    if row.kind in TWO_PEOPLE or row.checker is not None:
+        _check_people(walk, row)
     if row.reverses is not None or row.entry_id in walk.reversed_ids:
         _check_reversal(walk, row)
     closed = walk.closed.refuses(row.at, row.seq)
@@ -215,6 +224,13 @@ def _check_sums(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
     if len(legs) < 2 or any(sums):
         walk.blame("the legs do not sum to zero", row.entry_id, sums[1:])
         walk.sums = [total + more for total, more in zip(walk.sums, sums, strict=True)]
+
+
+def _check_people(walk: _Walk, row: EntryRow) -> None:
+    if row.checker is None and row.seq < walk.two_people_from:
+        walk.last_alone = row.seq
+    elif row.checker is None or login_of(row.checker) == login_of(row.actor):
+        walk.blame("one person alone posted what takes two", row.entry_id, row.actor)
 
 
 def _check_reversal(walk: _Walk, row: EntryRow) -> None:

@@ -49,12 +49,13 @@ def _spelled(book: int, row: EntryRow, legs: Sequence[LegRow]) -> tuple[str, str
         rule = f'"rule":[{quoted(row.rule_code)},{row.rule_version!r}],'  # type: ignore[arg-type]
     if row.source_kind is not None or row.source_id is not None:
         source = f'"src":[{quoted(row.source_kind)},{quoted(row.source_id)}],'  # type: ignore[arg-type]
+    checker = "" if row.checker is None else f'"ok":{quoted(row.checker)},'
     reverses = "" if row.reverses is None else f'"rev":{quoted(row.reverses)},'
     head = (
         f'{{"at":{quoted(row.at)},"book":{book!r},{branch}"by":{quoted(row.actor)},{grade}"id":{quoted(row.entry_id)},'
         f'"kind":{quoted(row.kind)},"legs":[{",".join(_spelled_legs(legs))}],'
     )
-    return head, f'"on":{quoted(row.on)},{reverses}{rule}"seq":{row.seq!r},{source}"v":{leaf.VERSION}}}'
+    return head, f'{checker}"on":{quoted(row.on)},{reverses}{rule}"seq":{row.seq!r},{source}"v":{leaf.VERSION}}}'
 
 
 def _spelled_legs(legs: Sequence[LegRow]) -> Iterator[str]:
@@ -104,6 +105,7 @@ def differences(book: int, row: EntryRow, legs: Sequence[LegRow], fields: dict[s
         "rule": None if (row.rule_code, row.rule_version) == (None, None) else [row.rule_code, row.rule_version],
         "grade": row.grade,
         "rev": row.reverses,
+        "ok": row.checker,
     }
     for name, value in stands.items():
         if fields.get(name) != value:

@@ -33,6 +33,7 @@ class EntryRow(NamedTuple):
     on: str
     at: str
     reverses: str | None
+    checker: str | None
     leaf: bytes
     salt: bytes | None
     content: str | None
@@ -83,7 +84,7 @@ class Reader:
         self._entries = f"""
 SELECT e.seq, {uuid("e.entry_id")}, e.kind, e.actor, e.branch_id, e.source_kind, e.source_id, e.rule_code,
  e.rule_version, e.grade, {words.day.format("e.occurred_on")}, {at("e.posted_at")}, {uuid("e.reverses")},
- e.leaf_bytes, p.salt, p.content
+ e.checker, e.leaf_bytes, p.salt, p.content
 FROM ledger_entries e LEFT JOIN ledger_private_parts p ON p.book_id = e.book_id AND p.entry_id = e.entry_id
 WHERE e.book_id = :book AND e.seq > :first ORDER BY e.seq LIMIT {PAGE}
 """  # noqa: S608 - the words are this module's own

@@ -43,6 +43,7 @@ class EntryView:
     seq: int
     kind: str
     actor: str
+    checker: str | None
     branch: int | None
     source_text: str | None
     rule_code: str | None
@@ -157,6 +158,7 @@ def _view(reach: Reach, entry: Entry) -> EntryView:
         seq=entry.seq,
         kind=entry.kind,
         actor=entry.actor,
+        checker=entry.checker,
         branch=entry.branch,
         source_text=":".join(entry.source) if entry.source else None,
         rule_code=rule_code,

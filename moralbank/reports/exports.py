@@ -32,7 +32,7 @@ def rows(database: Database, reach: Reach, which: EntryFilter) -> Iterator[list[
     yield [
         _("账簿"), _("序号"), _("分录号"), _("种类"), _("记账时间"), _("发生日期"), _("网点"), _("账户"), _("户名"),
         _("编号"), _("单位"), _("数目"), _("行号"), _("余额"), _("到期"), _("事由"), _("地点"), _("规则"),
-        _("规则版本"), _("证据等级"), _("经办"), _("来源"), _("冲正"), _("被冲正"), _("叶子哈希"),
+        _("规则版本"), _("证据等级"), _("经办"), _("复核"), _("来源"), _("冲正"), _("被冲正"), _("叶子哈希"),
     ]  # fmt: skip
     codes = {branch.branch_id: branch.code for branch in reach.branches}
     with database.reading() as db:
@@ -50,7 +50,7 @@ def _legs(book: str, branch: str | None, entry: Entry, holders: dict[int, Holder
             str(leg.account), holder.name or _(ACCOUNT_WORDS[holder.kind]), holder.number,
             _(UNIT_WORDS[Unit(leg.unit)]), leg.amount, leg.n, leg.balance_after,
             leg.expires_on, about(entry.private), place(entry.private), rule_code,
-            rule_version, entry.grade, entry.actor, ":".join(entry.source) if entry.source else None,
+            rule_version, entry.grade, entry.actor, entry.checker, ":".join(entry.source) if entry.source else None,
             str(entry.reverses) if entry.reverses else None, str(entry.reversed_by) if entry.reversed_by else None,
             leaf_hash,
         ]  # fmt: skip

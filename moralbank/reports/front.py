@@ -110,6 +110,7 @@ def _spell(line: Line) -> dict[str, Any]:
         "posted_at": line.posted_at.isoformat(),
         "occurred_on": line.occurred_on.isoformat(),
         "actor": line.actor,
+        "checker": line.checker,
         "grade": line.grade,
         "reverses": str(line.reverses) if line.reverses else None,
         "reversed_by": str(line.reversed_by) if line.reversed_by else None,

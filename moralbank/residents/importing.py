@@ -184,6 +184,9 @@ def _post_openings(
     book = roster.book_id
     on = clock.local(roster.confirmed_at).date()
     opening = ledger.internal_account(db, book, ledger.AccountKind.OPENING)
+    maker, checker = roster.confirmed_by, None
+    if ledger.login_of(roster.uploaded_by) != ledger.login_of(roster.confirmed_by):
+        maker, checker = roster.uploaded_by, roster.confirmed_by
     points = ledger.Unit.POINTS
     drafts = [
         ledger.Draft(
@@ -194,7 +197,8 @@ def _post_openings(
                 ledger.Leg(resident.account_id, points, row.opening_points, expiry_of_opening(on)),
             ),
             key=f"opening-{resident.resident_id}",
-            actor=roster.confirmed_by,
+            actor=maker,
+            checker=checker,
             branch=person.branch_id,
             source=("resident", str(resident.resident_id)),
             grade=OPENING_GRADE,

@@ -30,6 +30,7 @@ KIND_WORDS = {
     "recirculation": N_("积分回流"),
     "payout": N_("支出"),
     "adjustment": N_("更正"),
+    "offset": N_("冲正抵扣"),
     "move": N_("转移"),
 }
 ROLE_WORDS = {

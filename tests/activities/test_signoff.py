@@ -255,7 +255,14 @@ def test_nobody_is_credited_for_two_sessions_of_the_same_hours(scene: Scene) -> 
 
 
 def take_back(scene: Scene, award) -> None:
-    scene.do(ledger.reverse, scene.people["wei"].book_id, award.entry_id, key=f"back:{award.entry_id}", actor="staff:2")
+    scene.do(
+        ledger.reverse,
+        scene.people["wei"].book_id,
+        award.entry_id,
+        key=f"back:{award.entry_id}",
+        actor="staff:2",
+        checker="staff:99",
+    )
 
 
 def test_a_reversed_award_uses_up_no_turn_of_its_rule(scene: Scene) -> None:

@@ -26,7 +26,7 @@ def book(database: Database) -> Book:
         award = book.award(f"a{number}", book.guiying, 10, minutes=30, private={"memo": "扫雪"})
         database.transact(ledger.post_many, [award, book.redemption(f"r{number}", book.guiying, 4)])
     last = database.transact(ledger.post, book.award("last", book.qiang, 7))
-    database.transact(ledger.reverse, book.book, last.entry_id, key="undo", actor="staff:1")
+    database.transact(ledger.reverse, book.book, last.entry_id, key="undo", actor="staff:1", checker="staff:99")
     return book
 
 

@@ -115,7 +115,9 @@ class BookMachine(RuleBasedStateMachine):
         self.now += timedelta(hours=1)
 
         def act(connection):
-            return ledger.reverse(connection, self.book.book, original.entry_id, key=self._key(), actor="staff:1")
+            return ledger.reverse(
+                connection, self.book.book, original.entry_id, key=self._key(), actor="staff:1", checker="staff:99"
+            )
 
         with clock.at(self.now):
             if original.entry_id in self.reversed:

@@ -249,7 +249,7 @@ class TestBatches:
         assert isinstance(second, ledger.SourcePosted)
         assert isinstance(fourth, ledger.EntryExists)
         legs = tuple(Leg(leg.account, leg.unit, -leg.amount) for leg in award.legs)
-        mirror = replace(award, kind="reversal", legs=legs, reverses=first.entry_id)
+        mirror = replace(award, kind="reversal", legs=legs, reverses=first.entry_id, checker="staff:99")
         verdicts = database.transact(ledger.post_many, [replace(mirror, key=key) for key in ("v1", "v2")])
         assert isinstance(verdicts[1], ledger.AlreadyReversed)
         with database.reading() as db:
@@ -282,7 +282,9 @@ class TestBatches:
 class TestReversal:
     def test_a_reversal_mirrors_its_original_and_both_stay(self, database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25, minutes=150))
-        mirror = database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
+        mirror = database.transact(
+            ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99"
+        )
         assert [leg.amount for leg in mirror.legs] == [25, -25, 150, -150]
         with database.reading() as db:
             lines = ledger.history(db, book.book, book.guiying, Unit.POINTS)
@@ -292,43 +294,50 @@ class TestReversal:
 
     def test_one_reversal_per_original(self, database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
-        database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
+        database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99")
         database.transact(ledger.post, book.award("a2", book.guiying, 25))
         with pytest.raises(ledger.AlreadyReversed):
-            database.transact(ledger.reverse, book.book, posted.entry_id, key="v2", actor="staff:1")
+            database.transact(ledger.reverse, book.book, posted.entry_id, key="v2", actor="staff:1", checker="staff:99")
 
     def test_a_repeated_reversal_is_a_replay(self, database: Database, book: Book) -> None:
         """blnk #152: a refund could be made twice."""
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
-        first = database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
-        again = database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
+        first = database.transact(
+            ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99"
+        )
+        again = database.transact(
+            ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99"
+        )
         assert (again.entry_id, again.replayed) == (first.entry_id, True)
 
     def test_a_reversal_is_not_reversed(self, database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
-        mirror = database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
+        mirror = database.transact(
+            ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99"
+        )
         with pytest.raises(ledger.NotReversible):
-            database.transact(ledger.reverse, book.book, mirror.entry_id, key="v2", actor="staff:1")
+            database.transact(ledger.reverse, book.book, mirror.entry_id, key="v2", actor="staff:1", checker="staff:99")
 
     def test_spent_points_cannot_be_reversed_below_zero(self, database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
         database.transact(ledger.post, book.redemption("r1", book.guiying, 1))
         with pytest.raises(ledger.InsufficientBalance):
-            database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1")
+            database.transact(ledger.reverse, book.book, posted.entry_id, key="v1", actor="staff:1", checker="staff:99")
 
     def test_a_partial_mirror_is_no_reversal(self, database: Database, book: Book) -> None:
         posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
         legs = (Leg(book.issuer, Unit.POINTS, 5), Leg(book.guiying, Unit.POINTS, -5))
         with pytest.raises(ledger.NotReversible):
             database.transact(
-                ledger.post, Draft(book.book, "reversal", legs, "v1", "staff:1", reverses=posted.entry_id)
+                ledger.post,
+                Draft(book.book, "reversal", legs, "v1", "staff:1", reverses=posted.entry_id, checker="staff:99"),
             )
 
     def test_an_unknown_entry_is_named(self, database: Database, book: Book) -> None:
         from moralbank import ids
 
         with pytest.raises(ledger.UnknownEntry):
-            database.transact(ledger.reverse, book.book, ids.new_id(), key="v1", actor="staff:1")
+            database.transact(ledger.reverse, book.book, ids.new_id(), key="v1", actor="staff:1", checker="staff:99")
 
 
 def test_one_source_gives_one_entry_whoever_posts_it(database: Database, book: Book) -> None:

@@ -121,7 +121,9 @@ def test_16_threads_reverse_one_entry_once(database: Database, book: Book) -> No
     def run(thread: int) -> str:
         together.wait()
         try:
-            database.transact(ledger.reverse, book.book, posted.entry_id, key=f"v{thread}", actor="staff:1")
+            database.transact(
+                ledger.reverse, book.book, posted.entry_id, key=f"v{thread}", actor="staff:1", checker="staff:99"
+            )
         except ledger.AlreadyReversed as refusal:
             return refusal.code
         return "posted"

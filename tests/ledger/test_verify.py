@@ -40,7 +40,15 @@ def fill(database: db.Database) -> Book:
             database.transact(ledger.post_many, [draft])
     with clock.at(START + timedelta(days=1)):
         database.transact(ledger.post, book.award("a3", book.guiying, 50))
-        database.transact(ledger.reverse, book.book, first.entry_id, key="v1", actor="staff:1", private={"why": "误记"})
+        database.transact(
+            ledger.reverse,
+            book.book,
+            first.entry_id,
+            key="v1",
+            actor="staff:1",
+            checker="staff:99",
+            private={"why": "误记"},
+        )
         database.transact(ledger.close_day, book.book, date(2026, 3, 1))
     return book
 

@@ -66,7 +66,13 @@ def tell(db: Connection) -> Story:
         sorting = teller.award(wang, 5, 0, "垃圾分类", "", branch=tree["NS-02"].branch_id, rule="G01")
     with clock.at(at(5, 6)):
         reversal = ledger.reverse(
-            db, zhang.book_id, service.entry_id, key="r-1", actor="staff:7", private={"reason": "同一时段重复登记"}
+            db,
+            zhang.book_id,
+            service.entry_id,
+            key="r-1",
+            actor="staff:7",
+            checker="staff:99",
+            private={"reason": "同一时段重复登记"},
         )
         Teller(db, zhao.book_id).award(zhao, 10, 60, "别区的活动", "别区", branch=tree["XX-01"].branch_id)
     return Story(tree, zhang.book_id, zhang, wang, zhao, shop, soap, service, reversal, sorting)
