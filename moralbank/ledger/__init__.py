@@ -31,7 +31,8 @@ from moralbank.ledger.errors import (
     UnknownBook,
     UnknownEntry,
 )
-from moralbank.ledger.leaf import canonical, leaf_hash
+from moralbank.ledger.leaf import canonical, instant, leaf_hash
+from moralbank.ledger.leaves import ENDLESS, Behind, behind, last_seqs, list_leaves, posters, seq_of
 from moralbank.ledger.lot_reading import open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
@@ -75,15 +76,14 @@ from moralbank.ledger.values import (
 from moralbank.ledger.verify import Fault, Report, verify
 
 __all__ = [
-    "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
-    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Book", "DayClosed", "Draft",
-    "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg", "Line",
-    "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted",
-    "TrialRow", "Unbalanced",
-    "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
-    "asking_balance", "asking_cover", "asking_history", "balance", "balances", "book_of", "canonical", "close_day",
-    "expiring", "find_account", "find_entry", "get_entry", "history", "internal_account", "last_posted_at",
-    "leaf_hash", "list_accounts", "list_books", "list_entries", "login_of", "lots", "movements", "open_accounts",
-    "open_book", "open_lots", "post", "post_many", "resume_numbers", "reverse", "reversed_ones", "sum_entries",
-    "trial_balance", "verify", "verify_tail",
+    "ENDLESS", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
+    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "DayClosed",
+    "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg",
+    "Line", "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SecondPersonNeeded",
+    "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
+    "asking_balance", "asking_cover", "asking_history", "balance", "balances", "behind", "book_of", "canonical",
+    "close_day", "expiring", "find_account", "find_entry", "get_entry", "history", "instant", "internal_account",
+    "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_entries", "list_leaves",
+    "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many", "posters",
+    "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

@@ -1,0 +1,13 @@
+"""The small book of the ledger's tests, and its two logs."""
+
+from __future__ import annotations
+
+import pytest
+
+from moralbank.db import Database
+from tests.ledger.conftest import Book, open_test_book
+
+
+@pytest.fixture
+def book(database: Database) -> Book:
+    return database.transact(open_test_book)
