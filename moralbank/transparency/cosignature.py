@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from moralbank.transparency.errors import BadPolicy, PolicyUnmet, WrongSignature
 from moralbank.transparency.note import COSIGNATURE, Note, Signature, Signer, VerifierKey
 
-_TIME_BYTES = 8
+#: How long the time before the signature is.
+TIME_BYTES = 8
 MAX_TIME = 2**63 - 1
 _SPELLED = re.compile(r"([1-9][0-9]?) of ([1-9][0-9]?)", re.ASCII)
 
@@ -49,13 +50,13 @@ def cosign(text: str, signer: Signer, time: int) -> Signature:
     """Return the signature line of a witness; whether it may sign is `witnessing`'s affair."""
     assert signer.key.algorithm == COSIGNATURE
     assert 0 < time <= MAX_TIME
-    payload = time.to_bytes(_TIME_BYTES, "big") + signer.sign(message(text, time))
+    payload = time.to_bytes(TIME_BYTES, "big") + signer.sign(message(text, time))
     return Signature(signer.key.name, signer.key.key_id, payload)
 
 
 def stated_time(signature: Signature) -> int:
     """Return the time that a cosignature's line states, unverified; 0 when it is too short to state one."""
-    return int.from_bytes(signature.payload[:_TIME_BYTES], "big") if len(signature.payload) > _TIME_BYTES else 0
+    return int.from_bytes(signature.payload[:TIME_BYTES], "big") if len(signature.payload) > TIME_BYTES else 0
 
 
 def verify(signed: Note, keys: Iterable[VerifierKey]) -> tuple[Cosigned, ...]:
@@ -120,7 +121,7 @@ def policy_file(log_keys: Iterable[VerifierKey], policy: Policy) -> str:
 
 def _verified(signed: Note, line: Signature, key: VerifierKey) -> Cosigned:
     time = stated_time(line)
-    body = line.payload[_TIME_BYTES:]
+    body = line.payload[TIME_BYTES:]
     if key.algorithm != COSIGNATURE or not 0 < time <= MAX_TIME or not key.verify(message(signed.text, time), body):
         raise WrongSignature(name=key.name)
     return Cosigned(key, time, line)

@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ledger
 from moralbank.db import insert_for
 from moralbank.transparency import facts, heads, leaves, models, tree
-from moralbank.transparency.tree_errors import LogMoved, TreeBroken
 from moralbank.transparency.tiles import WIDTH
+from moralbank.transparency.tree_errors import LogMoved, TreeBroken
 from moralbank.transparency.values import Head, Log, Run, Source
 
 #: Leaves of one batch.

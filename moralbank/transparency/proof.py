@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moralbank.transparency import checkpoint, note
-from moralbank.transparency.checkpoint import HASH_BYTES
-from moralbank.transparency.errors import BadProof
+from moralbank.transparency import checkpoint, cosignature, note, tree
+from moralbank.transparency.checkpoint import HASH_BYTES, Body
+from moralbank.transparency.cosignature import Cosigned, Policy
+from moralbank.transparency.errors import BadProof, ProofFails
+from moralbank.transparency.note import VerifierKey
 
 HEAD = "c2sp.org/tlog-proof@v1"
 #: A tree of 2^63 leaves is 63 levels high.
@@ -36,6 +38,27 @@ class Proof:
             lines.append(f"extra {note.encode64(self.extra)}")
         lines += [f"index {self.index}", *(note.encode64(step) for step in self.path)]
         return "".join(f"{line}\n" for line in lines).encode() + b"\n" + self.checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a proof that holds shows: the tree in which the leaf is, and which witnesses saw that tree."""
+
+    body: Body
+    cosigned: tuple[Cosigned, ...]
+
+
+def verify(proof: Proof, leaf_hash: bytes, origin: str, keys: tuple[VerifierKey, ...], policy: Policy) -> Proven:
+    """Return what the proof shows of this leaf in this log.
+
+    Raises (in the order checked): BadNote, BadCheckpoint, OtherOrigin, WrongSignature, Unsigned, PolicyUnmet,
+    ProofFails.
+    """
+    body, signed = checkpoint.open_signed(proof.checkpoint, origin, keys)
+    cosigned = cosignature.require(signed, policy)
+    if not tree.verify_inclusion(leaf_hash, proof.index, body.size, list(proof.path), body.root):
+        raise ProofFails
+    return Proven(body, cosigned)
 
 
 def parse(data: bytes) -> Proof:

@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 
 from moralbank import ledger
 from moralbank.transparency import heads, leaves, models, tree
-from moralbank.transparency.tree_errors import LeafUnknown, SizeUnknown
 from moralbank.transparency.nodes import StoredNodes
 from moralbank.transparency.tiles import ENTRIES, WIDTH, Tile, bundle
+from moralbank.transparency.tree_errors import LeafUnknown, SizeUnknown
 from moralbank.transparency.values import Checkpoint, Head, Log, LogKey, Refusal, Source
 
 PAGE = 200
@@ -95,7 +95,7 @@ def inclusion_proofs(db: Connection, book: int, log: Log, indexes: Iterable[int]
 
 
 def consistency_proof(db: Connection, book: int, log: Log, old: int, new: int) -> list[bytes]:
-    """Return the hashes that show that the tree of `old` leaves is a beginning of that of `new`. Raises: SizeUnknown."""
+    """Return the hashes that show that the tree of `old` leaves begins that of `new`. Raises: SizeUnknown."""
     if not 0 <= old <= new:
         raise SizeUnknown(size=new)
     return tree.consistency_proof(_nodes(db, book, log, new), old, new)
