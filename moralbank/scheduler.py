@@ -25,6 +25,7 @@ from moralbank.activities import jobs as activities
 from moralbank.config import database_url
 from moralbank.db import Database
 from moralbank.ledger import jobs as ledger
+from moralbank.noticeboard import jobs as noticeboard
 from moralbank.redemptions import jobs as redemptions
 from moralbank.residents import jobs as residents
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
@@ -50,6 +51,7 @@ JOBS = (
     Job("activities.close_forgotten", MINUTE, activities.close_forgotten),
     Job("activities.purge_receipts", HOUR, activities.purge_receipts),
     Job("ledger.fold_books", MINUTE, ledger.fold_books),
+    Job("noticeboard.seal_days", HOUR, noticeboard.seal_days),
     Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),
     Job("residents.continue_imports", MINUTE, residents.continue_imports),
     Job("residents.forget_previews", DAY, residents.forget_previews),

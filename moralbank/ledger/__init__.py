@@ -14,6 +14,7 @@ from moralbank.ledger.books import (
     open_book,
     resume_numbers,
 )
+from moralbank.ledger.days import KindTotals, first_day, totals_of_day
 from moralbank.ledger.errors import (
     AlreadyReversed,
     BadAmount,
@@ -78,12 +79,14 @@ from moralbank.ledger.verify import Fault, Report, verify
 __all__ = [
     "ENDLESS", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
     "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "DayClosed",
-    "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused", "Leg",
-    "Line", "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report", "SecondPersonNeeded",
-    "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
+    "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused",
+    "KindTotals", "Leg", "Line", "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report",
+    "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
+    "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_history", "balance", "balances", "behind", "book_of", "canonical",
-    "close_day", "expiring", "find_account", "find_entry", "get_entry", "history", "instant", "internal_account",
-    "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_entries", "list_leaves",
-    "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many", "posters",
-    "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "trial_balance", "verify", "verify_tail",
+    "close_day", "expiring", "find_account", "find_entry", "first_day", "get_entry", "history", "instant",
+    "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_entries",
+    "list_leaves", "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many",
+    "posters", "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "totals_of_day",
+    "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip
