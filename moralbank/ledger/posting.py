@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
@@ -110,6 +111,8 @@ class _Batch:
     book: int
     now: datetime
     seen: rows.Seen
+    #: For entries that bring none; the next is the last.
+    fresh_ids: list[UUID]
     originals: dict[UUID, bytes]
     reversed_ones: set[UUID]
     writes: rows.Writes = field(default_factory=rows.Writes)
@@ -127,13 +130,14 @@ def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
     given: dict[tuple[str, str], tuple[bytes, Verdict]] = {}
     verdicts: list[Verdict] = []
     for draft in items:
-        name, asked = (draft.actor, draft.key), drafts.fingerprint(draft)
+        private = drafts.private_of(draft)
+        name, asked = (draft.actor, draft.key), drafts.fingerprint(draft, private)
         if name in seen.answered:
             verdict = _again(seen.answered[name], asked)
         elif name in given:
             verdict = _same(given[name], asked)
         else:
-            verdict = _decide(batch, draft, asked)
+            verdict = _decide(batch, draft, private, asked)
             given[name] = asked, verdict
         verdicts.append(verdict)
     if batch.writes.keys:
@@ -148,6 +152,7 @@ def _batch(db: Connection, book: int, items: list[Draft], seen: rows.Seen) -> _B
         book=book,
         now=clock.now(),
         seen=seen,
+        fresh_ids=ids.new_ids(sum(draft.entry_id is None for draft in new))[::-1],
         originals=rows.leaves(db, book, reversing) if reversing else {},
         reversed_ones=rows.reversed_ones(db, book, reversing) if reversing else set(),
     )
@@ -179,10 +184,11 @@ _REFUSALS: dict[str, type[Refused]] = {
 }
 
 
-def _decide(batch: _Batch, draft: Draft, asked: bytes) -> Verdict:
+def _decide(batch: _Batch, draft: Draft, private: str | None, asked: bytes) -> Verdict:
     try:
-        posted_at = _check(batch, draft)
-        posted = _enter(batch, draft, posted_at)
+        held = _held(batch, draft)
+        posted_at = _check(batch, draft, held)
+        posted = _enter(batch, draft, held, private, posted_at)
     except Refused as refusal:
         batch.writes.keys.append((draft.actor, draft.key, asked, None, refusal.code))
         return refusal
@@ -192,35 +198,49 @@ def _decide(batch: _Batch, draft: Draft, asked: bytes) -> Verdict:
     return posted
 
 
-def _check(batch: _Batch, draft: Draft) -> datetime:
-    """Refuse what the book can't take as it stands; return the instant of the entry."""
+def _held(batch: _Batch, draft: Draft) -> list[rows.Held | None]:
+    """Return what each leg's account holds, None where it is summed; refuse accounts that the book doesn't have."""
+    held = batch.seen.held
     for leg in draft.legs:
         if leg.account >> BOOK_SHIFT != batch.book:
             raise errors.OtherBook(account=leg.account)
-        if leg.account not in batch.seen.kinds:
+        if leg.account not in batch.seen.known:
             raise errors.UnknownAccount(account=leg.account)
-    guarded = [leg for leg in draft.legs if (leg.account, leg.unit) in batch.seen.held]
+    return [held.get((leg.account, leg.unit)) for leg in draft.legs]
+
+
+def _check(batch: _Batch, draft: Draft, held: list[rows.Held | None]) -> datetime:
+    """Refuse what the book can't take as it stands; return the instant of the entry."""
+    seen, posted_at = batch.seen, batch.now
     # A clock that was set back must not let an account's lines run backwards in time.
-    before = (batch.seen.held[leg.account, leg.unit].last_at for leg in guarded)
-    posted_at = max([batch.now, *(at for at in before if at is not None)])
-    day = clock.local(posted_at).date()
-    if batch.seen.closed_through is not None and day <= batch.seen.closed_through:
-        raise errors.DayClosed(day=batch.seen.closed_through)
+    for one in held:
+        if one is not None and one.last_at is not None and one.last_at > posted_at:
+            posted_at = one.last_at
+    day = _day_of(posted_at)
+    if seen.closed_through is not None and day <= seen.closed_through:
+        raise errors.DayClosed(day=seen.closed_through)
     if draft.occurred_on is not None and draft.occurred_on > day:
         raise errors.BadDraft(field="occurred_on")
-    if draft.entry_id in batch.seen.taken_ids:
+    if draft.entry_id is not None and draft.entry_id in seen.taken_ids:
         raise errors.EntryExists()
     if draft.reverses is not None:
         _check_reversal(batch, draft)
-    if draft.source is not None and (draft.kind, *draft.source) in batch.seen.posted_sources:
+    if draft.source is not None and (draft.kind, *draft.source) in seen.posted_sources:
         raise errors.SourcePosted()
-    for leg in guarded:
-        after = batch.seen.held[leg.account, leg.unit].balance + leg.amount
+    for leg, one in zip(draft.legs, held, strict=True):
+        if one is None:
+            continue
+        after = one.balance + leg.amount
         if after < 0:
             raise errors.InsufficientBalance()
         if after > MAX_AMOUNT:
             raise errors.BadAmount()
     return posted_at
+
+
+@lru_cache(maxsize=64)  # A batch has one instant.
+def _day_of(instant: datetime) -> date:
+    return clock.local(instant).date()
 
 
 def _check_reversal(batch: _Batch, draft: Draft) -> None:
@@ -256,54 +276,44 @@ def _is_mirror(batch: _Batch, draft: Draft, original: tuple[PostedLeg, ...]) -> 
     return not legs
 
 
-def _enter(batch: _Batch, draft: Draft, posted_at: datetime) -> Posted:
+def _enter(
+    batch: _Batch, draft: Draft, held: list[rows.Held | None], private: str | None, posted_at: datetime
+) -> Posted:
     """Make the entry in memory and move the held balances on."""
-    legs = tuple(_posted_leg(batch, leg) for leg in draft.legs)
-    entry_id, seq = draft.entry_id or ids.new_id(), batch.seen.seqs[-1]
-    occurred_on = draft.occurred_on or clock.local(posted_at).date()
-    private = leaf.private_text(draft.private) if draft.private else None
-    salt = secrets.token_bytes(32)
-    commits_to = leaf.commitment(salt, private) if private is not None else None
-    stored = leaf.encode(draft, entry_id, seq, posted_at, occurred_on, legs, commits_to)
+    legs = tuple(
+        [
+            PostedLeg(leg.account, leg.unit, leg.amount, None, None, leg.expires_on)
+            if one is None
+            else PostedLeg(leg.account, leg.unit, leg.amount, one.n + 1, one.balance + leg.amount, leg.expires_on)
+            for leg, one in zip(draft.legs, held, strict=True)
+        ]
+    )
+    entry_id, seq = draft.entry_id or batch.fresh_ids.pop(), batch.seen.seqs[-1]
+    spelled_id, occurred_on = entry_id.hex, draft.occurred_on or _day_of(posted_at)
+    commits_to = None
+    if private is not None:
+        salt = secrets.token_bytes(32)
+        commits_to = leaf.commitment(salt, private)
+    stored = leaf.encode(draft, spelled_id, seq, posted_at, occurred_on, legs, commits_to)
     if len(stored) > MAX_LEAF_BYTES:
         raise errors.BadDraft(field="legs")
     batch.seen.seqs.pop()
-    _move(batch, draft, legs, posted_at)
+    _move(batch, draft, held, posted_at)
     entry = rows.NewEntry(
-        entry_id=entry_id,
-        seq=seq,
-        posted_at=posted_at,
-        kind=draft.kind,
-        actor=draft.actor,
-        branch=draft.branch,
-        source=draft.source or (None, None),
-        rule=draft.rule or (None, None),
-        grade=draft.grade,
-        occurred_on=occurred_on,
-        reverses=draft.reverses,
-        checker=draft.checker,
-        leaf=stored,
-        legs=legs,
-    )
+        entry_id, spelled_id, seq, posted_at, draft.kind, draft.actor, draft.branch, draft.source or (None, None),
+        draft.rule or (None, None), draft.grade, occurred_on, draft.reverses, draft.checker, stored, legs,
+    )  # fmt: skip
     batch.writes.entries.append(entry)
     if private is not None:
         batch.writes.private_parts.append((entry_id, salt, private))
     return Posted(entry_id, seq, posted_at, legs, leaf.leaf_hash(stored))
 
 
-def _posted_leg(batch: _Batch, leg: Leg) -> PostedLeg:
-    held = batch.seen.held.get((leg.account, leg.unit))
-    if held is None:
-        return PostedLeg(leg.account, leg.unit, leg.amount, None, None, leg.expires_on)
-    return PostedLeg(leg.account, leg.unit, leg.amount, held.n + 1, held.balance + leg.amount, leg.expires_on)
-
-
-def _move(batch: _Batch, draft: Draft, legs: tuple[PostedLeg, ...], posted_at: datetime) -> None:
-    for leg in legs:
-        held = batch.seen.held.get((leg.account, leg.unit))
-        if held is not None and leg.n is not None and leg.balance_after is not None:
-            held.n, held.balance, held.last_at = leg.n, leg.balance_after, posted_at
-            batch.writes.moved[leg.account, leg.unit] = held
+def _move(batch: _Batch, draft: Draft, held: list[rows.Held | None], posted_at: datetime) -> None:
+    for leg, one in zip(draft.legs, held, strict=True):
+        if one is not None:
+            one.n, one.balance, one.last_at = one.n + 1, one.balance + leg.amount, posted_at
+            batch.writes.moved[leg.account, leg.unit] = one
     if draft.source is not None:
         batch.seen.posted_sources.add((draft.kind, *draft.source))
     if draft.reverses is not None:

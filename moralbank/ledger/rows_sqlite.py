@@ -6,16 +6,17 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import cast
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
 
 from moralbank.ledger.rows import Answered, Held, Seen, Writes
-from moralbank.ledger.values import AccountKind, Unit
+from moralbank.ledger.values import Unit
 
 _ACCOUNTS = """
-SELECT a.account_id, a.kind, b.unit, b.n, b.balance, b.last_at
+SELECT a.account_id, b.unit, b.n, b.balance, b.last_at
 FROM json_each(?) wanted
 CROSS JOIN ledger_accounts a ON a.book_id = ? AND a.account_id = wanted.value
 LEFT JOIN ledger_balances b ON b.book_id = a.book_id AND b.account_id = a.account_id
@@ -53,9 +54,10 @@ _PRIVATE_PART = "INSERT INTO ledger_private_parts (book_id, entry_id, salt, cont
 _KEY = "INSERT INTO ledger_keys (book_id, actor, key, fingerprint, entry_id, refusal) VALUES (?, ?, ?, ?, ?, ?)"
 
 
+@lru_cache(maxsize=64)  # A batch has one instant.
 def _instant(moment: datetime) -> str:
     """Spell an instant as db.UtcDateTime stores it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _read_instant(text: str | None) -> datetime | None:
@@ -68,6 +70,9 @@ def _day(day: date | None) -> str | None:
 
 def _hex(uuid: UUID | None) -> str | None:
     return uuid.hex if uuid else None
+
+
+_UNITS = {int(unit): unit for unit in Unit}
 
 
 class SqliteRows:
@@ -87,11 +92,11 @@ class SqliteRows:
     ) -> Seen:
         run = self._raw.execute
         held: dict[tuple[int, Unit], Held] = {}
-        kinds: dict[int, AccountKind] = {}
-        for account, kind, unit, n, balance, last_at in run(_ACCOUNTS, (json.dumps(accounts), book)):
-            kinds[account] = AccountKind(kind)
+        known: set[int] = set()
+        for account, unit, n, balance, last_at in run(_ACCOUNTS, (json.dumps(accounts), book)):
+            known.add(account)
             if unit is not None:
-                held[account, Unit(unit)] = Held(n, balance, _read_instant(last_at))
+                held[account, _UNITS[unit]] = Held(n, balance, _read_instant(last_at))
         answered = {(row[0], row[1]): Answered(*row[2:]) for row in run(_KEYS, (json.dumps(keys), book))}
         taken = set(run(_SOURCES, (json.dumps(sources), book))) if sources else set()
         ids = json.dumps([entry_id.hex for entry_id in brought])
@@ -99,7 +104,7 @@ class SqliteRows:
         closed, last = run(_STANDING, (book,)).fetchone()
         first = (last or 0) + 1
         closed_through = date.fromisoformat(closed) if closed else None
-        return Seen(held, kinds, answered, taken, present, closed_through, list(range(first, first + seqs)))
+        return Seen(held, known, answered, taken, present, closed_through, list(range(first, first + seqs)))
 
     def append(self, book: int, writes: Writes) -> None:
         run = self._raw.executemany
@@ -112,10 +117,10 @@ class SqliteRows:
         )
         postings, entries = [], []
         for entry in writes.entries:
-            entry_id, posted_at = entry.entry_id.hex, _instant(entry.posted_at)
+            entry_id, posted_at = entry.hex, _instant(entry.posted_at)
             postings += [
                 (
-                    book, entry_id, place, leg.account, int(leg.unit), leg.amount, leg.n, leg.balance_after,
+                    book, entry_id, place, leg.account, leg.unit, leg.amount, leg.n, leg.balance_after,
                     _day(leg.expires_on), entry.seq, posted_at,
                 )
                 for place, leg in enumerate(entry.legs)

@@ -122,7 +122,7 @@ def _is_as_its_leaf(row: Any, lines: Sequence[Any]) -> bool:
             reverses=row.reverses,
             checker=row.checker,
         )
-        made = leaf.encode(draft, row.entry_id, row.seq, row.posted_at, row.occurred_on, legs, commits_to)
+        made = leaf.encode(draft, row.entry_id.hex, row.seq, row.posted_at, row.occurred_on, legs, commits_to)
     except (ValueError, TypeError, AttributeError):
         return False
     return made == row.leaf_bytes and all(line.seq == row.seq and line.posted_at == row.posted_at for line in lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from moralbank import clock, db, ledger
 from moralbank.db import Database
-from moralbank.ledger import Draft, Leg, Unit, drafts, models
+from moralbank.ledger import Draft, Leg, Unit, drafts, leaf, models
 from tests.ledger.conftest import Book, open_test_book, rows_of
 from tests.ledger.test_verify import disarm
 
@@ -59,11 +60,11 @@ def test_both_people_are_in_the_leaf_and_can_be_read(database: Database, book: B
 def test_the_second_person_belongs_to_what_a_key_asks_for_and_none_changes_nothing(book: Book) -> None:
     draft = book.award("a1", book.qiang, 25)
     #: The fingerprint of this draft as it was made before an entry had a checker.
-    before = drafts.canonical(
+    before = leaf.canonical(
         ["award", [[leg.account, 1, leg.amount, ""] for leg in draft.legs], 0, [], [], "", "", "", {}, ""]
     )
-    assert drafts.fingerprint(draft) == drafts.hashlib.sha256(before).digest()
-    assert drafts.fingerprint(replace(draft, checker=CHECKER)) != drafts.fingerprint(draft)
+    assert drafts.fingerprint(draft, None) == sha256(before).digest()
+    assert drafts.fingerprint(replace(draft, checker=CHECKER), None) != drafts.fingerprint(draft, None)
 
 
 def mirror_by_hand(writing: sa.Connection, checker: str | None) -> None:

@@ -137,7 +137,7 @@ class Transaction:
         self.engine.seq += seqs
         return Seen(
             held={what: copy(held) for what, held in view.held.items() if what[0] in accounts},
-            kinds={account: view.kinds[account] for account in accounts},
+            known={account for account in accounts if account in view.kinds},
             answered={name: view.answered[name] for name in keys if name in view.answered},
             posted_sources={source for source in sources if source in view.sources},
             taken_ids={entry_id for entry_id in brought if entry_id in view.entries},
