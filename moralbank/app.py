@@ -55,6 +55,7 @@ PAGES = (
     "moralbank.statements.views",
     "moralbank.statements.home_views",
     "moralbank.reports.views",
+    "moralbank.reports.deed_views",
 )
 
 #: Modules with a `blueprint` of API operations under /api/v1.

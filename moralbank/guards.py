@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 #: No row of these is ever changed or removed: that the service's role can't is checked beside the triggers.
 APPEND_ONLY = (
+    "access_deeds",
     "ledger_accounts",
     "ledger_closed_days",
     "ledger_entries",
@@ -28,6 +29,8 @@ APPEND_ONLY = (
 
 GUARDS: dict[str, dict[str, str]] = {
     "sqlite": {
+        "access_deeds.access_deeds_no_delete": "7c0ba6251a081fc9",
+        "access_deeds.access_deeds_no_update": "852dc91a4e7165c9",
         "earning_rules.earning_rules_no_delete": "a6134e73ef063567",
         "earning_rules.earning_rules_no_update": "28dd5da5cc07b9aa",
         "ledger_accounts.ledger_accounts_no_delete": "bb9fb279719d2ee6",
@@ -72,6 +75,8 @@ GUARDS: dict[str, dict[str, str]] = {
         "web_idempotency.web_idempotency_no_update": "19072448dcab4de5",
     },
     "postgresql": {
+        "access_deeds.access_deeds_append_only": "4d22cfc6cffaf3bf",
+        "access_deeds.access_deeds_no_truncate": "707e33a55a69b2ae",
         "earning_rules.earning_rules_append_only": "304ecef89a587473",
         "ledger_accounts.ledger_accounts_append_only": "ba981fb28cf6ba28",
         "ledger_accounts.ledger_accounts_no_truncate": "707e33a55a69b2ae",

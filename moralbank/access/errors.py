@@ -107,3 +107,15 @@ class BadExpiry(Invalid):
     code = "bad-token-expiry"
     title = N_("有效期不对")
     sentence = N_("有效期要在明天到一年之内。")
+
+
+class ReasonMissing(Forbidden):
+    code = "reason-missing"
+    title = N_("请先选事由")
+    sentence = N_("查看别人的资料要先选一个事由，请从储户名单打开。")
+
+
+class ReasonUnfit(Invalid):
+    code = "reason-unfit"
+    title = N_("请选事由")
+    sentence = N_("请选一个事由；选“其他”时要写明。")

@@ -92,3 +92,40 @@ access_tries = sa.Table(
     sa.Column("locks", sa.Integer, nullable=False),
     sa.Column("locked_until_at", UtcDateTime),
 )
+
+#: What was done and seen, by whom and why (deeds.py); rows are only ever added.
+access_deeds = sa.Table(
+    "access_deeds",
+    metadata,
+    sa.Column("deed_id", BigId, primary_key=True),
+    #: In whose access log the deed is a leaf; NULL: there was no book yet.
+    sa.Column("book_id", sa.BigInteger),
+    #: Where it was done; NULL: the whole bank.
+    sa.Column("branch_id", sa.BigInteger),
+    sa.Column("done_at", UtcDateTime, nullable=False),
+    #: Who did it, as the ledger cites them: role and login; the system has no login.
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("login_id", sa.BigInteger),
+    sa.Column("kind", sa.String(16), nullable=False),
+    #: Whose data it is about. No foreign key: the residents package lies above this one.
+    sa.Column("resident_id", sa.BigInteger),
+    sa.Column("reason", sa.String(16)),
+    #: What it is about, as kind and id: "session:12".
+    sa.Column("about", sa.String(64), nullable=False),
+    #: How many people a list showed.
+    sa.Column("people", sa.Integer),
+    #: Of its leaf, in hex.
+    sa.Column("leaf_hash", sa.String(64)),
+    sa.Index("ix_access_deeds_book_id", "book_id", "deed_id"),
+    sa.Index("ix_access_deeds_resident_id", "resident_id", "deed_id"),
+    sa.Index("ix_access_deeds_login_id", "login_id", "deed_id"),
+)
+
+#: What was written as a reason, with the salt of the commitment in the leaf. Forgetting a person deletes rows here.
+access_deed_notes = sa.Table(
+    "access_deed_notes",
+    metadata,
+    sa.Column("deed_id", BigId, sa.ForeignKey("access_deeds.deed_id"), primary_key=True, autoincrement=False),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("note", sa.String(200), nullable=False),
+)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from moralbank import clock
 from moralbank.access import queries, secrets
+from moralbank.access.deeds import Kind, of_login, record
 from moralbank.access.errors import (
     AlreadyGranted,
     BadGrant,
@@ -27,6 +28,7 @@ from moralbank.access.sessions import (
     close_session,
     end_sessions,
     issue_token,
+    note_refused,
     open_session,
     revoke_other_sessions,
     revoke_session,
@@ -50,6 +52,7 @@ __all__ = [
     "grant_role",
     "issue_token",
     "matching",
+    "note_refused",
     "open_login",
     "open_resident_login",
     "open_session",
@@ -128,6 +131,7 @@ def open_login(
         raise NameTaken(name=folded)
     for grant in given:
         _insert_grant(db, login_id, grant, by)
+    record(db, of_login(_actor(by), Kind.ROLE, given, f"login:{login_id}"))
     return Opened(login_id, secret)
 
 
@@ -183,7 +187,9 @@ def grant_role(db: Connection, login_id: int, draft: GrantDraft, *, by: Principa
     login = _held(db, login_id)
     if draft.role == "resident" or login.resident_id is not None:
         raise BadGrant()
-    _insert_grant(db, login_id, _checked(db, draft, list(login.grants), by), by)
+    grant = _checked(db, draft, list(login.grants), by)
+    _insert_grant(db, login_id, grant, by)
+    record(db, of_login(_actor(by), Kind.ROLE, [grant], f"login:{login_id}"))
 
 
 def revoke_role(db: Connection, login_id: int, grant_id: int, *, by: Principal) -> None:
@@ -202,6 +208,7 @@ def revoke_role(db: Connection, login_id: int, grant_id: int, *, by: Principal) 
         .where(access_grants.c.grant_id == grant_id)
         .values(revoked_at=clock.now(), revoked_by=_actor(by))
     )
+    record(db, of_login(_actor(by), Kind.ROLE, [grant], f"login:{login_id}"))
 
 
 def reset_secret(db: Connection, login_id: int, *, by: Principal | None) -> str:
@@ -215,6 +222,7 @@ def reset_secret(db: Connection, login_id: int, *, by: Principal | None) -> str:
     _set_secret(db, login_id, secret, must_change=True)
     if login.name is not None:
         forgive(db, login.name)
+    record(db, of_login(_actor(by), Kind.SECRET, login.grants, f"login:{login_id}"))
     return secret
 
 
@@ -238,12 +246,17 @@ def suspend_login(db: Connection, login_id: int, *, by: Principal | None) -> Non
     _refuse_foreign(login, by)
     db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=clock.now()))
     end_sessions(db, access_sessions.c.login_id == login_id)
+    if login.name is not None:
+        record(db, of_login(_actor(by), Kind.ROLE, login.grants, f"login:{login_id}"))
 
 
 def resume_login(db: Connection, login_id: int, *, by: Principal | None) -> None:
     """Open a suspended login again. Raises (in the order checked): UnknownLogin, OutOfScope."""
-    _refuse_foreign(_held(db, login_id), by)
+    login = _held(db, login_id)
+    _refuse_foreign(login, by)
     db.execute(access_logins.update().where(access_logins.c.login_id == login_id).values(suspended_at=None))
+    if login.name is not None:
+        record(db, of_login(_actor(by), Kind.ROLE, login.grants, f"login:{login_id}"))
 
 
 def _held(db: Connection, login_id: int) -> Login:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from moralbank import clock, ids
 from moralbank.access import queries
+from moralbank.access.deeds import Kind, of_login, record, watched_role
 from moralbank.access.errors import BadExpiry, BadTokenScopes, UnknownSession, UnknownToken
 from moralbank.access.models import access_sessions, access_tokens
 from moralbank.access.queries import Login, Principal, digest
@@ -35,7 +36,18 @@ def open_session(db: Connection, login_id: int, *, address: str, device: str) ->
             device=device[:_DEVICE_MAX],
         )
     )
+    role = watched_role(login.grants)
+    if role is not None:
+        record(db, of_login(f"{role}:{login_id}", Kind.LOGIN, login.grants))
     return token
+
+
+def note_refused(db: Connection, login_id: int) -> None:
+    """Write down that somebody tried in vain to come in with a login that sees others' data. Raises: UnknownLogin."""
+    login = queries.get_login(db, login_id)
+    role = watched_role(login.grants)
+    if role is not None:
+        record(db, of_login(f"{role}:{login_id}", Kind.REFUSED, login.grants))
 
 
 def see_session(db: Connection, token: str) -> None:

@@ -1,8 +1,52 @@
-"""What devices and token scopes are called on pages."""
+"""What devices, token scopes, deeds and reasons are called on pages."""
 
 from __future__ import annotations
 
+from moralbank.access.deeds import Kind, Reason
 from moralbank.errors import N_
+
+REASONS = {
+    Reason.DESK: N_("当面办理业务"),
+    Reason.CORRECT: N_("核对、更正资料"),
+    Reason.ANSWER: N_("答复查询或异议"),
+    Reason.AUDIT: N_("监督抽查"),
+    Reason.OTHER: N_("其他"),
+    Reason.ACT: N_("经办时查看"),
+    Reason.SESSION: N_("活动签到和核对"),
+    Reason.ROSTER: N_("导入名单"),
+    Reason.PROGRAM: N_("接口程序读取"),
+    Reason.WORK: N_("工作需要"),
+}
+DEED_KINDS = {
+    Kind.LOGIN: N_("登录"),
+    Kind.REFUSED: N_("登录被拒"),
+    Kind.VIEW: N_("查看一位储户"),
+    Kind.LIST: N_("查看名单"),
+    Kind.EXPORT: N_("打印或导出"),
+    Kind.APPROVE: N_("审核签字"),
+    Kind.SETTING: N_("修改设置"),
+    Kind.ROLE: N_("角色变动"),
+    Kind.SECRET: N_("重设密码"),
+    Kind.IMPORT: N_("导入名单"),
+    Kind.FORGET: N_("遗忘个人资料"),
+}
+#: What a deed is about, by the word before its number.
+ABOUT = {
+    "session": N_("场次"),
+    "merchant": N_("商家"),
+    "offer": N_("兑换项目"),
+    "rule": N_("积分规则"),
+    "rules": N_("积分规则"),
+    "login": N_("账号"),
+    "branch": N_("网点"),
+    "roster": N_("名单"),
+    "residents": N_("储户名单"),
+    "cards": N_("居民卡"),
+    "statement": N_("对账单"),
+    "entries": N_("账本明细"),
+    "account": N_("账户"),
+    "request": N_("申请"),
+}
 
 SCOPE_NAMES = {
     "activities:read": N_("查看活动和场次"),

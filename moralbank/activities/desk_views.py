@@ -10,6 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
+from moralbank.access.deeds import Kind, Reason
 from moralbank.activities import checkin, photos, queries, verdicts, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.cards import NUMBER_DIGITS, read_code
@@ -22,7 +23,7 @@ from moralbank.activities.wording import Said
 from moralbank.branches.queries import get_branch
 from moralbank.errors import Invalid
 from moralbank.residents.queries import residents_by_id
-from moralbank.web import problems
+from moralbank.web import looking, problems
 from moralbank.web.auth import actor, allow, current
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
@@ -39,7 +40,12 @@ _photo_times: dict[int, deque[float]] = defaultdict(deque)
 @allow("staff", scope="branch")
 def desk(session_id: int) -> str:
     """Show the desk of a session."""
-    return _page(session_in_scope(session_id), None, None)
+    session = session_in_scope(session_id)
+    with database().reading() as db:
+        shown = len({scan.resident_id for scan in queries.list_last_scans(db, session_id)})
+    if shown:
+        looking.note_many(Kind.LIST, shown, f"session:{session_id}", branch_id=session.activity.branch_id)
+    return _page(session, None, None)
 
 
 @blueprint.post("/<int:session_id>")
@@ -121,6 +127,8 @@ def _page(
         count = queries.count_present(db, session.session_id)
         wanted = {scan.resident_id for scan in last} | ({resident_id} if resident_id else set())
         people = residents_by_id(db, wanted)
+    if resident_id and resident_id in people:
+        looking.look_at(people[resident_id], Reason.SESSION, about=f"session:{session.session_id}")
     undoable = {}
     for scan in last:
         undoable.setdefault(scan.resident_id, scan.checkin_id)

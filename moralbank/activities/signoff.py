@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
+from moralbank.access.deeds import Deed, Kind, record
 from moralbank.activities import queries
 from moralbank.activities.awarding import Attended, award_session
 from moralbank.activities.checkin import close_forgotten
@@ -124,6 +125,8 @@ def sign_off(
         "signed_off_at": now,
     }
     db.execute(sessions.update().where(sessions.c.session_id == session_id).values(signed))
+    place, about = session.activity.branch_id, f"session:{session_id}"
+    record(db, Deed(actor, Kind.APPROVE, place, about=about, count=len(confirmed)))
     return SignOff(queries.get_session(db, session_id), tuple(queries.list_awards(db, session_id)))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank import clock
+from moralbank.access.deeds import Kind
 from moralbank.access.queries import names_of
 from moralbank.activities import queries, service, signoff
 from moralbank.activities.errors import (
@@ -31,7 +32,7 @@ from moralbank.activities.values import Activity, Mode, Session, State, Status, 
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.errors import N_, Invalid, MoralBankError, fill
 from moralbank.residents.queries import find_resident, residents_by_id
-from moralbank.web import problems
+from moralbank.web import looking, problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
@@ -264,6 +265,7 @@ def _session_page(
         posters = queries.list_posters(db, found.session_id)
         count = queries.count_present(db, found.session_id)
         branch = get_branch(db, found.activity.branch_id)
+    _note_list(found, len(people))
     start, end = clock.local(found.starts_at), clock.local(found.ends_at)
     hours = {"on": start.date(), "starts": f"{start:%H:%M}", "ends": f"{end:%H:%M}"}
     windows = {name: getattr(found.windows, name) for name in ("in_before", "in_after", "out_before", "out_after")}
@@ -287,6 +289,7 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         people = residents_by_id(db, {award.resident_id for award in awards})
         branch = get_branch(db, found.activity.branch_id)
         signer = _signer(db, found)
+    _note_list(found, len(roster) or len(people))
     refusal = signoff.too_early(found, roster, clock.now()) if found.takes_scans else None
     page = "activities/signed_off.html" if found.state is State.SIGNED_OFF else "activities/sign_off.html"
     # After a refusal the leader's own ticks and figures stay; before, whoever is beyond doubt is ticked.
@@ -309,6 +312,12 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         too_early=fill(_(refusal.sentence), refusal.fields) if refusal else "",
         may_close=isinstance(refusal, CheckOutOpen),
     )
+
+
+def _note_list(found: Session, people: int) -> None:
+    """Write down that the people of a session were shown by name."""
+    if people:
+        looking.note_many(Kind.LIST, people, f"session:{found.session_id}", branch_id=found.activity.branch_id)
 
 
 def _decisions() -> tuple[int, list[Decision]]:

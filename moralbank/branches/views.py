@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank.branches import queries, service
@@ -13,7 +14,7 @@ from moralbank.branches.queries import Branch
 from moralbank.branches.schemas import BranchText, NewBranch
 from moralbank.branches.service import BranchDraft
 from moralbank.errors import N_, Invalid
-from moralbank.web import problems
+from moralbank.web import looking, problems
 from moralbank.web.auth import allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
@@ -55,7 +56,7 @@ def new() -> str | Response | tuple[str, int]:
     try:
         given = read_form(NewBranch)
         within(given["parent_id"])
-        branch = database().transact(service.open_branch, BranchDraft(**given))
+        branch = database().transact(_open, BranchDraft(**given))
     except Invalid as refusal:
         return _form(None, request.form.to_dict(), in_words(refusal)), refusal.status
     except BranchCodeTaken as refusal:
@@ -75,11 +76,23 @@ def edit(branch_id: int) -> str | Response | tuple[str, int]:
         given = {name: getattr(branch, name) for name in ("name_zh", "name_en", "address", "opening_hours")}
         return _form(branch, given)
     try:
-        branch = database().transact(service.edit_branch, branch_id, **read_form(BranchText))
+        branch = database().transact(_edit, branch_id, read_form(BranchText))
     except Invalid as refusal:
         return _form(branch, request.form.to_dict(), in_words(refusal)), refusal.status
     flash(_("已更新%(name)s。", name=branch_name(branch)), "ok")
     return redirect(url_for("branches.show_all"), 303)
+
+
+def _open(db: Connection, draft: BranchDraft) -> Branch:
+    branch = service.open_branch(db, draft)
+    looking.note_setting(db, branch.branch_id, f"branch:{branch.branch_id}")
+    return branch
+
+
+def _edit(db: Connection, branch_id: int, given: dict[str, Any]) -> Branch:
+    branch = service.edit_branch(db, branch_id, **given)
+    looking.note_setting(db, branch_id, f"branch:{branch_id}")
+    return branch
 
 
 def _form(branch: Branch | None, given: dict[str, Any], errors: dict[str, list[str]] | None = None) -> str:

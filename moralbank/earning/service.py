@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from moralbank import clock
+from moralbank.access.deeds import Deed, Kind, record
 from moralbank.db import insert_for
 from moralbank.earning.errors import ConsultationMissing, RuleAlreadyAdopted, StartsInThePast
 from moralbank.earning.models import earning_rules
@@ -35,6 +36,7 @@ def load_rules(db: Connection, rules: Sequence[Rule], *, actor: str, consultatio
             _refuse_past(rule)
     if added:
         db.execute(earning_rules.insert(), [_row(rule, actor, consultation) for rule in added])
+        record(db, Deed(actor, Kind.SETTING, about="rules", count=len(added)))
     return len(added)
 
 
@@ -51,6 +53,7 @@ def adopt_rule(db: Connection, rule: Rule, *, actor: str, consultation: str) -> 
     stored = db.execute(insert.on_conflict_do_nothing().returning(earning_rules.c.code))
     if stored.first() is None:
         raise RuleAlreadyAdopted(rule=rule.code, version=rule.version)
+    record(db, Deed(actor, Kind.SETTING, about=f"rule:{rule.code}"))
     return rule
 
 

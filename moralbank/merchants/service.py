@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access.deeds import Deed, Kind, record
 from moralbank.branches.queries import Branch, find_branch
 from moralbank.db import insert_for
 from moralbank.merchants.errors import (
@@ -181,6 +182,9 @@ def _note(
     if changes:
         row = {"merchant_id": merchant_id, "offer_id": offer_id, "deed": deed, "changes": changes}
         db.execute(deeds.insert().values(row | {"done_at": clock.now(), "done_by": actor}))
+        merchant = get_merchant(db, merchant_id)
+        about = f"merchant:{merchant_id}" if offer_id is None else f"offer:{offer_id}"
+        record(db, Deed(actor, Kind.SETTING, merchant.branch_id, merchant.book_id, about=about))
 
 
 _TAKE_OFFER = Prepared(

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from moralbank import ledger
+from moralbank.access import deed_queries
 from moralbank.access.errors import OutOfScope
 from moralbank.ledger import BadDraft, Entry, PostedLeg, TrialRow, UnknownAccount, UnknownEntry
 from moralbank.reports import queries
@@ -20,6 +21,8 @@ from moralbank.reports.schemas import (
     BalanceOut,
     BalanceQuery,
     BookOut,
+    DeedOut,
+    DeedQuery,
     EntryOut,
     EntryQuery,
     LineOut,
@@ -140,6 +143,16 @@ def list_account_lines(db: Connection, account: int, *, query: dict[str, Any], p
     if not found and ledger.find_account(db, book, account) is None:
         raise UnknownAccount(account=account)
     return page.of(found, lambda line: line.seq)
+
+
+@blueprint.reads("/deeds", DeedOut, query=DeedQuery, paged=True, refusals=[UnknownBookCode, UnknownHolder])
+@allow("auditor", "admin", scope="book", token="audit:read")
+def list_deeds(db: Connection, *, query: dict[str, Any], page: Paging) -> Page:
+    """List what was done and seen in a book, by whom and why, newest first."""
+    reach = queries.choose(_reaches(db), query["book"])
+    which = queries.deed_filter(db, reach, query)
+    found = deed_queries.list_deeds(db, reach.book.book_id, which, before_id=page.after, limit=page.limit + 1)
+    return page.of(found, lambda deed: deed.deed_id)
 
 
 def _reaches(db: Connection) -> list[Reach]:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access.deed_queries import DeedFilter
+from moralbank.access.deeds import Kind
 from moralbank.access.errors import OutOfScope
 from moralbank.branches.queries import Branch, hub_path_of, list_branches_under, path_of
 from moralbank.history.queries import outside_names
@@ -138,6 +140,25 @@ def entry_filter(db: Connection, reach: Reach, asked: Mapping[str, Any]) -> Entr
         grade=asked["grade"],
         since=clock.start_of(asked["since"]) if asked["since"] else None,
         until=clock.end_of(asked["until"]) if asked["until"] else None,
+    )
+
+
+def deed_filter(db: Connection, reach: Reach, asked: Mapping[str, Any]) -> DeedFilter:
+    """Return what was asked (schemas.DeedFilters) as a filter of deeds, within the reach. Raises: UnknownHolder."""
+    resident_id = None
+    if asked["holder"]:
+        account = find_holder(db, reach.book.book_id, asked["holder"])
+        resident = residents_by_account(db, [account]).get(account)
+        if resident is None or not reach.covers(resident.branch_id):
+            raise UnknownHolder(text=asked["holder"])
+        resident_id = resident.resident_id
+    return DeedFilter(
+        kind=Kind(asked["kind"]) if asked["kind"] else None,
+        login_id=asked["login"],
+        resident_id=resident_id,
+        branch_ids=None if reach.is_whole else [branch.branch_id for branch in reach.branches],
+        since_on=asked["since"],
+        until_on=asked["until"],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from moralbank.access.deeds import Kind, Reason
 from moralbank.errors import N_
 from moralbank.ledger import GRADES, KINDS, MAX_AMOUNT, AccountKind, Unit
 
@@ -52,6 +53,26 @@ class EntryPage(EntryFilters, BookChoice):
     before = fields.Integer(load_default=None, validate=validate.Range(1, MAX_AMOUNT))
 
 
+class DeedFilters(ma.Schema):
+    """Which deeds to read; dates are the bank's local days, both included."""
+
+    kind = fields.String(load_default=None, validate=validate.OneOf(sorted(Kind), error=N_("请选择种类。")))
+    login = fields.Integer(
+        load_default=None,
+        validate=validate.Range(1, MAX_AMOUNT),
+        metadata={"description": "Number of the login that did it."},
+    )
+    holder = _text(32, metadata={"description": "Number or card of the resident whom it is about."})
+    since = fields.Date(load_default=None, validate=_DAYS, error_messages=_DATE)
+    until = fields.Date(load_default=None, validate=_DAYS, error_messages=_DATE)
+
+
+class DeedPage(DeedFilters, BookChoice):
+    """The page of deeds' URL."""
+
+    before = fields.Integer(load_default=None, validate=validate.Range(1, MAX_AMOUNT))
+
+
 class AccountPage(ma.Schema):
     """An account page's URL; at is a time on the bank's clock."""
 
@@ -79,6 +100,27 @@ class EntryQuery(EntryFilters):
     """The API's filters of entries of one book."""
 
     book = fields.String(required=True, validate=_BOOK, metadata={"description": "Code of the book."})
+
+
+class DeedQuery(DeedFilters):
+    """The API's filters of deeds of one book."""
+
+    book = fields.String(required=True, validate=_BOOK, metadata={"description": "Code of the book."})
+
+
+class DeedOut(ma.Schema):
+    """One deed; names and what was written as a reason are not part of it."""
+
+    deed_id = fields.Integer(required=True)
+    done_at = fields.AwareDateTime(required=True, format="iso")
+    actor = fields.String(required=True, metadata={"description": "role:login"})
+    kind = fields.String(required=True, validate=validate.OneOf(sorted(Kind)))
+    branch = fields.Integer(required=True, attribute="branch_id", allow_none=True)
+    resident_id = fields.Integer(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True, validate=validate.OneOf(sorted(Reason)))
+    about = fields.String(required=True, metadata={"description": "Kind and id of what it is about: session:12"})
+    people = fields.Integer(required=True, allow_none=True, metadata={"description": "How many a list showed."})
+    leaf_hash = fields.String(required=True, allow_none=True, metadata={"description": "Of its leaf, in hex."})
 
 
 class TrialQuery(ma.Schema):

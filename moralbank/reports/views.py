@@ -13,6 +13,7 @@ import marshmallow as ma
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 
 from moralbank import clock, ledger
+from moralbank.access.deeds import Kind, Reason
 from moralbank.access.errors import OutOfScope
 from moralbank.errors import Invalid
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
@@ -26,8 +27,9 @@ from moralbank.reports.schemas import (
     TrialPage,
     VerifyPage,
 )
+from moralbank.residents.queries import residents_by_account
 from moralbank.statements.values import ACCOUNT_WORDS, KIND_WORDS, about, place
-from moralbank.web import problems
+from moralbank.web import looking, problems
 from moralbank.web.auth import allow, current, scope_paths
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
@@ -72,7 +74,7 @@ def book_options(reaches: list[Reach]) -> list[tuple[str, str]]:
 @allow("staff", "auditor", scope="book")
 def explore() -> str | tuple[str, int]:
     """Show the entries that the URL's filters let through, newest first."""
-    asked, errors = _read(EntryPage)
+    asked, errors = read_query(EntryPage)
     with database().reading() as db:
         reaches = queries.list_reaches(db, scope_paths())
         reach = queries.choose(reaches, asked["book"])
@@ -139,7 +141,7 @@ def entry(book: str, entry_id: UUID) -> str:
 @allow("staff", "auditor", scope="book")
 def account(account: int) -> str | tuple[str, int]:
     """Show an account's balance, now and at an instant of choice, and its lines."""
-    asked, errors = _read(AccountPage)
+    asked, errors = read_query(AccountPage)
     unit, at = UNITS[asked["unit"]], _local(asked["at"])
     with database().reading() as db:
         reach, found, holder = queries.find_account(db, queries.list_reaches(db, scope_paths()), account)
@@ -151,6 +153,9 @@ def account(account: int) -> str | tuple[str, int]:
         elif at is not None:
             then = ledger.balance(db, book, account, unit, at)
         lines = ledger.history(db, book, account, unit, before_seq=asked["before"], limit=queries.PAGE + 1)
+        people = residents_by_account(db, [account])
+    for person in people.values():
+        looking.look_at(person, Reason.AUDIT, about=f"account:{account}")
     page = render_template(
         "reports/account.html",
         reach=reach,
@@ -174,7 +179,7 @@ def account(account: int) -> str | tuple[str, int]:
 @allow("staff", "auditor", scope="book")
 def trial_balance() -> str | tuple[str, int]:
     """Show what every kind of account got and gave, and that it closes."""
-    asked, errors = _read(TrialPage)
+    asked, errors = read_query(TrialPage)
     at = _local(asked["at"])
     if at is not None and at > clock.now():
         at, errors = None, {"at": [_("这个时间还没到，请选以前的。")]}
@@ -198,7 +203,7 @@ def trial_balance() -> str | tuple[str, int]:
 @allow("staff", "auditor", scope="book")
 def verify() -> str:
     """Say what verification checks; with run=1, do it and say what came out."""
-    asked, _errors = _read(VerifyPage)
+    asked, _errors = read_query(VerifyPage)
     report, seconds = None, 0.0
     with database().reading() as db:
         reaches = queries.list_reaches(db, scope_paths())
@@ -217,6 +222,7 @@ def verify() -> str:
 def csv_file() -> Response:
     """Give the entries that the URL's filters let through as a CSV file."""
     reach, which = _chosen(exports.CSV_ENTRIES_MAX)
+    looking.note_many(Kind.EXPORT, None, "entries", book_id=reach.book.book_id)
     return csv_response(exports.rows(database(), reach, which), f"entries-{reach.code}.csv")
 
 
@@ -225,12 +231,13 @@ def csv_file() -> Response:
 def xlsx_file() -> Response:
     """Give the entries that the URL's filters let through as a workbook."""
     reach, which = _chosen(exports.XLSX_ENTRIES_MAX)
+    looking.note_many(Kind.EXPORT, None, "entries", book_id=reach.book.book_id)
     return xlsx_response(exports.rows(database(), reach, which), f"entries-{reach.code}.xlsx", _("分录"))
 
 
 def _chosen(limit: int) -> tuple[Reach, EntryFilter]:
     """Return what is to be exported. Raises: Invalid, UnknownBookCode, OutOfScope, UnknownHolder, ExportTooLarge."""
-    asked, errors = _read(EntryPage)
+    asked, errors = read_query(EntryPage)
     if errors:
         raise Invalid(errors=errors)
     with database().reading() as db:
@@ -240,7 +247,7 @@ def _chosen(limit: int) -> tuple[Reach, EntryFilter]:
     return reach, which
 
 
-def _read(schema: type[ma.Schema]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def read_query(schema: type[ma.Schema]) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Return what the URL asks, with defaults for what it says wrongly, and a sentence for each such field."""
     loader = schema(unknown=ma.EXCLUDE)
     given = {name: text.strip() for name, text in request.args.items() if text.strip()}

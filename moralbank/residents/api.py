@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from moralbank.access.deeds import Kind, Reason
 from moralbank.branches import queries as branches
 from moralbank.residents import import_queries, importing, jobs, queries, service
 from moralbank.residents.enrolment import Person
@@ -38,7 +39,8 @@ from moralbank.residents.schemas import (
     RosterRowQuery,
     StatusIn,
 )
-from moralbank.residents.values import Consent, Status
+from moralbank.residents.values import Consent, Status, list_about
+from moralbank.web import looking
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import actor, allow, scope_paths, within
 from moralbank.web.paging import Page, Paging
@@ -65,6 +67,9 @@ def list_residents(db: Connection, *, query: dict[str, Any], page: Paging) -> Pa
         before_id=page.after,
         limit=page.limit + 1,
     )
+    first = visible[0] if visible else None
+    about = list_about(query["search"], query["status"] or "")
+    looking.note_many(Kind.LIST, min(len(found), page.limit), about, branch_id=first)
     return page.of(found, key=lambda resident: resident.resident_id)
 
 
@@ -72,7 +77,7 @@ def list_residents(db: Connection, *, query: dict[str, Any], page: Paging) -> Pa
 @allow("staff", "auditor", scope="branch", token="residents:read")
 def get_resident(db: Connection, resident_id: int) -> Resident:
     """Show one resident."""
-    return _reachable(db, resident_id)
+    return _shown(db, resident_id)
 
 
 @blueprint.writes(
@@ -119,7 +124,7 @@ def set_resident_status(db: Connection, resident_id: int, *, body: dict[str, Any
 @allow("staff", "auditor", scope="branch", token="residents:read")
 def list_cards(db: Connection, resident_id: int, *, page: Paging) -> Page:
     """List the cards a resident ever had, oldest first."""
-    _reachable(db, resident_id)
+    _shown(db, resident_id)
     found = sorted(queries.list_cards(db, resident_id), key=_card_id)
     return page.cut(found, _card_id)
 
@@ -146,7 +151,7 @@ def revoke_card(db: Connection, resident_id: int, *, body: dict[str, Any], key: 
 @allow("staff", "auditor", scope="branch", token="residents:read")
 def list_consents(db: Connection, resident_id: int, *, page: Paging) -> Page:
     """List what a resident agreed to and took back, oldest first."""
-    _reachable(db, resident_id)
+    _shown(db, resident_id)
     lines = sorted(queries.list_consents(db, resident_id), key=_given)
     return page.cut(lines, _given)
 
@@ -204,8 +209,18 @@ def confirm_roster(db: Connection, import_id: int, *, key: str) -> dict[str, Any
 
 
 def _reachable(db: Connection, resident_id: int) -> Resident:
+    """Return a resident within reach, of whose data a write tells."""
     resident = queries.get_resident(db, resident_id)
     within(resident.branch_id)
+    looking.look_within(db, resident, Reason.PROGRAM)
+    return resident
+
+
+def _shown(db: Connection, resident_id: int) -> Resident:
+    """Return a resident within reach; the read's own snapshot writes nothing, so the view is written beside it."""
+    resident = queries.get_resident(db, resident_id)
+    within(resident.branch_id)
+    looking.look_at(resident, Reason.PROGRAM)
     return resident
 
 

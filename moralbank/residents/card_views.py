@@ -9,6 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from moralbank.access.deeds import Kind, Reason
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.errors import Invalid, MoralBankError
@@ -17,8 +18,8 @@ from moralbank.residents.import_queries import Verdict
 from moralbank.residents.queries import Card, Resident
 from moralbank.residents.schemas import ReasonIn
 from moralbank.residents.values import in_fours
-from moralbank.residents.views import reachable, row_id
-from moralbank.web import problems
+from moralbank.residents.views import opened, row_id
+from moralbank.web import looking, problems
 from moralbank.web.auth import actor, allow, current, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
@@ -69,6 +70,9 @@ def print_sheet() -> str:
         if one in residents and one in cards
     ]
     sheets = [faces[at : at + CARDS_PER_SHEET] for at in range(0, len(faces), CARDS_PER_SHEET)]
+    if residents:
+        branch_id = min(resident.branch_id for resident in residents.values())
+        looking.note_many(Kind.EXPORT, len(residents), "cards", branch_id=branch_id)
     without = [resident for one, resident in residents.items() if one not in cards]
     return render_template("residents/cards.html", sheets=sheets, count=len(faces), without=without, next_url=next_url)
 
@@ -123,14 +127,14 @@ def reissue(resident_id: int) -> Response:
 @allow("staff", scope="branch")
 def set_pin(resident_id: int) -> str:
     """Open a resident's login, or give it a new PIN, and show it this once."""
-    resident = reachable(resident_id)
+    resident = opened(resident_id, Reason.ACT)
     pin = database().transact(service.set_pin, resident_id, by=current(), actor=actor())
     return render_template("residents/pin.html", resident=resident, pin=pin)
 
 
 def _on_card(resident_id: int, act: Callable[[], str]) -> Response:
     """Do one act on a card of a resident within reach and say on their page what came of it."""
-    reachable(resident_id)
+    opened(resident_id, Reason.ACT)
     try:
         flash(act(), "ok")
     except Invalid as refusal:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access.deeds import Deed, Kind, record
 from moralbank.branches.queries import Branch
 from moralbank.residents.enrolment import Enrolled, Person, enrol_many, known_keys
 from moralbank.residents.errors import BranchWithoutBook, ImportNotOpen, NothingToImport
@@ -86,6 +87,8 @@ def confirm_import(db: Connection, import_id: int, *, actor: str) -> None:
     _move(db, import_id, State.PREVIEW, State.RUNNING, confirmed_by=actor, confirmed_at=clock.now())
     if not _next_rows(db, import_id, after=0, limit=1):
         raise NothingToImport()
+    roster = get_import(db, import_id)
+    record(db, Deed(actor, Kind.IMPORT, roster.branch_id, about=f"roster:{import_id}"))
 
 
 def resume_import(db: Connection, import_id: int) -> None:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock
 from moralbank.access import queries as access
+from moralbank.access import service
 from moralbank.access.errors import Locked, WrongSecret
 from moralbank.residents import queries
 from moralbank.residents.queries import Resident
@@ -52,6 +53,10 @@ def enter() -> Response | tuple[str, int]:
             candidates = _candidates(db, identifier)
         matching = auth.prove(identifier, candidates, request.form.get("secret", "").strip()[:SECRET_MAX])
     except (WrongSecret, Locked) as refusal:
+        with database().reading() as db:
+            named = access.find_login(db, identifier)
+        if named is not None and isinstance(refusal, WrongSecret):  # A locked one was noted five times.
+            database().transact(service.note_refused, named.login_id)
         return _page(identifier, next_path, problems.sentence(refusal)), refusal.status
     if len(matching) == 1:
         return _let_in(matching[0], next_path)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response
 
+from moralbank.access.deeds import Kind
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.errors import N_, Invalid, fill
@@ -16,7 +17,7 @@ from moralbank.residents.import_queries import Import, State, Tally, Verdict
 from moralbank.residents.roster_refused import write_refused
 from moralbank.residents.roster_verdicts import Reason
 from moralbank.residents.views import actor_names, row_id
-from moralbank.web import problems
+from moralbank.web import looking, problems
 from moralbank.web.auth import actor, allow, current, within
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
@@ -85,6 +86,8 @@ def show(import_id: int) -> str:
         tallies = import_queries.tally(db, import_id)
         minors = import_queries.count_awaiting_guardian(db, import_id)
         found = import_queries.list_rows(db, import_id, verdict=verdict, after_row=after_row, limit=PAGE_ROWS + 1)
+    looking.note_many(Kind.LIST, len(found[:PAGE_ROWS]), f"roster:{import_id}", branch_id=roster.branch_id)
+    with database().reading() as db:
         branch = branches.get_branch(db, roster.branch_id)
         actors = actor_names(db, {roster.uploaded_by, roster.confirmed_by or roster.uploaded_by})
         rows, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS

@@ -29,6 +29,10 @@ class Status(StrEnum):
     LEFT = "left"
 
 
+#: In the list's filter beside the statuses: minors of whom no guardian is on record.
+AWAITING = "guardian"
+
+
 class Consent(StrEnum):
     """What a resident may agree to, each on its own and each to be withdrawn at any time."""
 
@@ -51,6 +55,11 @@ def mask(name: str) -> str:
 def mask_phone(phone: str | None) -> str:
     """Return 138****5678, or nothing where there is no phone."""
     return f"{phone[:3]}****{phone[-4:]}" if phone else ""
+
+
+def list_about(search: str, status: str) -> str:
+    """Return what a list was narrowed by, for the record: of what was typed only that something was."""
+    return "residents" + (":search" if search else "") + (f":{status}" if status in {*Status, AWAITING} else "")
 
 
 def person_key(name: str, phone: str | None, household_code: str | None, born_on: date | None) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ledger
 from moralbank.access import queries as access
+from moralbank.access.deeds import CHOSEN, NOTE_MAX, Kind, Reason, chosen_reason
+from moralbank.access.errors import ReasonMissing, ReasonUnfit
+from moralbank.access.wording import REASONS
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.errors import N_, Invalid, MoralBankError
@@ -24,13 +27,14 @@ from moralbank.residents.schemas import (
     ResidentIn,
     StatusIn,
 )
-from moralbank.residents.values import Consent, Status, mask, mask_phone
-from moralbank.web import problems
+from moralbank.residents.values import AWAITING, Consent, Status, list_about, mask, mask_phone
+from moralbank.web import looking, problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.bodies import LARGEST_WHOLE
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.preferences import own_path
 
 blueprint = Blueprint("residents", __name__, url_prefix="/staff/residents")
 blueprint.add_app_template_filter(mask, "mask")
@@ -38,8 +42,6 @@ blueprint.add_app_template_filter(mask_phone, "mask_phone")
 
 PAGE_ROWS = 50
 SEXES = {"female": N_("女"), "male": N_("男")}
-#: In the list's filter beside the statuses: minors of whom no guardian is on record.
-AWAITING = "guardian"
 STATUSES = {Status.ACTIVE: N_("正常"), Status.SUSPENDED: N_("暂停"), Status.LEFT: N_("已退出")}
 CONSENTS = {
     Consent.RECORD: (N_("服务记录"), N_("把我的志愿服务记入档案，我随时可以查询和更正。")),
@@ -99,6 +101,7 @@ def show_all() -> str:
         found = queries.list_residents(db, wanted, **filters, before_id=before_id, limit=PAGE_ROWS + 1)
         count = queries.count_residents(db, wanted, **filters)
     page, more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
+    looking.note_many(Kind.LIST, len(page), list_about(search, status), branch_id=branch_id or _whole(places))
     arguments: dict[str, Any] = {"q": search or None, "status": status or None, "branch": branch_id}
     return render_template(
         "residents/list.html",
@@ -129,6 +132,7 @@ def new() -> str | Response | tuple[str, int]:
         resident = database().transact(service.enrol, Person(**given), consents, actor=actor())
     except (Invalid, AlreadyEnrolled) as refusal:
         return _refused(None, refusal)
+    looking.look_at(resident, Reason.ACT)
     flash(_("%(name)s已登记，编号 %(number)s。可以打印居民卡了。", name=resident.name, number=resident.number))
     return _to(resident.resident_id)
 
@@ -137,7 +141,7 @@ def new() -> str | Response | tuple[str, int]:
 @allow("staff", "auditor", scope="branch")
 def show(resident_id: int) -> str:
     """Show one resident with cards, consents, household, account and what was done."""
-    resident = reachable(resident_id)
+    resident = opened(resident_id)
     with database().reading() as db:
         visible = [place.branch_id for place in branches.list_branches_under(db, scope_paths())]
         household = queries.list_household(db, resident.household_id, visible) if resident.household_id else []
@@ -166,11 +170,39 @@ def show(resident_id: int) -> str:
         )
 
 
+@blueprint.route("/<int:resident_id>/reason", methods=["GET", "POST"])
+@allow("staff", "auditor", scope="branch")
+def reason(resident_id: int) -> str | Response | tuple[str, int]:
+    """Ask why somebody opens a person's data, once, and write it down before they see it."""
+    resident = reachable(resident_id)
+    if request.method == "GET":
+        return _reason_page(resident, own_path(request.args.get("next")))
+    next_path = own_path(request.form.get("next"))
+    note = request.form.get("note", "").strip()[:NOTE_MAX]
+    try:
+        chosen = chosen_reason(request.form.get("reason", ""), note)
+    except ReasonUnfit as refusal:
+        return _reason_page(resident, next_path, problems.sentence(refusal)), refusal.status
+    looking.note_view(resident, chosen, note=note if chosen is Reason.OTHER else "")
+    if request.form.get("sitting") and chosen is not Reason.OTHER:
+        looking.keep_for_sitting(chosen)
+    return redirect(next_path, 303)
+
+
+@blueprint.app_errorhandler(ReasonMissing)
+def _ask_reason(refusal: ReasonMissing) -> Response:
+    """Lead to the page that asks for the reason, and back to what was wanted."""
+    if problems.is_api() or "looked_at" not in g:
+        return problems.answer(refusal)
+    wanted = request.full_path.rstrip("?")
+    return redirect(url_for("residents.reason", resident_id=g.looked_at, next=wanted), 303)
+
+
 @blueprint.route("/<int:resident_id>/edit", methods=["GET", "POST"])
 @allow("staff", scope="branch")
 def edit(resident_id: int) -> str | Response | tuple[str, int]:
     """Correct what is written down about a resident."""
-    resident = reachable(resident_id)
+    resident = opened(resident_id, None if request.method == "GET" else Reason.CORRECT)
     if request.method == "GET":
         return _form(resident, {name: getattr(resident, name) for name in _EDITABLE})
     try:
@@ -187,7 +219,7 @@ def edit(resident_id: int) -> str | Response | tuple[str, int]:
 @allow("staff", scope="branch")
 def set_status(resident_id: int) -> Response:
     """Suspend a resident, let them go on, or let them leave."""
-    reachable(resident_id)
+    opened(resident_id, Reason.ACT)
 
     def act() -> str:
         given = read_form(StatusIn)
@@ -202,7 +234,7 @@ def set_status(resident_id: int) -> Response:
 @allow("staff", scope="branch")
 def join_household(resident_id: int) -> Response:
     """Put a resident into a household, or take them out."""
-    reachable(resident_id)
+    opened(resident_id, Reason.ACT)
 
     def act() -> str:
         code = read_form(HouseholdIn)["household_code"]
@@ -216,7 +248,7 @@ def join_household(resident_id: int) -> Response:
 @allow("staff", scope="branch")
 def set_consent(resident_id: int) -> Response:
     """Write down what a resident said at the desk: agreed, or no longer."""
-    reachable(resident_id)
+    opened(resident_id, Reason.ACT)
 
     def act() -> str:
         given = read_form(ConsentIn)
@@ -234,6 +266,16 @@ def reachable(resident_id: int) -> Resident:
     with database().reading() as db:
         resident = queries.get_resident(db, resident_id)
     within(resident.branch_id)
+    return resident
+
+
+def opened(resident_id: int, implied: Reason | None = None) -> Resident:
+    """Return a resident of the reader's branches whose data they see for a reason that is written down.
+
+    Raises: UnknownResident, OutOfScope, ReasonMissing.
+    """
+    resident = reachable(resident_id)
+    looking.look_at(resident, implied)
     return resident
 
 
@@ -260,6 +302,22 @@ def actor_names(db: Connection, actors: set[str]) -> dict[str, str]:
     """Return who stands behind "staff:12", by name; the resident's own acts and the system's say so."""
     own = {text: _("本人") for text in actors if text.startswith("resident:")}
     return access.actor_names(db, actors) | own
+
+
+def _whole(places: list[Branch]) -> int | None:
+    """Return the branch under which all of the reader's lie."""
+    return places[0].branch_id if places else None
+
+
+def _reason_page(resident: Resident, next_path: str, refused: str = "") -> str:
+    return render_template(
+        "residents/reason.html",
+        resident=resident,
+        reasons=[(reason, REASONS[reason]) for reason in CHOSEN if reason is not Reason.OTHER],
+        next_path=next_path,
+        refused=refused,
+        given=request.form,
+    )
 
 
 def _form(

@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from moralbank.access.deeds import Reason
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
 from moralbank.statements.errors import MonthBeforeBooks, MonthMalformed, MonthToCome, NoAccount
 from moralbank.statements.schemas import UNITS, MonthOut, StatementLineOut, StatementOut, UnitQuery
 from moralbank.statements.values import Owner, Statement, read_month
+from moralbank.web import looking
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import allow, current, within
 from moralbank.web.paging import Page, Paging
@@ -87,6 +89,7 @@ def _own(db: Connection) -> Owner:
 def _of(db: Connection, resident_id: int) -> Owner:
     resident = get_resident(db, resident_id)
     within(resident.branch_id)
+    looking.look_at(resident, Reason.PROGRAM)
     return queries.owner_of_resident(db, resident)
 
 

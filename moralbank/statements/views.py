@@ -19,6 +19,7 @@ from moralbank.statements import queries, values
 from moralbank.statements.errors import NoAccount, NoTill
 from moralbank.statements.schemas import UNITS, PassbookQuery
 from moralbank.statements.values import Owner, Section, Statement, StatementLine, read_month
+from moralbank.web import looking
 from moralbank.web.auth import allow, current, within, within_merchant
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
@@ -162,6 +163,7 @@ def resident_csv(resident_id: int, month: str) -> Response:
     with database().reading() as db:
         resident, owner = _of(db, resident_id)
         found = queries.statement(db, owner, read_month(month))
+    looking.note_export(resident, f"statement:{found.month:%Y-%m}")
     return csv_response(_rows(found), f"statement-{resident.number}-{month}.csv")
 
 
@@ -220,6 +222,7 @@ def _own(db: Connection) -> tuple[Resident, Owner]:
 def _of(db: Connection, resident_id: int) -> tuple[Resident, Owner]:
     resident = get_resident(db, resident_id)
     within(resident.branch_id)
+    looking.look_at(resident)
     return resident, queries.owner_of_resident(db, resident)
 
 

@@ -59,6 +59,7 @@ STAFF = (
     Page("signed-off", "/staff/sessions/{past_session}/sign-off", "min", "desk"),
     Page("residents", "/staff/residents", "min", "desk"),
     Page("resident-new", "/staff/residents/new", "min", "desk"),
+    Page("resident-reason", "/staff/residents/{resident}/reason", "min", "desk"),
     Page("resident", "/staff/residents/{resident}", "min", "desk"),
     Page("resident-edit", "/staff/residents/{resident}/edit", "min", "desk"),
     Page("resident-statements", "/staff/residents/{resident}/statement", "min", "desk"),

@@ -60,7 +60,11 @@ def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
     if cookies:
         window.context.add_cookies(cookies)
     window.set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
-    answer = window.goto(page.path.format(**windows.bank.town.values))
+    path = page.path.format(**windows.bank.town.values)
+    answer = window.goto(path)
+    if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
+        window.locator("button[name=reason]").first.click()
+        answer = window.goto(path)
     assert answer.status == REFUSALS.get(page.name, 200)
     assert windows.faults == []
     return window

@@ -25,7 +25,7 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.errors import GuardianMissing
 from moralbank.residents.queries import Resident
-from tests._people import make_login, sign_in
+from tests._people import give_reason, make_login, sign_in
 from tests.residents.conftest import STAFF
 
 BORN_ON = clock.today().replace(day=1) - timedelta(days=365 * 11)
@@ -165,6 +165,7 @@ def test_pages_name_the_minors_and_what_to_do(client: Any, station: Station) -> 
     found = client.get("/staff/residents?status=guardian").text
     assert "周小雨" in found
     assert "周明" not in found
+    give_reason(client, station.xiaoyu.resident_id)
     page = client.get(f"/staff/residents/{station.xiaoyu.resident_id}").text
     assert "还没有登记监护人的同意" in page
     assert "开通登录" not in page

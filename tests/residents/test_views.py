@@ -20,7 +20,7 @@ from moralbank.residents.enrolment import Person
 from moralbank.residents.import_queries import State
 from moralbank.residents.queries import Resident
 from moralbank.residents.values import Consent
-from tests._people import form, make_login, sign_in
+from tests._people import form, give_reason, make_login, sign_in
 from tests.residents.conftest import STAFF
 
 ROSTER = """道德银行登记表
@@ -154,6 +154,8 @@ def test_the_detail_page_shows_no_member_of_the_household_beyond_ones_branches(
     staff: FlaskClient, hub_staff: FlaskClient, zhang: Resident, stranger: Resident
 ) -> None:
     path = f"/staff/residents/{zhang.resident_id}"
+    for reader in (staff, hub_staff):
+        give_reason(reader, zhang.resident_id)
     assert "13800000001" in staff.get(path).text
     assert "孙丽" not in staff.get(path).text
     assert "孙丽" in hub_staff.get(path).text
@@ -217,6 +219,7 @@ def test_an_auditor_sees_and_changes_nothing(
     auditor = signed_in(app, database, "auditor", street["NS-00"])
     path = f"/staff/residents/{zhang.resident_id}"
     assert "张桂英" in auditor.get("/staff/residents").text
+    give_reason(auditor, zhang.resident_id, "audit")
     page = auditor.get(path).text
     assert "张桂英" in page
     assert "挂失" not in page

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from moralbank.db import Database
-from tests._people import make_login, sign_in
+from tests._people import give_reason, make_login, sign_in
 from tests.statements._story import Story
 
 
@@ -118,6 +118,7 @@ def test_the_file_has_the_lines_between_an_opening_and_a_closing(zhang) -> None:
 
 
 def test_staff_see_the_statements_of_their_own_residents_only_with_masked_names(staff, story: Story) -> None:
+    give_reason(staff, story.zhang.resident_id)
     page = staff.get(f"/staff/residents/{story.zhang.resident_id}/statement/2025-03").get_data(as_text=True)
     assert "张*三" in page
     assert "张建三" not in page
