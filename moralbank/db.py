@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ APP_ROLE = "moralbank_app"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
+#: How long a write waits for others on SQLite, and between two looks of an eager one.
+_PATIENCE_SECONDS, _GAP_SECONDS = 30, 0.0003
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: Whatever writes finds its rows by their keys, so planning it anew each time costs more than it runs.
 _BEGIN_WRITING = b"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
@@ -72,9 +75,14 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 class Database:
     """One database and the two ways to use it: `transact` to write, `reading` to read."""
 
-    def __init__(self, url: str, *, commit_most: int = MOST) -> None:
-        """`commit_most`: how many writes may share a commit."""
-        self.engine = make_engine(url)
+    def __init__(self, url: str, *, commit_most: int = MOST, is_eager: bool = False) -> None:
+        """`commit_most`: how many writes may share a commit.
+
+        is_eager: on SQLite, look for a moment between another process's writes instead of dozing for up to 0.1 s:
+            for one who writes seldom and shortly beside a process that writes all the time.
+        """
+        self.url = url
+        self.engine = make_engine(url).execution_options(is_eager=is_eager)
         self._commit_most = commit_most
         #: The same pool; only how a transaction begins is another.
         self.reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)
@@ -181,7 +189,7 @@ def make_engine(url: str) -> Engine:
         primary.wait_for_standbys(engine)
         primary.watch(engine)
         return engine
-    engine = sa.create_engine(url, connect_args={"timeout": 30}, pool_size=16, max_overflow=32)
+    engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS}, pool_size=16, max_overflow=32)
     sa.event.listen(engine, "connect", _on_sqlite_connect)
     sa.event.listen(engine, "begin", _on_sqlite_begin)
     return engine
@@ -193,7 +201,7 @@ def _on_sqlite_connect(dbapi: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={_PATIENCE_SECONDS * 1000}",
         "recursive_triggers=ON",  # otherwise INSERT OR REPLACE deletes past the append-only triggers
         "trusted_schema=OFF",
         "cache_size=-16000",
@@ -203,10 +211,32 @@ def _on_sqlite_connect(dbapi: sqlite3.Connection, _record: object) -> None:
 
 def _on_sqlite_begin(db: Connection) -> None:
     driver: Any = db.connection.driver_connection
+    options = db.get_execution_options()
+    kind = options.get("begin", "IMMEDIATE")
     try:
-        driver.execute("BEGIN " + db.get_execution_options().get("begin", "IMMEDIATE"))
+        if options.get("is_eager") and kind == "IMMEDIATE":
+            _begin_eagerly(driver)
+        else:
+            driver.execute("BEGIN " + kind)
     except db.dialect.loaded_dbapi.Error as error:
         raise named_fault(db, error) from error
+
+
+def _begin_eagerly(driver: sqlite3.Connection) -> None:
+    """Begin to write in the first gap: SQLite's own waiting sleeps ever longer, and misses those of a busy writer."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_GAP_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_PATIENCE_SECONDS * 1000}")
 
 
 def _on_postgresql_begin(db: Connection) -> None:

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 
 import sqlalchemy as sa
 import structlog
@@ -30,6 +30,7 @@ from moralbank.redemptions import jobs as redemptions
 from moralbank.residents import jobs as residents
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
 from moralbank.supervised import end_with_supervisor
+from moralbank.transparency import jobs as transparency
 from moralbank.web import logs
 
 log = structlog.get_logger("moralbank.scheduler")
@@ -70,7 +71,7 @@ class Scheduler:
         self._database = database
         self._jobs = jobs
         self._lease_seconds = lease_seconds
-        self._holder = f"{socket.gethostname()[:32]}:{os.getpid()}:{ids.token(8)}"
+        self._holder = _holder()
         self._lease: Lease | None = None
         self._stopping = Event()
 
@@ -128,6 +129,46 @@ class Scheduler:
         return True
 
 
+class Sealing:
+    """The thread that seals entries in the logs, many times a second: it has a lease of its own."""
+
+    def __init__(self, database: Database, pause_seconds: float = transparency.PAUSE_SECONDS) -> None:
+        """`database`: one of its own, and eager, since it comes between the posters' commits."""
+        self._database = database
+        self._integrator = transparency.Integrator(database, _holder())
+        self._pause_seconds = pause_seconds
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="sealing", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch in hand and let another process take over."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._integrator.cycle()
+            except Exception as fault:
+                # The outermost edge: whatever it is, what waits is sealed when it is gone. A log that was altered is
+                # named once, and stays in the audit page and in readiness.
+                log.error("sealing failed", **logs.place(fault))
+                self._stopping.wait(1.0)
+            self._stopping.wait(self._pause_seconds)
+        try:
+            self._integrator.release()
+        except sa.exc.DBAPIError as fault:
+            log.warning("lease not released", **logs.place(fault))
+        self._database.dispose()
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{ids.token(8)}"
+
+
 def run(database: Database, jobs: Sequence[Job], tick_seconds: float, lease_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, finish the slot in hand, and let another process take over."""
     logs.configure()
@@ -147,7 +188,10 @@ def run(database: Database, jobs: Sequence[Job], tick_seconds: float, lease_seco
         misfire_grace_time=None,
     )
     ticks.start()
+    sealing = Sealing(Database(database.url, is_eager=True))
+    sealing.start()
     scheduler.wait()
+    sealing.stop()
     ticks.shutdown()
     scheduler.release()
     database.dispose()

@@ -59,11 +59,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who runs the jobs, and for how many more seconds."""
+    """Who does a work (the jobs, unless it is named), and for how many more seconds."""
 
     holder: str
     epoch: int
     seconds_left: float
+    name: str = LEASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +107,24 @@ class SlotDatabase(Database):
         return act(db, *args, **kwargs)
 
 
-def hold_lease(database: Database, holder: str, seconds: float) -> Lease | None:
+def hold_lease(database: Database, holder: str, seconds: float, name: str = LEASE) -> Lease | None:
     """Take or keep the lease for `seconds` and return it, or None while another holds it.
 
     A lease that ends much later than it could have been taken for is one from before the clock was set back: its
     holder may be gone, and the epoch keeps out one who isn't.
     """
     with database.reading() as db:
-        lease = find_lease(db)
+        lease = find_lease(db, name)
     if lease and lease.seconds_left > _LONGEST * seconds:
         lease = None
     if lease and (lease.holder != holder or lease.seconds_left > seconds / 2):
         return lease if lease.holder == holder else None
-    return database.transact(_take_lease, holder, seconds)
+    return database.transact(_take_lease, holder, seconds, name)
 
 
-def _take_lease(db: Connection, holder: str, seconds: float) -> Lease | None:
+def _take_lease(db: Connection, holder: str, seconds: float, name: str) -> Lease | None:
     now = _database_seconds(db)
-    insert = insert_for(db, platform_leases).values(name=LEASE, holder=holder, until_seconds=now + seconds, epoch=1)
+    insert = insert_for(db, platform_leases).values(name=name, holder=holder, until_seconds=now + seconds, epoch=1)
     same, latest = platform_leases.c.holder == holder, now + _LONGEST * seconds
     taken = insert.on_conflict_do_update(
         index_elements=["name"],
@@ -135,21 +136,31 @@ def _take_lease(db: Connection, holder: str, seconds: float) -> Lease | None:
         where=sa.or_(same, platform_leases.c.until_seconds < now, platform_leases.c.until_seconds > latest),
     ).returning(platform_leases.c.epoch)
     epoch = db.execute(taken).scalar()
-    return None if epoch is None else Lease(holder, epoch, seconds)
+    return None if epoch is None else Lease(holder, epoch, seconds, name)
 
 
 def release_lease(db: Connection, lease: Lease) -> None:
     """Let another take over at once, unless one already has."""
-    mine = sa.and_(platform_leases.c.name == LEASE, platform_leases.c.epoch == lease.epoch)
-    db.execute(platform_leases.update().where(mine, platform_leases.c.holder == lease.holder).values(until_seconds=0))
+    db.execute(platform_leases.update().where(*_is(lease)).values(until_seconds=0))
 
 
-def find_lease(db: Connection) -> Lease | None:
+def is_held(db: Connection, lease: Lease) -> bool:
+    """Tell whether nobody has taken the lease over: for a transaction that only its holder may make."""
+    return db.execute(sa.select(platform_leases.c.name).where(*_is(lease))).first() is not None
+
+
+def find_lease(db: Connection, name: str = LEASE) -> Lease | None:
     """Return who holds the lease now, or None when it has run out."""
     left = platform_leases.c.until_seconds - _database_seconds(db)
-    query = sa.select(platform_leases.c.holder, platform_leases.c.epoch, left).where(platform_leases.c.name == LEASE)
+    query = sa.select(platform_leases.c.holder, platform_leases.c.epoch, left).where(platform_leases.c.name == name)
     row = db.execute(query).first()
-    return None if row is None or row[2] < 0 else Lease(*row)
+    return None if row is None or row[2] < 0 else Lease(row[0], row[1], row[2], name)
+
+
+def _is(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition that the lease is still of this holder and epoch."""
+    row = platform_leases.c
+    return row.name == lease.name, row.holder == lease.holder, row.epoch == lease.epoch
 
 
 def prove_writable(db: Connection) -> None:
@@ -162,12 +173,7 @@ def prove_writable(db: Connection) -> None:
 
 def take_slot(db: Connection, slot: Slot) -> bool:
     """Write that the slot was run, if nobody has and the lease is still of that epoch; tell whether that was so."""
-    held = sa.select(platform_leases.c.name).where(
-        platform_leases.c.name == LEASE,
-        platform_leases.c.holder == slot.lease.holder,
-        platform_leases.c.epoch == slot.lease.epoch,
-    )
-    if db.execute(held).first() is None:
+    if not is_held(db, slot.lease):
         return False
     run = insert_for(db, platform_runs).values(
         job=slot.job,
