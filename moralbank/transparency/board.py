@@ -1,9 +1,9 @@
 """A root as people copy it from a notice board: hex digits in groups, or 24 Chinese characters. Pure.
 
 256 bits of root and 8 check bits are 24 numbers of 11 bits, each a character of a fixed table (docs/board/README.md
-says how the table came to be; it never changes). The check bits are a sum over GF(2^8): of all slips of one character and of
-all swaps of two characters they let pass 7 in 2,047, the fewest that 8 bits can, and none of those 7 looks or sounds
-alike.
+says how the table came to be; it never changes). The check bits are a sum over GF(2^8): of all slips of one
+character and of all swaps of two characters they let pass 7 in 2,047, the fewest that 8 bits can, and none of those 7
+looks or sounds alike.
 """
 
 from __future__ import annotations
