@@ -28,6 +28,7 @@ from moralbank.ledger import jobs as ledger
 from moralbank.noticeboard import jobs as noticeboard
 from moralbank.redemptions import jobs as redemptions
 from moralbank.residents import jobs as residents
+from moralbank.settlements import jobs as settlements
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
 from moralbank.supervised import end_with_supervisor
 from moralbank.transparency import jobs as transparency
@@ -56,6 +57,7 @@ JOBS = (
     Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),
     Job("residents.continue_imports", MINUTE, residents.continue_imports),
     Job("residents.forget_previews", DAY, residents.forget_previews),
+    Job("settlements.settle_months", DAY, settlements.settle_months),
     Job("platform.forget_runs", DAY, slots.forget_runs),
 )
 

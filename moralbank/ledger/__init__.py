@@ -6,6 +6,7 @@ This is the door: what is not named here is the ledger's own affair.
 from moralbank.ledger.books import (
     book_of,
     close_day,
+    closed_through,
     find_account,
     internal_account,
     list_accounts,
@@ -51,6 +52,7 @@ from moralbank.ledger.reading import (
     history,
     list_entries,
     movements,
+    outstanding,
     sum_entries,
     trial_balance,
 )
@@ -84,9 +86,9 @@ __all__ = [
     "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
     "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_history", "balance", "balances", "behind", "book_of", "canonical",
-    "close_day", "expiring", "find_account", "find_entry", "first_day", "get_entry", "history", "instant",
-    "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_entries",
-    "list_leaves", "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots", "post", "post_many",
-    "posters", "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "totals_of_day",
-    "trial_balance", "verify", "verify_tail",
+    "close_day", "closed_through", "expiring", "find_account", "find_entry", "first_day", "get_entry", "history",
+    "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books",
+    "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots",
+    "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse", "reversed_ones", "seq_of",
+    "sum_entries", "totals_of_day", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

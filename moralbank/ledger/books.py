@@ -115,6 +115,12 @@ def list_accounts(db: Connection, book: int, kinds: Iterable[AccountKind], *, li
     return [Account(book, row.account_id, AccountKind(row.kind)) for row in db.execute(query)]
 
 
+def closed_through(db: Connection, book: int) -> date | None:
+    """Return the last day that takes no further entry, or None when none was closed yet."""
+    days = models.closed_days
+    return db.execute(sa.select(sa.func.max(days.c.day)).where(days.c.book_id == book)).scalar()
+
+
 def close_day(db: Connection, book: int, day: date) -> bool:
     """Close a past or present local day and all before it; return False when that was done already.
 
@@ -125,8 +131,7 @@ def close_day(db: Connection, book: int, day: date) -> bool:
     if db.dialect.name == "postgresql":
         # Waits for every posting that looked at the days before, and keeps new ones waiting until the close commits.
         db.execute(sa.text("SELECT pg_advisory_xact_lock(:space, :book)"), {"space": DAY_LOCK, "book": book})
-    days = models.closed_days
-    closed = db.execute(sa.select(sa.func.max(days.c.day)).where(days.c.book_id == book)).scalar()
+    closed = closed_through(db, book)
     if closed is not None and day <= closed:
         return False
     last = sa.select(sa.func.coalesce(sa.func.max(models.entries.c.seq), 0)).where(models.entries.c.book_id == book)

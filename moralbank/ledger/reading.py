@@ -104,6 +104,13 @@ _BALANCE = Prepared(
 )
 
 
+def outstanding(db: Connection, book: int, unit: Unit) -> int:
+    """Return what all guarded accounts of a book hold together, without adding up any history."""
+    held = models.balances
+    total = sa.select(sa.func.coalesce(sa.func.sum(held.c.balance), 0))
+    return int(db.execute(total.where(held.c.book_id == book, held.c.unit == int(unit))).scalar_one())
+
+
 def asking_cover(wanted: Sequence[tuple[int, int, int]], unit: Unit) -> Question[list[bool]]:
     """Ask of each (book, guarded account, amount) whether the account now holds as much."""
     given = [{"book": book, "account": account, "unit": int(unit)} for book, account, _ in wanted]

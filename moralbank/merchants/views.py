@@ -18,6 +18,7 @@ from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
+from moralbank.web.filters import MINUS
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
 
@@ -214,7 +215,7 @@ def show_offer(offer_id: int) -> Response:
 @blueprint.app_template_filter("yuan")
 def yuan(fen: int) -> str:
     """Return hundredths as yuan: 12.50, and 3 where there are no hundredths."""
-    return f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}"
+    return (f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}").replace("-", MINUS)
 
 
 @blueprint.app_template_filter("merchant_change")

@@ -65,6 +65,11 @@ class _Case:
     points: int = 0
 
     @property
+    def owed_fen(self) -> int:
+        """What the fund owes the merchant for it."""
+        return self.offer.settlement_fen if self.offer and self.merchant.settlement_mode == "subsidised" else 0
+
+    @property
     def bill(self) -> Bill:
         order = self.ask.order
         return Bill(
@@ -316,14 +321,19 @@ def _row(case: _Case) -> dict[str, Any]:
         "title": case.offer.title if case.offer else "",
         "points": case.points,
         "means": order.means,
+        "settlement_mode": case.merchant.settlement_mode,
+        "owed_fen": case.owed_fen,
         "code_hash": digest(order.number) if order.means is Means.CODE else None,
         "entry_id": ids.new_id() if case.points else None,
         "charged_at": clock.now(),
     }
 
 
+_TOLD = Receipt.__dataclass_fields__.keys()
+
+
 def _receipt(case: _Case, row: dict[str, Any], charge_id: int) -> Receipt:
-    told = {name: value for name, value in row.items() if name != "code_hash"}
+    told = {name: row[name] for name in _TOLD if name in row}
     return Receipt(
         **told,
         charge_id=charge_id,

@@ -37,6 +37,9 @@ charges = sa.Table(
     sa.Column("points", sa.Integer, nullable=False),
     #: code or card_pin.
     sa.Column("means", sa.String(8), nullable=False),
+    #: How the merchant was settled when it sold, and what the fund owes it for this, in hundredths of a yuan.
+    sa.Column("settlement_mode", sa.String(16)),
+    sa.Column("owed_fen", sa.Integer),
     #: The payment code that paid it: one code, one charge.
     sa.Column("code_hash", sa.LargeBinary, unique=True),
     #: None, as undo_entry_id: nothing moved, since the offer costs no points.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -71,6 +72,23 @@ class DayTotals:
     undone_points: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a charge is to its merchant's settlement; owed_fen is what the fund owes for it.
+
+    Mode and amount are None for a charge that code made which did not know of them yet.
+    """
+
+    charge_id: int
+    offer_id: int | None
+    title: str
+    settlement_mode: str | None
+    owed_fen: int | None
+    entry_id: UUID | None
+    charged_at: datetime
+    undone_at: datetime | None
+
+
 _RECEIPT = [charges.c[name] for name in Receipt.__dataclass_fields__ if name in charges.c]
 
 
@@ -121,6 +139,31 @@ def find_payment(db: Connection, resident_id: int, since: datetime) -> Receipt |
         charges.c.undone_at.is_(None),
     )
     return next(iter(_receipts(db, query.order_by(charges.c.charge_id.desc()).limit(1))), None)
+
+
+_SOLD = [charges.c[name] for name in Sold.__dataclass_fields__]
+_ENTRIES_MAX = 1_000
+
+
+def sold_by_entry(db: Connection, book_id: int, entry_ids: Sequence[UUID]) -> dict[UUID, Sold]:
+    """Return the charge that posted each of the entries; entries that come of no charge are left out."""
+    found: dict[UUID, Sold] = {}
+    for start in range(0, len(entry_ids), _ENTRIES_MAX):
+        some = entry_ids[start : start + _ENTRIES_MAX]
+        query = sa.select(*_SOLD).where(charges.c.book_id == book_id, charges.c.entry_id.in_(some))
+        found.update((row.entry_id, Sold(*row)) for row in db.execute(query))
+    return found
+
+
+def sold_for_nothing(db: Connection, merchant_id: int, since: datetime, until: datetime) -> list[Sold]:
+    """Return what cost no points, and so has no entry, of what was charged or taken back in a span of time."""
+    times = (charges.c.charged_at, charges.c.undone_at)
+    query = sa.select(*_SOLD).where(
+        charges.c.merchant_id == merchant_id,
+        charges.c.points == 0,
+        sa.or_(*(sa.and_(time >= since, time < until) for time in times)),
+    )
+    return [Sold(*row) for row in db.execute(query.order_by(charges.c.charge_id))]
 
 
 def offers_taken(db: Connection, resident_id: int) -> dict[int, int]:

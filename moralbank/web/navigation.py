@@ -39,6 +39,7 @@ ITEMS = {
         Item(N_("导入名单"), "/staff/roster", STAFF),
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
         Item(N_("兑换项目"), "/staff/offers", AUDITOR),
+        Item(N_("结算"), "/staff/settlements", AUDITOR, also="/staff/budget"),
         Item(N_("查账"), "/audit", AUDITOR),
         Item(N_("收银台"), "/counter", ("operator",)),
         Item(N_("网点管理"), "/admin/branches", ADMIN),

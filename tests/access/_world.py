@@ -23,6 +23,7 @@ from moralbank.activities.values import Plan
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.merchants import service as merchants
+from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes
 from moralbank.redemptions import service as redemptions
@@ -32,6 +33,7 @@ from moralbank.residents import importing
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
+from moralbank.settlements import service as settlements
 from tests._people import MadeLogin, make_branch_tree, make_login
 
 STRANGER = "外客"
@@ -92,6 +94,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
     order = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
     receipt = redemptions.charge(db, till, order, ids.token(12))
+    settlement_id, dispute_id = _settle(db, shop, till, resident)
     spare = access_service.open_login(db, f"spare-{n}", f"{name}备用", [GrantDraft("staff", branch.branch_id)], by=None)
     grant_id = access.get_login(db, spare.login_id).grants[0].grant_id
     return Place(
@@ -106,6 +109,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
             "branch_id": branch.branch_id,
             "charge_id": receipt.charge_id,
+            "dispute_id": dispute_id,
             "entry_id": entry_id,
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
@@ -113,8 +117,22 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
             "resident_id": neighbour.resident_id,
+            "settlement_id": settlement_id,
         },
     )
+
+
+def _settle(db: Connection, shop: Merchant, till: Till, resident: Resident) -> tuple[int, int]:
+    """Settle last month, in which an umbrella was lent for nothing, and ask about it."""
+    last_day = clock.today().replace(day=1) - timedelta(days=1)
+    umbrella = merchants.add_offer(db, shop.merchant_id, "U001", OfferDetails("雨伞借用一次", 0, 60, 5, 0))
+    with clock.at(clock.start_of(last_day)):
+        order = Order(umbrella.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
+        redemptions.charge(db, till, order, ids.token(12))
+    ledger.close_day(db, shop.book_id, last_day)
+    [settlement] = settlements.settle(db, shop, last_day.replace(day=1), actor="system")
+    asked = settlements.raise_dispute(db, settlement.settlement_id, 1, "伞没有还", actor="system")
+    return settlement.settlement_id, asked.dispute_id
 
 
 def _roster(db: Connection, branch: Branch) -> int:
