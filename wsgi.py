@@ -1,4 +1,4 @@
-"""The WSGI entry point: `gunicorn wsgi:app`."""
+"""The WSGI entry point for servers other than scripts/serve's own."""
 
 from moralbank.wsgi import app
 

@@ -20,6 +20,7 @@ from moralbank.reports.front import BALANCE, LINES
 from moralbank.web import (
     assets,
     auth,
+    bodies,
     filters,
     i18n,
     logs,
@@ -77,15 +78,13 @@ OPERATIONS = (
 SHORT_WAYS = (CHARGE, CHECK_IN)
 SHORT_READS = (BALANCE, LINES)
 
-MAX_CONTENT_BYTES = 16 * 1024 * 1024
-
 
 def create_app(config: Config, database: Database | None = None) -> Flask:
     """Return the WSGI application; in production it refuses to start on a database that could lose or alter lines."""
     app = Flask("moralbank")
     app.config.update(
         SECRET_KEY=config.secret_key,
-        MAX_CONTENT_LENGTH=MAX_CONTENT_BYTES,
+        MAX_CONTENT_LENGTH=bodies.MAX_CONTENT_BYTES,
         DEBUG=config.debug,
         MORALBANK=config,
     )

@@ -116,11 +116,21 @@ class Database:
         Returns the item's verdict once that is durable, or raises it when it is an exception: what the verb wrote
         for a refusal it returned stays. What it raises undoes the set, and each item is then decided alone.
         """
-        lane = self._lane if self.is_sqlite else self._lanes.get(verb) or self._lanes.setdefault(verb, self._new_lane())
         wish = Wish(None, verb, item)
-        lane.run(wish)
+        self._lane_of(verb).run(wish)
         value: R = wish.verdict()
         return value
+
+    def join_many(
+        self, verb: Callable[[Connection, Sequence[T]], Sequence[R | Exception]], items: Sequence[T]
+    ) -> list[R | BaseException]:
+        """Do what `join` does for each of some items that came together; what it would raise is returned."""
+        wishes = [Wish(None, verb, item) for item in items]
+        self._lane_of(verb).run(*wishes)
+        return [wish.value if wish.fault is None else wish.fault for wish in wishes]
+
+    def _lane_of(self, verb: Callable[..., Any]) -> CommitLane:
+        return self._lane if self.is_sqlite else self._lanes.get(verb) or self._lanes.setdefault(verb, self._new_lane())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -62,18 +62,21 @@ class CommitLane:
         self._waiting: deque[Wish] = deque()
         self._is_led = False
 
-    def run(self, wish: Wish) -> None:
-        """Return when the wish has its verdict and the transaction it was part of has ended."""
+    def run(self, *wishes: Wish) -> None:
+        """Return when every wish has its verdict and the transaction it was part of has ended."""
         with self._lock:
-            if self._is_led:
+            queued = wishes
+            if not self._is_led:
+                self._is_led = wishes[0].leads = True
+                queued = wishes[1:]
+            for wish in queued:
                 wish.gate.acquire()
-                self._waiting.append(wish)
-            else:
-                self._is_led = wish.leads = True
-        if not wish.leads:
-            wish.gate.acquire()
-        if wish.leads:
-            self._lead(wish)
+            self._waiting.extend(queued)
+        for wish in wishes:
+            if not wish.leads:
+                wish.gate.acquire()
+            if wish.leads:
+                self._lead(wish)
 
     def _lead(self, own: Wish) -> None:
         with self._lock:

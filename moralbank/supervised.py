@@ -13,10 +13,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_supervisor() -> None:
-    """Have the kernel send this process SIGTERM when its supervisor is gone, even by kill -9 (Linux only)."""
+    """End with the process that scripts/serve is, where that started us."""
     supervisor = os.environ.get(SUPERVISOR)
-    if supervisor is None or not sys.platform.startswith("linux"):
+    if supervisor is not None:
+        end_with(int(supervisor))
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel send this process SIGTERM when its parent is gone, even by kill -9 (Linux only)."""
+    if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(supervisor):  # It ended before we asked.
+    if os.getppid() != parent:  # It ended before we asked.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -80,7 +80,7 @@ def main() -> int:
     """Ready everything, serve until a signal comes, and return the exit status."""
     options = _options()
     os.umask(0o077)
-    _refuse_taken_port(options.host, options.port)
+    port = _claim_port(options.host, options.port)
     shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
     try:
@@ -103,6 +103,7 @@ def main() -> int:
     status = _run(children)
     for lock in held:
         lock.close()
+    port.close()
     return status
 
 
@@ -112,8 +113,7 @@ def web_server(bind: str, url: str, *application: str) -> list[str]:
     application: `module:name` to serve in place of the service's own.
     """
     workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
-    words = ["-m", "gunicorn", "-c", "python:moralbank.gunicorn_conf", "--bind", bind, "--workers", str(workers)]
-    return [*words, *application]
+    return ["-m", "moralbank.server", "--bind", bind, "--workers", str(workers), *application]
 
 
 def _run(children: list[Child]) -> int:
@@ -152,17 +152,21 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            sys.exit(
-                f"Can't listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). Stop what uses it, "
-                f"or choose another port: scripts/serve --port 8001"
-            )
+def _claim_port(host: str, port: int) -> socket.socket:
+    """Bind the port and listen to nothing, so that no other start gets it; the web server's processes share it."""
+    claim = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claim.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sys.exit(
+            f"Can't listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). Stop what uses it, "
+            f"or choose another port: scripts/serve --port 8001"
+        )
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # It was for what an earlier server left behind.
+    if hasattr(socket, "SO_REUSEPORT"):  # Only now: it was ours alone when we asked for it.
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return claim
 
 
 def _make_var() -> Path:

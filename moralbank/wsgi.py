@@ -8,5 +8,5 @@ from moralbank.config import Config
 try:
     app = create_app(Config.from_env())
 except SystemExit as refusal:
-    # gunicorn would start a worker that exits again and again; an error while loading makes it give up.
+    # A server would start a worker that exits again and again; an error while loading makes it give up.
     raise RuntimeError(str(refusal)) from refusal

@@ -12,7 +12,7 @@ from moralbank.errors import MoralBankError
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "ERRORS.md"
 #: Modules that start something when they are imported.
-_STARTING = {"moralbank.wsgi", "moralbank.gunicorn_conf"}
+_STARTING = {"moralbank.wsgi", "moralbank.server"}
 _HEAD = """# Every refusal
 
 A refusal has a stable code, which never changes, and a title and a sentence that say what to do next. Pages show both;

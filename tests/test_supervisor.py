@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from moralbank import supervisor
+
 #: How long it waits for what must happen: a machine with much else to do takes its time.
 _PATIENCE_SECONDS = 120
 
@@ -113,7 +115,7 @@ def test_the_first_password_is_shown_once_and_the_key_is_kept_private(open_bank:
     assert (second.var / "secret.key").read_text() == key
 
 
-@pytest.mark.parametrize("word", ["gunicorn", "moralbank.scheduler"])
+@pytest.mark.parametrize("word", ["moralbank.server", "moralbank.scheduler"])
 def test_a_killed_child_comes_back(open_bank: Callable[..., Bank], word: str) -> None:
     bank = open_bank()
     eventually(lambda: bank.child(word), bank)
@@ -164,7 +166,22 @@ def test_a_setting_that_cannot_be_meant_is_refused_by_name(tmp_path: Path) -> No
 
 
 def test_a_web_server_that_cannot_run_is_given_up_with_a_failure(tmp_path: Path) -> None:
-    ended = run_to_its_end(tmp_path / "var", GUNICORN_CMD_ARGS="--worker-class nonsense")
+    (tmp_path / "granian.py").write_text("raise SystemExit(3)\n")
+    ended = run_to_its_end(tmp_path / "var", PYTHONPATH=str(tmp_path))
     assert ended.returncode == 1
     assert "The web server keeps failing" in ended.stdout
     assert ended.stdout.endswith("stopped\n")
+
+
+def test_a_port_is_claimed_by_one_start_alone(tmp_path: Path) -> None:
+    claim = supervisor._claim_port("127.0.0.1", 0)
+    port = claim.getsockname()[1]
+    with pytest.raises(SystemExit, match="Address already in use"):
+        supervisor._claim_port("127.0.0.1", port)
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.socket() as worker:
+        worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        worker.bind(("127.0.0.1", port))
+        worker.listen()
+    claim.close()

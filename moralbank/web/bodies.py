@@ -20,6 +20,8 @@ from moralbank.web.i18n import gettext
 JSON = "application/json"
 #: What a caller who reads JSON says, if anything.
 ACCEPTED = (None, "*/*", JSON)
+#: The longest body that any view takes.
+MAX_CONTENT_BYTES = 16 * 1024 * 1024
 #: Beyond this a JSON reader in another language no longer holds every whole number.
 LARGEST_WHOLE = 2**53 - 1
 MAX_DEPTH = 32

@@ -26,13 +26,14 @@ from moralbank.prepared import ask
 from moralbank.web import auth, bodies, front_reads, idempotency, logs, metrics, security
 from moralbank.web.api import KEY, MAX_BODY_BYTES
 from moralbank.web.errors import IdempotencyKeyReused
-from moralbank.web.front_reads import Reading
+from moralbank.web.front_reads import Look, Reading
 from moralbank.web.idempotency import Answer, Key
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-_NOT_KEPT = [("Cache-Control", "no-store")]
+_NOT_KEPT = ("Cache-Control", "no-store")
+_VARIES = ("Vary", "Cookie")
 _First = Answer | IdempotencyKeyReused | None
 
 
@@ -67,23 +68,42 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Write:
+    """A keyed write, as a request asks for it."""
+
     operation: Operation
     token: str
     key: str
     fingerprint: bytes
     item: Any
+    request_id: str
+    #: By time.perf_counter.
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the short way answers."""
+
+    status: HTTPStatus
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
 class Front:
-    """The WSGI application before Flask's."""
+    """The WSGI application before Flask's.
+
+    A server that reads many requests at once needs no thread for each of them: it asks `find` about each, gives what
+    that found to `write` or `look` together with whatever else waits, and has the reference answer what got no reply.
+    """
 
     def __init__(
         self, app: Flask, database: Database, operations: Sequence[Operation], readings: Sequence[Reading]
     ) -> None:
         self.reference: Application = app.wsgi_app
         self._database = database
-        self._operations = operations
+        #: Tried in turn.
+        self.operations = list(operations)
         self._readings = readings
         self._verb = self._answer_many
         self._logins: dict[str, int] = {}
@@ -93,64 +113,64 @@ class Front:
         self._secret_key = config.secret_key
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] == "POST":
-            for operation in self._operations:
-                if match := operation.path.fullmatch(environ["PATH_INFO"]):
-                    return self._short(environ, start_response, operation, match)
-        if environ["REQUEST_METHOD"] == "GET":
+        asked = self.find(environ)
+        if asked is None:
+            return self.reference(environ, start_response)
+        [reply] = self.write([asked]) if isinstance(asked, Write) else self.look([asked])
+        if reply is None:
+            return self.reference(environ, start_response)
+        start_response(f"{reply.status.value} {reply.status.phrase.upper()}", reply.headers)
+        return [reply.body]
+
+    def find(self, environ: Environ) -> Write | Look | None:
+        """Return what is asked where the short way knows it and it is beyond doubt; the body can be read again."""
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method == "POST":
+            for operation in self.operations:
+                if match := operation.path.fullmatch(path):
+                    return _read(environ, operation, match)
+        elif method == "GET":
             for reading in self._readings:
-                if match := reading.path.fullmatch(environ["PATH_INFO"]):
-                    return self._short_read(environ, start_response, reading, match)
-        return self.reference(environ, start_response)
+                if match := reading.path.fullmatch(path):
+                    return front_reads.read(environ, reading, match)
+        return None
 
-    def _short_read(
-        self, environ: Environ, start_response: Callable[..., Any], reading: Reading, match: re.Match[str]
-    ) -> Iterable[bytes]:
-        began = time.perf_counter()
-        try:
-            answered = front_reads.answer(self._database, self._secret_key, reading, match, environ)
-        except Exception as fault:  # The reference will meet the fault too, and say so.
-            logs.log.warning("short way left", route=reading.rule, **logs.place(fault))
-            answered = None
-        if answered is None:
-            return self.reference(environ, start_response)
-        body, login_id = answered
-        request_id = logs.id_of(environ.get("HTTP_X_REQUEST_ID", ""))
-        start_response("200 OK", [*front_reads.headers_of(body), *self._headers, (logs.REQUEST_ID, request_id)])
-        _record("GET", reading.rule, 200, began, login_id, request_id)
-        return [body]
+    def write(self, writes: Sequence[Write]) -> list[Reply | None]:
+        """Carry out what was asked together; return each durable reply, or None for what the reference is to answer."""
+        told = _Told()
+        for write, verdict in zip(writes, self._database.join_many(self._verb, writes), strict=True):
+            if isinstance(verdict, BaseException):  # Nothing stands of it. The reference will meet it too, and say so.
+                if not isinstance(verdict, MoralBankError):
+                    logs.log.warning("short way left", route=write.operation.rule, **logs.place(verdict))
+                verdict = None
+            if verdict is None:
+                told.replies.append(None)
+                continue
+            answer, login_id = verdict
+            headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+            if answer.replayed:
+                headers.append(("Idempotency-Replayed", "true"))
+            request_id = logs.id_of(write.request_id)
+            headers += [*self._headers, _NOT_KEPT, (logs.REQUEST_ID, request_id), _VARIES]
+            told.note("POST", write.operation.rule, answer.status, write.began, login_id, request_id)
+            told.replies.append(Reply(HTTPStatus(answer.status), headers, answer.body))
+        return told.end()
 
-    def _short(
-        self, environ: Environ, start_response: Callable[..., Any], operation: Operation, match: re.Match[str]
-    ) -> Iterable[bytes]:
-        began = time.perf_counter()
-        request = _read(environ, operation, match)
-        answered = self._ask(request) if request is not None else None
-        if answered is None:
-            return self.reference(environ, start_response)
-        answer, login_id = answered
-        request_id = logs.id_of(environ.get("HTTP_X_REQUEST_ID", ""))
-        status = HTTPStatus(answer.status)
-        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-        if answer.replayed:
-            headers.append(("Idempotency-Replayed", "true"))
-        start_response(
-            f"{status.value} {status.phrase.upper()}",
-            [*headers, *self._headers, *_NOT_KEPT, (logs.REQUEST_ID, request_id), ("Vary", "Cookie")],
-        )
-        _record("POST", operation.rule, answer.status, began, login_id, request_id)
-        return [answer.body]
+    def look(self, looks: Sequence[Look]) -> list[Reply | None]:
+        """Look up what was asked together; return each reply, or None for what the reference is to answer."""
+        told = _Told()
+        for look, found in zip(looks, front_reads.answer(self._database, self._secret_key, looks), strict=True):
+            if found is None:
+                told.replies.append(None)
+                continue
+            body, login_id = found
+            request_id = logs.id_of(look.request_id)
+            headers = [*front_reads.headers_of(body), *self._headers, (logs.REQUEST_ID, request_id)]
+            told.note("GET", look.reading.rule, HTTPStatus.OK, look.began, login_id, request_id)
+            told.replies.append(Reply(HTTPStatus.OK, headers, body))
+        return told.end()
 
-    def _ask(self, request: _Request) -> tuple[Answer, int] | None:
-        try:
-            return self._database.join(self._verb, request)
-        except MoralBankError:
-            return None
-        except Exception as fault:  # Nothing stands of it. The reference will meet the fault too, and say so.
-            logs.log.warning("short way left", route=request.operation.rule, **logs.place(fault))
-            return None
-
-    def _answer_many(self, db: Connection, requests: Sequence[_Request]) -> list[tuple[Answer, int] | None]:
+    def _answer_many(self, db: Connection, requests: Sequence[Write]) -> list[tuple[Answer, int] | None]:
         """Return each request's answer with its login, or None for those that the reference is to answer."""
         bearers, firsts = self._look_up(db, requests)
         answers: list[tuple[Answer, int] | None] = [None] * len(requests)
@@ -176,7 +196,7 @@ class Front:
         return answers
 
     def _look_up(
-        self, db: Connection, requests: Sequence[_Request]
+        self, db: Connection, requests: Sequence[Write]
     ) -> tuple[dict[str, Principal], dict[int, tuple[Key, _First]]]:
         """Return who asks, by token; and by place in the set each key with its first answer, a key once.
 
@@ -199,15 +219,28 @@ class Front:
         return principals, dict(zip(by_name.values(), zip(keys, firsts, strict=True), strict=True))
 
 
-def _record(method: str, rule: str, status: int, began: float, login_id: int, request_id: str) -> None:
-    """Count a request that Flask never saw, and write its line."""
-    seconds = time.perf_counter() - began
-    metrics.REQUEST_SECONDS.labels(method, rule, str(status)).observe(seconds)
-    logs.write_line(method, rule, status, seconds, login_id, None, request_id)
+class _Told:
+    """The replies to what was asked together: each is counted, and their lines are written at once."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply | None] = []
+        self._lines: list[str] = []
+
+    def note(self, method: str, rule: str, status: int, began: float, login_id: int, request_id: str) -> None:
+        """Count a request that Flask never saw, and spell its line."""
+        seconds = time.perf_counter() - began
+        metrics.observe(method, rule, status, seconds)
+        self._lines.append(logs.line(method, rule, status, seconds, login_id, None, request_id))
+
+    def end(self) -> list[Reply | None]:
+        if self._lines:
+            logs.write("".join(self._lines))
+        return self.replies
 
 
-def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Request | None:
+def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> Write | None:
     """Return what is asked when it is asked in the plainest way; the body can be read again afterwards."""
+    began = time.perf_counter()
     kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     key = environ.get("HTTP_IDEMPOTENCY_KEY", "")
     length = environ.get("CONTENT_LENGTH", "")
@@ -233,7 +266,7 @@ def _read(environ: Environ, operation: Operation, match: re.Match[str]) -> _Requ
     if item is None:
         return None
     digest = idempotency.fingerprint("POST", environ["PATH_INFO"], body)
-    return _Request(operation, token.strip(), key, digest, item)
+    return Write(operation, token.strip(), key, digest, item, environ.get("HTTP_X_REQUEST_ID", ""), began)
 
 
 def _may(principal: Principal, operation: Operation) -> bool:

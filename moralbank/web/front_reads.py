@@ -7,6 +7,7 @@ is the reference: both give the same octets.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -18,7 +19,7 @@ from werkzeug.http import http_date
 from moralbank.access.queries import Known, Principal, asking_bearers
 from moralbank.db import Database
 from moralbank.prepared import Question, ask
-from moralbank.web import auth, bodies
+from moralbank.web import auth, bodies, logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,22 @@ class Found:
     secret_key: str
 
 
-def answer(
-    database: Database, secret_key: str, reading: Reading, match: re.Match[str], environ: dict[str, Any]
-) -> tuple[bytes, int] | None:
-    """Return the JSON with the login that asked, or None for what the reference is to answer."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A read, as a request asks for it."""
+
+    reading: Reading
+    token: str
+    item: Any
+    url_path: str
+    request_id: str
+    #: By time.perf_counter.
+    began: float
+
+
+def read(environ: dict[str, Any], reading: Reading, match: re.Match[str]) -> Look | None:
+    """Return what is asked when it is asked in the plainest way."""
+    began = time.perf_counter()
     kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if (
         kind.lower() != "bearer"
@@ -68,17 +81,43 @@ def answer(
     item = reading.read(match, environ.get("QUERY_STRING", ""))
     if item is None:
         return None
-    token = token.strip()
+    return Look(reading, token.strip(), item, environ["PATH_INFO"], environ.get("HTTP_X_REQUEST_ID", ""), began)
 
-    def look(db: Connection) -> list[Any]:
-        return ask(db, asking_bearers([token]), *reading.asking(item))
 
-    bearers, *answers = database.look(look)
-    known: Known | None = bearers.get(token)
-    if known is None or auth.is_stale(known) or not _may(known.principal, reading):
+def answer(database: Database, secret_key: str, looks: Sequence[Look]) -> list[tuple[bytes, int] | None]:
+    """Return for each look the JSON with the login that asked, or None for what the reference is to answer.
+
+    Who asks is asked for with what they ask for, so a revoked token opens nothing from the next look on.
+    """
+    tokens = list({look.token for look in looks})
+    asking = [look.reading.asking(look.item) for look in looks]
+
+    def ask_all(db: Connection) -> list[Any]:
+        return ask(db, asking_bearers(tokens), *(question for questions in asking for question in questions))
+
+    try:
+        bearers, *found = database.look(ask_all)
+    except Exception as fault:  # The reference will meet the fault too, and say so.
+        logs.log.warning("short way left", route=looks[0].reading.rule, **logs.place(fault))
+        return [None] * len(looks)
+    answers: list[tuple[bytes, int] | None] = []
+    place = 0
+    for look, questions in zip(looks, asking, strict=True):
+        its = found[place : place + len(questions)]
+        place += len(questions)
+        try:
+            answers.append(_answer(look, bearers.get(look.token), its, secret_key))
+        except Exception as fault:
+            logs.log.warning("short way left", route=look.reading.rule, **logs.place(fault))
+            answers.append(None)
+    return answers
+
+
+def _answer(look: Look, known: Known | None, found: Sequence[Any], secret_key: str) -> tuple[bytes, int] | None:
+    if known is None or auth.is_stale(known) or not _may(known.principal, look.reading):
         return None
-    paths = known.principal.paths(*reading.roles)
-    body = reading.show(Found(item, answers, paths, environ["PATH_INFO"], secret_key))
+    paths = known.principal.paths(*look.reading.roles)
+    body = look.reading.show(Found(look.item, found, paths, look.url_path, secret_key))
     return None if body is None else (body, known.principal.login_id)
 
 

@@ -67,11 +67,11 @@ def id_of(given: str) -> str:
     return given if _ID.fullmatch(given) else str(ids.new_id())
 
 
-def write_line(
+def line(
     method: str, rule: str, status: int, seconds: float, login_id: int | None, code: str | None, request_id: str
-) -> None:
-    """Write how a request ended, as structlog would: it takes longer than the line is worth."""
-    line = {
+) -> str:
+    """Return the line that says how a request ended, as structlog would: it takes longer than the line is worth."""
+    told = {
         "method": method,
         "route": rule,
         "status": status,
@@ -83,7 +83,12 @@ def write_line(
         "level": "info",
         "timestamp": f"{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}",
     }
-    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return json.dumps(told, ensure_ascii=False) + "\n"
+
+
+def write(lines: str) -> None:
+    """Write lines that are spelled already, all at once."""
+    sys.stderr.write(lines)
 
 
 def request_id() -> str:
@@ -109,7 +114,7 @@ def _end(response: Response) -> Response:
     principal = g.get("principal")
     login_id = principal.login_id if principal else None
     seconds = time.perf_counter() - g.began
-    write_line(request.method, route(), response.status_code, seconds, login_id, g.get("refusal"), g.request_id)
+    write(line(request.method, route(), response.status_code, seconds, login_id, g.get("refusal"), g.request_id))
     return response
 
 
