@@ -40,6 +40,8 @@ PAGES = (
     "moralbank.access.views",
     "moralbank.access.admin_views",
     "moralbank.branches.views",
+    "moralbank.logbook.read_views",
+    "moralbank.logbook.views",
     "moralbank.residents.login_views",
     "moralbank.residents.views",
     "moralbank.residents.card_views",

@@ -63,6 +63,12 @@ def database_url(env: Mapping[str, str] | None = None) -> str:
     return url
 
 
+def var_directory(env: Mapping[str, str] | None = None) -> Path:
+    """Return where this installation keeps its files: MORALBANK_VAR, or var."""
+    env = os.environ if env is None else env
+    return Path(env.get("MORALBANK_VAR", "var"))
+
+
 def is_production(env: Mapping[str, str] | None = None) -> bool:
     """Tell whether this installation keeps people's real points, by MORALBANK_PRODUCTION."""
     return _flag(os.environ if env is None else env, "MORALBANK_PRODUCTION")

@@ -92,6 +92,15 @@ class Refused(MoralBankError):
     sentence = N_("按规则不能办理，请找工作人员。")
 
 
+class TooEarly(MoralBankError):
+    """What is asked for will be there: `seconds` says when to come again."""
+
+    status = 425
+    code = "too-early"
+    title = N_("还不到时候")
+    sentence = N_("请过 {seconds} 秒再来。")
+
+
 class TooMany(MoralBankError):
     status = 429
     code = "too-many"

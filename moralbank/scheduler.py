@@ -25,6 +25,7 @@ from moralbank.activities import jobs as activities
 from moralbank.config import database_url
 from moralbank.db import Database
 from moralbank.ledger import jobs as ledger
+from moralbank.logbook import jobs as logbook
 from moralbank.noticeboard import jobs as noticeboard
 from moralbank.redemptions import jobs as redemptions
 from moralbank.residents import jobs as residents
@@ -53,6 +54,7 @@ JOBS = (
     Job("activities.close_forgotten", MINUTE, activities.close_forgotten),
     Job("activities.purge_receipts", HOUR, activities.purge_receipts),
     Job("ledger.fold_books", MINUTE, ledger.fold_books),
+    Job("logbook.ask_witnesses", timedelta(seconds=20), logbook.ask_witnesses),
     Job("noticeboard.seal_days", HOUR, noticeboard.seal_days),
     Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),
     Job("residents.continue_imports", MINUTE, residents.continue_imports),

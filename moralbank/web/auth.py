@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import flask_login
 from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from werkzeug.wrappers import Response
 
 from moralbank import clock
@@ -181,6 +182,13 @@ def sign_out() -> None:
     g.pop("principal", None)
 
 
+class _Sessions(SecureCookieSessionInterface):
+    """Renews no cookie with an answer that caches between here and the reader may keep and give to others."""
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        return super().should_set_cookie(app, session) and not g.get("is_for_everybody", False)
+
+
 class _Visitor(flask_login.UserMixin):
     """What Flask-Login keeps: the session's unguessable id, not the login's."""
 
@@ -294,6 +302,7 @@ def init_app(app: Flask) -> None:
         SESSION_COOKIE_SECURE=config.secure,
         PERMANENT_SESSION_LIFETIME=timedelta(days=COOKIE_DAYS),
     )
+    app.session_interface = _Sessions()
     manager = flask_login.LoginManager(app)
     manager.session_protection = None  # Sessions live in the database and can be revoked there.
     manager.user_loader(_Visitor)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from moralbank.errors import N_, MoralBankError, TooMany, Unauthenticated, Unavailable, fill
+from moralbank.errors import N_, MoralBankError, TooEarly, TooMany, Unauthenticated, Unavailable, fill
 from moralbank.web import logs, outages
 from moralbank.web.i18n import gettext
 
@@ -72,9 +72,14 @@ def answer(error: MoralBankError) -> Response:
         response = page(error.status, gettext(error.title), sentence(error))
     if isinstance(error, Unauthenticated) and is_api():
         response.headers["WWW-Authenticate"] = 'Bearer realm="moralbank"'
-    if isinstance(error, TooMany | Unavailable):
-        response.headers["Retry-After"] = str(error.fields.get("seconds", RETRY_SECONDS))
+    say_when(error, response)
     return response
+
+
+def say_when(error: MoralBankError, response: Response) -> None:
+    """Say in a header when to come again, where coming again helps."""
+    if isinstance(error, TooEarly | TooMany | Unavailable):
+        response.headers["Retry-After"] = str(error.fields.get("seconds", RETRY_SECONDS))
 
 
 def page(status: int, title: str | None = None, sentence: str | None = None) -> Response:

@@ -34,7 +34,9 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from moralbank.settlements import service as settlements
+from moralbank.transparency import Log, append_fact
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests.logbook._signed import seal, sign
 
 STRANGER = "外客"
 ROLES = ("resident", "operator", "staff", "auditor", "admin")
@@ -58,13 +60,18 @@ def make_world(db: Connection) -> dict[str, Place]:
     load_rules(db, packaged_rules(), actor="system", consultation="居民议事会通过")
     hub = _place(db, tree["NS-00"], "王", 4)
     root = make_login(db, "admin", None)
-    return {
+    places = {
         "bank": replace(hub, walkers=hub.walkers | {"admin": root}),
         "hub": hub,
         "home": _place(db, tree["NS-01"], "张", 1),
         "sibling": _place(db, tree["NS-02"], "李", 2),
         "stranger": _place(db, tree["XX-01"], STRANGER, 3),
     }
+    for book in (tree["NS-00"].book_id, tree["XX-00"].book_id):
+        for log in Log:
+            append_fact(db, book, log, "walk", {})
+            sign(db, book, log, seal(db, book, log))
+    return places
 
 
 def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:

@@ -35,7 +35,16 @@ NONSENSE = dict.fromkeys(
     "%_999999999999999999999",
 )
 #: Sums of a whole book, for those who look after its hub, and the rules, for the one who looks after the whole bank.
-ASKED_FROM = {"/audit/trial-balance": "hub", "/audit/verify": "hub", "/rules/<rule_code>": "bank"}
+ASKED_FROM = {
+    "/audit/trial-balance": "hub",
+    "/audit/verify": "hub",
+    "/rules/<rule_code>": "bank",
+    "/log/<book>/tile/entries/<path:place>": "hub",
+    "/log/<book>/access/tile/entries/<path:place>": "hub",
+    "/log/<book>/witnesses": "hub",
+    "/log/<book>/witnesses/<int:witness_id>/retire": "hub",
+    "/log/<book>/policy": "hub",
+}
 #: What a resident may look at in every shop of the book.
 OPEN_IN_THE_BOOK = {"/api/v1/merchants/<int:merchant_id>", "/api/v1/offers/<int:offer_id>"}
 #: Activities are public, so anybody may put themselves on the list of any.
@@ -50,6 +59,12 @@ FREE: dict[str, Any] = {
     "token": "nothing",
     "deed": "publish",
     "month": f"{clock.today():%Y-%m}",
+    "place": "000.p/1",
+    "size": 1,
+    "old": 0,
+    "new": 1,
+    "no": 1,
+    "witness_id": 1,
 }
 #: Routes whose session is a signed-in browser, not the sitting of an activity.
 OWN_SESSIONS = "/sessions/"
@@ -162,6 +177,8 @@ class Walker:
         )
 
     def _is_open_in_the_book(self, step: Step) -> bool:
+        if step.rule.rule.startswith("/log/"):  # A log is one of the whole book, whichever station names it.
+            return True
         return step.role == "resident" and step.method == "GET" and step.rule.rule in OPEN_IN_THE_BOOK
 
     def _client(self, role: str, place: str) -> FlaskClient:
