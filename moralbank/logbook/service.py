@@ -1,4 +1,4 @@
-"""Verbs on a book's witnesses and on what they sign."""
+"""Verbs on a book's witnesses and on what they sign; each change of the register is a deed in the book's log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
+from moralbank.access import deeds
+from moralbank.access.deeds import Deed, Kind
 from moralbank.db import insert_for
 from moralbank.errors import N_, Invalid
 from moralbank.logbook.errors import NothingSigned, PolicyNeedsWitness, WitnessKnown
@@ -70,6 +72,7 @@ def add_witness(db: Connection, book: int, verifier_key: str, title: str, url: s
     witness_id = added.scalar()
     if witness_id is None:  # Somebody was faster.
         raise WitnessKnown(name=key.name)
+    _write_down(db, book, actor, f"witness:{witness_id}")
     return get_witness(db, book, witness_id)
 
 
@@ -82,6 +85,7 @@ def retire_witness(db: Connection, book: int, witness_id: int, *, actor: str) ->
         raise PolicyNeedsWitness(needed=needed, left=left)
     mine = witnesses.c.witness_id == witness_id
     db.execute(witnesses.update().where(mine).values(retired_at=clock.now(), retired_by=actor))
+    _write_down(db, book, actor, f"witness-retired:{witness_id}")
     return witness
 
 
@@ -89,6 +93,7 @@ def set_policy(db: Connection, book: int, needed: int, *, actor: str) -> cosigna
     """Say how many of the book's witnesses must have signed. Raises: BadPolicy when there aren't so many."""
     policy = cosignature.make_policy(needed, [witness.key for witness in list_witnesses(db, book)])
     db.execute(policies.insert().values(book_id=book, needed=needed, set_at=clock.now(), set_by=actor))
+    _write_down(db, book, actor, f"witness-policy:{needed}")
     return policy
 
 
@@ -113,6 +118,10 @@ def keep_answer(db: Connection, witness: Witness, log: Log, size: int, line: Sig
     """Keep a verified cosignature of a witness that was asked, unless it was let go meanwhile."""
     if find_witness(db, witness.book, witness.name) is not None:
         keep_cosignatures(db, witness.book, log, size, [line])
+
+
+def _write_down(db: Connection, book: int, actor: str, about: str) -> None:
+    deeds.record(db, Deed(actor, Kind.SETTING, book_id=book, about=about))
 
 
 def _handed_in(db: Connection, book: int, data: bytes) -> Iterable[tuple[Checkpoint, tuple[Signature, ...]]]:
