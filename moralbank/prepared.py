@@ -5,7 +5,8 @@ Building a Core expression and finding it in SQLAlchemy's cache takes longer tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection, Dialect
 from moralbank.db import named_fault, wire_of
 
 if TYPE_CHECKING:
-    from moralbank.wire import Call, Words
+    from moralbank.wire import Answer, Call, Words
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -33,6 +34,10 @@ class _Compiled:
     text: str
     #: The same as libpq takes it; only on PostgreSQL.
     words: Words | None
+    #: The same for many at once, whose values are arrays; only on PostgreSQL, of INSERTs and of what locks nothing.
+    words_of_set: Words | None
+    #: Values that all of a set share.
+    same: frozenset[str]
     own: dict[str, Any]
     #: Every value by its name, in the order of `words`, and what makes the driver's value of Core's.
     binds: tuple[tuple[str, _Processor | None], ...]
@@ -52,6 +57,29 @@ class _Compiled:
         assert self.words is not None, "it was compiled for PostgreSQL"
         values = self.own | given if self.own else given
         return self.words, [values[name] if process is None else process(values[name]) for name, process in self.binds]
+
+    def calls(self, many: Sequence[dict[str, Any]]) -> list[Call]:
+        """Return what asks for each of many: as a set that is one statement, however many they are."""
+        if self.words_of_set is None or len(many) < 2:
+            return [self.call(given) for given in many]
+        values: dict[str, Any] = self.own | {name: many[0][name] for name in self.same}
+        for name, process in self.binds:
+            if name in values:
+                values[name] = values[name] if process is None else process(values[name])
+            else:
+                column = [given[name] for given in many]
+                values[name] = column if process is None else [process(value) for value in column]
+        return [(self.words_of_set, [values[name] for name in self.words_of_set.names])]
+
+    def found(self, many: Sequence[dict[str, Any]], answers: Iterator[Answer]) -> list[list[Row]]:
+        """Return the rows of each of many; `answers` begins with those to `calls`."""
+        if self.words_of_set is None or len(many) < 2:
+            return [self.carried(next(answers).rows()) for _ in many]
+        found: list[list[Row]] = [[] for _ in many]
+        rows = next(answers).rows()
+        for (place, *_), row in zip(rows, self.carried([row[1:] for row in rows]), strict=True):
+            found[place - 1].append(row)
+        return found
 
     def carried(self, rows: list[Row]) -> list[Row]:
         """Return the driver's rows with the values that Core would give."""
@@ -94,6 +122,19 @@ class Prepared:
         [found] = ask(db, Question(self, many, list))
         rows: list[list[Row]] = found
         return rows
+
+    def insert_all(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[Row]:
+        """Run an INSERT for each of many, as one statement on PostgreSQL; return the rows that were written, in order.
+
+        What stands outside of VALUES is the same for all.
+        """
+        compiled = self._for(db)
+        if compiled.words_of_set is None or len(many) < 2:
+            return [row for rows in self.each(db, many) for row in rows]
+        try:
+            return compiled.carried(wire_of(db).run(*compiled.calls(many)[0]).rows())
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
 
     def touch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> int:
         """Run it once for each of many and return how many rows all together changed."""
@@ -138,11 +179,21 @@ class Prepared:
         results = [
             column.type.dialect_impl(speller).result_processor(speller, None) for column in statement.exported_columns
         ]
-        words = None if is_sqlite else _words(compiled.string)
+        words = of_set = None
+        same: frozenset[str] = frozenset()
+        if not is_sqlite:
+            words = _words(compiled.string)
+            asked = {name: bind.type for name, bind in binds if bind.required}
+            if isinstance(statement, sa.Insert):
+                of_set, same = _insert_of_set(compiled.string, asked, speller)
+            elif isinstance(statement, sa.Select) and not _LOCKS.search(compiled.string):
+                of_set = _select_of_set(compiled.string, asked, speller)
         processors = dict(carried)
         ready = _Compiled(
             text=compiled.string,
             words=words,
+            words_of_set=of_set,
+            same=same,
             own={name: bind.value for name, bind in binds if not bind.required},
             binds=tuple((name, processors[name]) for name in (words.names if words else processors)),
             results=tuple((place, process) for place, process in enumerate(results) if process is not None),
@@ -156,6 +207,50 @@ def _words(text: str) -> Words:
     from moralbank.wire import Words
 
     return Words(text)
+
+
+#: Rows are locked in the order of the statements, which a set would leave to the engine.
+_LOCKS = re.compile(r"\bFOR (UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)\b")
+_VALUES = re.compile(
+    r"(?P<head>INSERT INTO \S+ \([^)]*\)) VALUES \((?P<values>(?:%\(\w+\)s[^,()]*(?:, )?)+)\)(?P<tail>.*)", re.S
+)
+_LENGTH = re.compile(r"\(\d+\)")
+
+
+Types = dict[str, sa.types.TypeEngine[Any]]
+
+
+def _select_of_set(text: str, types: Types, dialect: Dialect) -> Words | None:
+    """Return a statement that reads what `text` reads for each place of the arrays given, and the place before it."""
+    if not types or any(isinstance(kind, sa.types.NullType) for kind in types.values()):
+        return None
+    many = _places(types, dialect)
+    found = _by_place(text, types)
+    return _words(f"SELECT given.place, found.* FROM {many} CROSS JOIN LATERAL ({found}) AS found")  # noqa: S608 - ours
+
+
+def _insert_of_set(text: str, types: Types, dialect: Dialect) -> tuple[Words | None, frozenset[str]]:
+    """Return an INSERT of all places of the arrays given, and the values that stand outside of its VALUES."""
+    parts = _VALUES.fullmatch(text)
+    if parts is None:
+        return None, frozenset()
+    rows = {name: kind for name, kind in types.items() if f"%({name})s" in parts["values"]}
+    chosen = _by_place(parts["values"], rows)
+    many = _places(rows, dialect)
+    words = _words(f"{parts['head']} SELECT {chosen} FROM {many} ORDER BY given.place {parts['tail']}")  # noqa: S608 - ours
+    return words, frozenset(types.keys() - rows.keys())
+
+
+def _places(types: Types, dialect: Dialect) -> str:
+    # A length would cut off what is too long, and then find what was not asked for.
+    arrays = ", ".join(f"%({name})s::{_LENGTH.sub('', kind.compile(dialect))}[]" for name, kind in types.items())
+    return f"unnest({arrays}) WITH ORDINALITY AS given ({', '.join(types)}, place)"
+
+
+def _by_place(text: str, types: Types) -> str:
+    for name in types:
+        text = text.replace(f"%({name})s", f"given.{name}")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +270,9 @@ def ask(db: Connection, *questions: Question[Any]) -> list[Any]:
         ]
     asked = [(question, question.prepared._for(db)) for question in questions]
     try:
-        calls = [compiled.call(given) for question, compiled in asked for given in question.many]
+        calls = [call for question, compiled in asked for call in compiled.calls(question.many)]
         answers = iter(wire_of(db).run_all(calls))
-        found = [[compiled.carried(next(answers).rows()) for _ in question.many] for question, compiled in asked]
+        found = [compiled.found(question.many, answers) for question, compiled in asked]
     except db.dialect.loaded_dbapi.Error as error:
         raise named_fault(db, error) from error
     return [question.read(rows) for question, rows in zip(questions, found, strict=True)]

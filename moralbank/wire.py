@@ -204,6 +204,8 @@ def _element(value: object) -> str:
         return str(value)
     if value is None:
         return "NULL"
+    if isinstance(value, psycopg.Binary):
+        value = value.obj
     if isinstance(value, bytes):
         return f'"\\\\x{value.hex()}"'
     text = value.hex if isinstance(value, UUID) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -41,6 +42,7 @@ _ADD = Prepared(
 )
 _FIND = Prepared(sa.select(*_things.c).where(_things.c.made_at == sa.bindparam("at"), _things.c.name.like("杯%")))
 _RENAME = Prepared(_things.update().where(_things.c.thing_id == sa.bindparam("id")).values(name=sa.bindparam("to")))
+_NAMED = Prepared(sa.select(_things.c.thing_id, _things.c.is_good).where(_things.c.name == sa.bindparam("name")))
 
 #: A file closes no connection, and its snapshot becomes a writer's transaction at the first write.
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -96,6 +98,33 @@ def test_a_change_tells_how_many_rows_it_touched(things: Database) -> None:
     things.transact(_ADD.first, **_ROW)
     assert things.transact(_RENAME.touch, id=1, to="碗") == 1
     assert things.transact(_RENAME.touch, id=2, to="碗") == 0
+
+
+def _cups(numbers: Iterable[int]) -> list[dict[str, object]]:
+    return [_ROW | {"thing_id": number, "name": f"杯{number}"} for number in numbers]
+
+
+def test_a_set_is_written_in_its_order_but_for_what_was_there(things: Database) -> None:
+    assert [row[0] for row in things.transact(_ADD.insert_all, _cups([3, 1, 2]))] == [3, 1, 2]
+    assert things.transact(_ADD.insert_all, _cups([5, 2, 4])) == [tuple(row.values()) for row in _cups([5, 4])]
+    assert things.transact(_ADD.insert_all, _cups([4])) == things.transact(_ADD.insert_all, []) == []
+    with things.reading() as db:
+        assert sorted(_FIND.all(db, at=_ROW["made_at"])) == [tuple(row.values()) for row in _cups(range(1, 6))]
+
+
+def test_each_of_a_set_finds_its_own_rows(things: Database) -> None:
+    long = "长" * 20
+    things.transact(_ADD.insert_all, [*_cups([1, 2]), _ROW | {"thing_id": 3, "name": long}])
+    asked = [{"name": name} for name in ("杯2", "none", "杯1", "杯2", f"{long}长", long)]
+    with things.reading() as db:
+        assert _NAMED.each(db, asked) == [[(2, True)], [], [(1, True)], [(2, True)], [], [(3, True)]]
+
+
+@only_postgresql
+def test_what_locks_is_run_in_the_order_asked(things: Database) -> None:
+    things.transact(_ADD.insert_all, _cups([1, 2]))
+    locking = Prepared(sa.select(_things.c.thing_id).where(_things.c.thing_id == sa.bindparam("id")).with_for_update())
+    assert things.transact(locking.each, [{"id": 2}, {"id": 1}]) == [[(2,)], [(1,)]]
 
 
 def test_what_an_undone_act_wrote_is_gone(things: Database) -> None:

@@ -70,7 +70,7 @@ _WRITE = Prepared(
         insert(checkins)
         .values({column.name: sa.bindparam(column.name) for column in _C if column.name not in _NOT_WRITTEN})
         .on_conflict_do_nothing()
-        .returning(_C.checkin_id)
+        .returning(_C.nonce, _C.checkin_id)
     )
 )
 
@@ -134,7 +134,8 @@ _PLACES = Prepared(sa.select(sa.func.count()).select_from(_going.union(_came).su
 
 def write(db: Connection, rows: Sequence[dict[str, Any]]) -> list[int | None]:
     """Write scans down; return their ids, None for one whose gate or nonce another phone took first."""
-    return [written[0][0] if written else None for written in _WRITE.each(db, rows)]
+    written = {row[0]: row[1] for row in _WRITE.insert_all(db, rows)}
+    return [written.get(row["nonce"]) for row in rows]
 
 
 def _given(pairs: Sequence[Pair]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -31,7 +32,7 @@ from moralbank.merchants.queries import (
     get_offer,
     month_of,
 )
-from moralbank.prepared import Prepared
+from moralbank.prepared import Insert, Prepared
 
 SYSTEM = "system"
 #: Of a person: a deed says that they changed, not what they were.
@@ -187,28 +188,49 @@ def _note(
         record(db, Deed(actor, Kind.SETTING, merchant.branch_id, merchant.book_id, about=about))
 
 
-_TAKE_OFFER = Prepared(
-    lambda insert: (
-        insert(offer_months)
-        .values({column.name: sa.bindparam(column.name) for column in offer_months.c})
-        .on_conflict_do_update(
-            index_elements=["offer_id", "month_on"],
-            set_={"used": offer_months.c.used + 1},
-            where=offer_months.c.used < sa.bindparam("monthly_quota", type_=sa.Integer),
-        )
-        .returning(offer_months.c.used)
-    )
-)
+def _taking(insert: Insert) -> sa.Insert:
+    adding = insert(offer_months).values({column.name: sa.bindparam(column.name) for column in offer_months.c})
+    used = offer_months.c.used + adding.excluded.used
+    taken: sa.Insert = adding.on_conflict_do_update(
+        index_elements=["offer_id", "month_on"],
+        set_={"used": used},
+        where=used <= sa.bindparam("monthly_quota", type_=sa.Integer),
+    ).returning(offer_months.c.used)
+    return taken
+
+
+_TAKE_OFFER = Prepared(_taking)
 
 
 def take_offers(db: Connection, wanted: Sequence[Offer], day: date) -> list[bool]:
-    """Use up one of each in the day's month, and tell for each whether there still was one."""
+    """Use up one of each in the day's month, and tell for each whether there still was one; the first get the last.
+
+    wanted: in one order everywhere, so that two sets wait for each other and never in a ring.
+    """
     month = month_of(day)
-    given = [
-        {"offer_id": offer.offer_id, "month_on": month, "used": 1, "monthly_quota": offer.monthly_quota}
-        for offer in wanted
-    ]
-    return [bool(rows) for rows in _TAKE_OFFER.each(db, given)]
+    left = Counter(offer.offer_id for offer in wanted)
+    offers = {offer.offer_id: offer for offer in wanted}
+
+    def take(numbers: dict[int, int]) -> dict[int, int]:
+        given = [
+            {"offer_id": which, "month_on": month, "used": number, "monthly_quota": offers[which].monthly_quota}
+            for which, number in numbers.items()
+        ]
+        found = _TAKE_OFFER.each(db, given)
+        return {which: number for (which, number), rows in zip(numbers.items(), found, strict=True) if rows}
+
+    # All of an offer at once, as long as there are enough; what has become scarce, one by one.
+    taken = Counter(take({which: n if n <= offers[which].monthly_quota else 1 for which, n in left.items()}))
+    scarce = {which for which, number in left.items() if taken[which] < number}
+    while scarce:
+        more = take(dict.fromkeys(sorted(scarce), 1))
+        taken.update(more)
+        scarce = {which for which in more if taken[which] < left[which]}
+    verdicts = []
+    for offer in wanted:
+        verdicts.append(taken[offer.offer_id] > 0)
+        taken[offer.offer_id] -= 1
+    return verdicts
 
 
 def give_back_offer(db: Connection, offer_id: int, day: date) -> None:

@@ -21,7 +21,7 @@ from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
-from moralbank.prepared import Prepared, Question, ask
+from moralbank.prepared import Prepared, ask
 from moralbank.redemptions import errors
 from moralbank.redemptions.answers import (
     Answer,
@@ -31,7 +31,7 @@ from moralbank.redemptions.answers import (
     keep_charges,
     outcome,
 )
-from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
+from moralbank.redemptions.codes import asking_codes, digest, spend
 from moralbank.redemptions.limits import DEFAULT_LIMITS, Bill, Limits, asking_standings, count, give_back, judge
 from moralbank.redemptions.models import charges
 from moralbank.redemptions.numbers import Means
@@ -293,10 +293,10 @@ def _write(db: Connection, cases: Sequence[_Case]) -> None:
     """Use the codes up, write the charges down, post their entries and keep the answers."""
     hashes = [digest(case.ask.order.number) for case in cases if case.ask.order.means is Means.CODE]
     rows = [_row(case) for case in cases]
-    are_spent, written = ask(db, asking_to_spend(hashes), Question(_WRITE, rows, list))
-    if not are_spent:
+    if not spend(db, hashes):
         raise Raced
-    receipts = [_receipt(case, row, charge_id) for case, row, [(charge_id,)] in zip(cases, rows, written, strict=True)]
+    written = _WRITE.insert_all(db, rows)
+    receipts = [_receipt(case, row, charge_id) for case, row, (charge_id,) in zip(cases, rows, written, strict=True)]
     moving = [(case, receipt) for case, receipt in zip(cases, receipts, strict=True) if receipt.points]
     posted = ledger.post_many(db, [_draft(case, receipt) for case, receipt in moving])
     for (case, _), verdict in zip(moving, posted, strict=True):

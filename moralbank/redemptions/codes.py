@@ -62,12 +62,11 @@ def digest(number: str) -> bytes:
 _FIND = Prepared(
     sa.select(codes.c.resident_id, codes.c.used_at, codes.c.expires_at).where(codes.c.hash == sa.bindparam("digest"))
 )
-_SPEND = Prepared(
-    codes.update()
-    .where(codes.c.hash == sa.bindparam("digest"), codes.c.used_at.is_(None), codes.c.expires_at > sa.bindparam("now"))
-    .values(used_at=sa.bindparam("now"))
-    .returning(codes.c.resident_id)
-)
+_is_live = codes.c.used_at.is_(None) & (codes.c.expires_at > sa.bindparam("now"))
+_SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now"))
+_SPEND = Prepared(_SPENT.where(codes.c.hash == sa.bindparam("digest")))
+#: PostgreSQL's own.
+_SPEND_SET = Prepared(_SPENT.where(codes.c.hash == sa.any_(sa.bindparam("digests", type_=sa.ARRAY(sa.LargeBinary)))))
 
 
 def asking_codes(numbers: Sequence[str]) -> Question[list[int | Refused]]:
@@ -89,10 +88,12 @@ def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
     return found
 
 
-def asking_to_spend(hashes: Sequence[bytes]) -> Question[bool]:
-    """Ask for the codes to be used up; False when one of them is no longer live, since another till was faster."""
+def spend(db: Connection, hashes: Sequence[bytes]) -> bool:
+    """Use the codes up; False when one of them is no longer live, since another till was faster."""
     now = clock.now()
-    return Question(_SPEND, [{"digest": kept, "now": now} for kept in hashes], all)
+    if db.dialect.name == "postgresql" and len(hashes) > 1:
+        return _SPEND_SET.touch(db, digests=list(hashes), now=now) == len(hashes)
+    return _SPEND.touch_each(db, [{"digest": kept, "now": now} for kept in hashes]) == len(hashes)
 
 
 def purge_codes(db: Connection) -> int:

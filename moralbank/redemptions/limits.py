@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.errors import Refused
 from moralbank.merchants.queries import Offer, month_of
-from moralbank.prepared import Prepared, Question
+from moralbank.prepared import Insert, Prepared, Question
 from moralbank.redemptions.errors import (
     CardLimitReached,
     ChargedJustNow,
@@ -98,18 +98,18 @@ def give_back(db: Connection, day: date, bills: Sequence[Bill | Receipt]) -> Non
     )
 
 
-_COUNT = Prepared(
-    lambda insert: (
-        insert(spendings)
-        .values({column.name: sa.bindparam(column.name) for column in spendings.c})
-        .on_conflict_do_update(
-            index_elements=["resident_id", "month_on"],
-            set_={"points": spendings.c.points + sa.bindparam("points")},
-            where=spendings.c.points + sa.bindparam("points") <= sa.bindparam("most", type_=sa.Integer),
-        )
-        .returning(spendings.c.points)
-    )
-)
+def _counting(insert: Insert) -> sa.Insert:
+    adding = insert(spendings).values({column.name: sa.bindparam(column.name) for column in spendings.c})
+    points = spendings.c.points + adding.excluded.points
+    counted: sa.Insert = adding.on_conflict_do_update(
+        index_elements=["resident_id", "month_on"],
+        set_={"points": points},
+        where=points <= sa.bindparam("most", type_=sa.Integer),
+    ).returning(spendings.c.resident_id)
+    return counted
+
+
+_COUNT = Prepared(_counting)
 
 
 def count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
@@ -125,7 +125,7 @@ def count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
     given = [
         {"resident_id": bill.resident_id, "month_on": month, "points": bill.points, "most": most} for bill in fitting
     ]
-    counted = {bill.resident_id for bill, rows in zip(fitting, _COUNT.each(db, given), strict=True) if rows}
+    counted = {resident_id for (resident_id,) in _COUNT.insert_all(db, given)}
     return [bill.resident_id in counted for bill in bills]
 
 

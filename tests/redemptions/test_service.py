@@ -14,7 +14,6 @@ from moralbank.db import Database
 from moralbank.errors import Refused
 from moralbank.merchants import service as merchants
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownOffer
-from moralbank.prepared import ask
 from moralbank.redemptions import codes, errors, queries, service
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
@@ -430,7 +429,7 @@ def _try(database: Database, street: Street, means: str, points: int, now) -> No
         return
     code = ids.checked_digits("71", 14) if means == "guessed" else database.transact(show_code, street.zhang)
     if means == "used":
-        database.transact(ask, codes.asking_to_spend([codes.digest(code)]))
+        assert database.transact(codes.spend, [codes.digest(code)])
     later = now + timedelta(seconds=76) if means == "stale" else clock.now()
     with clock.at(later + timedelta(seconds=1)):
         pay(database, street, code=code, points=points, again=True)
