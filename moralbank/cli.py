@@ -16,6 +16,7 @@ from moralbank.errors import MoralBankError
 
 #: Modules with a click `group`, or a single `command`.
 GROUPS = (
+    "moralbank.transparency.cli",
     "moralbank.branches.cli",
     "moralbank.access.cli",
     "moralbank.residents.cli",

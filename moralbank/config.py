@@ -36,9 +36,7 @@ class Config:
         """Read the settings; raise ConfigError naming the first variable that is wrong."""
         env = os.environ if env is None else env
         var = Path(env.get("MORALBANK_VAR", "var"))
-        public_url = env.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-        if not public_url.startswith(("http://", "https://")):
-            raise ConfigError("PUBLIC_URL must begin with http:// or https://")
+        public_url = _public_url(env)
         production = is_production(env)
         if production and not public_url.startswith("https://"):
             raise ConfigError("PUBLIC_URL must be an https:// address when MORALBANK_PRODUCTION=1")
@@ -50,6 +48,30 @@ class Config:
             debug=_flag(env, "MORALBANK_DEBUG"),
             metrics_token=env.get("METRICS_TOKEN", ""),
             metrics_dir=env.get("PROMETHEUS_MULTIPROC_DIR", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignerConfig:
+    """What the signer needs, which may live on a machine of its own and has no business with the service's secrets."""
+
+    database_url: str
+    #: The bank's public name, with which the logs' names begin.
+    host: str
+    #: The file with the private keys; its own memory of what it signed.
+    key: Path
+    memory: Path
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> SignerConfig:
+        """Read the settings; raise ConfigError naming the first variable that is wrong."""
+        env = os.environ if env is None else env
+        var = Path(env.get("MORALBANK_VAR", "var"))
+        return cls(
+            database_url=database_url(env),
+            host=_public_url(env).partition("://")[2].partition("/")[0],
+            key=Path(env.get("MORALBANK_SIGNING_KEY") or var / "signing.key"),
+            memory=Path(env.get("MORALBANK_SIGNER_MEMORY") or var / "signer"),
         )
 
 
@@ -72,6 +94,13 @@ def var_directory(env: Mapping[str, str] | None = None) -> Path:
 def is_production(env: Mapping[str, str] | None = None) -> bool:
     """Tell whether this installation keeps people's real points, by MORALBANK_PRODUCTION."""
     return _flag(os.environ if env is None else env, "MORALBANK_PRODUCTION")
+
+
+def _public_url(env: Mapping[str, str]) -> str:
+    public_url = env.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+    if not public_url.startswith(("http://", "https://")):
+        raise ConfigError("PUBLIC_URL must begin with http:// or https://")
+    return public_url
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

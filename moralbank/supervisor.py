@@ -1,4 +1,4 @@
-"""Behind scripts/serve: readies the database, then keeps the web server and the scheduler running until told to stop.
+"""Behind scripts/serve: readies the database, then keeps web server, scheduler and signer running until told to stop.
 
 Loads no Flask itself. Speaks to the person at the terminal; the children write their own logs.
 """
@@ -98,7 +98,8 @@ def main() -> int:
     web = web_server(bind, url)
     # The scheduler lets the web server, which somebody is waiting for, have the processor first.
     scheduler = Child("scheduler", ["-m", "moralbank.scheduler"], after_seconds=2)
-    children = [Child("web server", web), scheduler]
+    signer = Child("signer", ["-m", "moralbank.signer"], after_seconds=3)
+    children = [Child("web server", web), scheduler, signer]
     threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
     status = _run(children)
     for lock in held:

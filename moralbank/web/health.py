@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from moralbank import startup
+from moralbank import clock, startup
 from moralbank.config import Config
 from moralbank.db import Database
+from moralbank.transparency import queries as transparency
 from moralbank.web import outages
 from moralbank.web.auth import public
 from moralbank.web.db import database
@@ -14,6 +15,10 @@ from moralbank.web.db import database
 blueprint = Blueprint("health", __name__)
 
 _OK = "ok"
+#: An entry is sealed within a second and in a checkpoint within ten; when it waits for so long, something is wrong.
+SEALED_SECONDS_MAX, SIGNED_SECONDS_MAX = 30.0, 60.0
+#: What was left waiting when the bank was shut hasn't waited for anybody.
+STARTED_AT = clock.now()
 
 
 @blueprint.get("/healthz")
@@ -30,7 +35,7 @@ def readyz() -> Response:
     config: Config = current_app.config["MORALBANK"]
     checks = check(database(), config)
     if checks["database"] == _OK and checks.get("migrated") == _OK:
-        checks |= outages.check(database())
+        checks |= outages.check(database()) | {"sealed": check_logs(database())}
     failing = [name for name, found in checks.items() if not found.startswith(_OK)]
     response = jsonify(status="not ready" if failing else _OK, failing=failing, checks=checks)
     response.status_code = 503 if failing else 200
@@ -45,3 +50,20 @@ def check(database: Database, config: Config) -> dict[str, str]:
         name: _OK if finding is None else str(finding) if finding in failing else f"ok for a trial, but {finding}"
         for name, finding in found.items()
     }
+
+
+def check_logs(database: Database) -> str:
+    """Return whether entries reach the logs and checkpoints in time, and none was refused: "ok", or what is wrong."""
+    with database.reading() as db:
+        refused = transparency.list_refusals(db, open_only=True)
+        lags = transparency.list_lags(db, clock.now(), STARTED_AT)
+    if refused:
+        return f"tree-refused: {len(refused)} not signed, see moralbank transparency status"
+    behind = max(lags, key=lambda lag: lag.waiting_seconds, default=None)
+    if behind and behind.waiting_seconds > SEALED_SECONDS_MAX:
+        return f"log-behind: {behind.waiting} of book {behind.book} wait, the first for {behind.waiting_seconds:.0f} s"
+    unsigned = max(lags, key=lambda lag: lag.unsigned_seconds, default=None)
+    if unsigned and unsigned.unsigned_seconds > SIGNED_SECONDS_MAX:
+        since = f"for {unsigned.unsigned_seconds:.0f} s"
+        return f"checkpoint-behind: {unsigned.unsigned} leaves of book {unsigned.book} are in no checkpoint {since}"
+    return _OK

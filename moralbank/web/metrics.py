@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -18,6 +18,8 @@ from moralbank import clock, ledger, slots
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.errors import Forbidden
+from moralbank.transparency import queries as transparency
+from moralbank.web import health
 from moralbank.web.auth import public
 from moralbank.web.db import database
 from moralbank.web.logs import route
@@ -73,6 +75,8 @@ class _FromDatabase(Collector):
         with self._database.reading() as db:
             jobs = slots.list_latest(db)
             lease = slots.find_lease(db)
+            logs = transparency.list_lags(db, clock.now(), health.STARTED_AT)
+            refused = len(transparency.list_refusals(db, open_only=True))
             latest = {book.code: ledger.list_entries(db, book.book_id, _ALL, limit=1) for book in ledger.list_books(db)}
         posted = GaugeMetricFamily("moralbank_ledger_seq", "Number of a book's latest entry.", labels=["book"])
         for code, entries in latest.items():
@@ -82,9 +86,26 @@ class _FromDatabase(Collector):
         for run in jobs:
             lag.add_metric([run.job], (clock.now() - run.slot_at).total_seconds())
         yield lag
+        yield from _of_logs(logs)
+        yield GaugeMetricFamily("moralbank_trees_refused", "Trees that the signer would not sign.", value=refused)
         yield GaugeMetricFamily(
             "moralbank_scheduler_up", "1 while a scheduler holds the lease.", value=int(lease is not None)
         )
+
+
+def _of_logs(logs: list[transparency.Lag]) -> Iterator[GaugeMetricFamily]:
+    """Yield how far sealing and signing are behind, log by log; all of it is 0 in an idle bank."""
+    figures: tuple[tuple[str, str, Callable[[transparency.Lag], float]], ...] = (
+        ("waiting", "Entries and facts that are not in the log yet.", lambda lag: lag.waiting),
+        ("waiting_seconds", "For how long the first of them has waited.", lambda lag: lag.waiting_seconds),
+        ("unsigned", "Leaves that are in no checkpoint yet.", lambda lag: lag.unsigned),
+        ("unsigned_seconds", "For how long the first of them has waited.", lambda lag: lag.unsigned_seconds),
+    )
+    for name, what, figure in figures:
+        family = GaugeMetricFamily(f"moralbank_log_{name}", what, labels=["book", "log"])
+        for lag in logs:
+            family.add_metric([lag.book, lag.log.name.lower()], figure(lag))
+        yield family
 
 
 def _may_read(config: Config) -> bool:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from moralbank import clock, ledger
 from moralbank.app import create_app
 from moralbank.config import ConfigError
 from moralbank.db import Database
+from moralbank.transparency import Log, heads, integrate
+from moralbank.transparency.jobs import record_broken
+from moralbank.transparency.service import resolve_refusal
+from moralbank.transparency.signer import Signer
+from moralbank.transparency.signer_memory import Place, Verdict
+from moralbank.transparency.signing_keys import KeyFile
+from tests.ledger.conftest import open_test_book
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -38,7 +48,7 @@ def test_the_process_says_that_it_lives(client):
 def test_a_migrated_database_is_ready_check_by_check(client):
     response = client.get("/readyz")
     assert response.status_code == 200
-    sound = ["append_only", "clock", "database", "durable", "migrated", "role", "undamaged", "writable"]
+    sound = ["append_only", "clock", "database", "durable", "migrated", "role", "sealed", "undamaged", "writable"]
     assert list(response.get_json()["checks"]) == sound
 
 
@@ -86,3 +96,37 @@ def test_production_starts_on_a_sound_database_and_on_no_other(config, database_
     as_owner(database_url, "DROP TRIGGER ledger_entries_no_update")
     with pytest.raises(ConfigError, match=r"guard-broken: .*ledger_entries_no_update"):
         create_app(sound, Database(database_url))
+
+
+def sealed(client) -> str:
+    return client.get("/readyz").get_json()["checks"]["sealed"]
+
+
+def test_entries_that_wait_too_long_for_the_log_or_a_checkpoint_are_told_and_an_idle_bank_is_calm(
+    client, database, tmp_path, monkeypatch
+):
+    book = database.transact(open_test_book)
+    database.transact(ledger.post, book.award("a", book.guiying, 5))
+    later = clock.now() + timedelta(minutes=2)
+    assert sealed(client) == "ok"
+    with clock.at(later):
+        assert sealed(client).startswith("log-behind: 1 of book NS-00 wait, the first for 1")
+        monkeypatch.setattr("moralbank.web.health.STARTED_AT", later - timedelta(seconds=5))
+        assert sealed(client) == "ok", "nobody could seal while the bank was shut"
+        monkeypatch.undo()
+    database.transact(integrate.integrate, book.book, Log.LEDGER)
+    with clock.at(later):
+        assert sealed(client).startswith("checkpoint-behind: 1 leaves of book NS-00 are in no checkpoint for 1")
+        assert "sealed" in failing(client)
+    office = KeyFile(tmp_path / "signing.key"), Place(tmp_path / "signer")
+    Signer(database, *office, "bank.example").cycle()
+    with clock.at(later + timedelta(days=400)):
+        assert sealed(client) == "ok"
+
+
+def test_a_tree_that_was_not_signed_makes_the_service_unready_until_it_is_resolved(client, database):
+    book = database.transact(open_test_book)
+    database.transact(record_broken, heads.Head(book.book, Log.LEDGER, 7, b"", b"", 0, 0, 0, 0, None))
+    assert sealed(client) == "tree-refused: 1 not signed, see moralbank transparency status"
+    database.transact(resolve_refusal, Place(Path("nowhere")), 1, Verdict("admin", "a trial", False))
+    assert failing(client) == []
