@@ -61,6 +61,7 @@ PAGES = (
     "moralbank.statements.views",
     "moralbank.statements.home_views",
     "moralbank.reports.views",
+    "moralbank.periodic.views",
     "moralbank.reports.deed_views",
 )
 

@@ -24,6 +24,7 @@ GROUPS = (
     "moralbank.merchants.cli",
     "moralbank.reports.cli",
     "moralbank.history.cli",
+    "moralbank.periodic.cli",
     "moralbank.backup.cli",
     "moralbank.demo.cli",
 )

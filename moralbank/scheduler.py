@@ -1,7 +1,7 @@
 """The periodic work of the bank: `python -m moralbank.scheduler`, any number of which may run; one of them works.
 
-Beside app.py and cli.py the only module that knows every package. APScheduler is only its clock: what is due, and
-who may do it, is in the database (slots.py).
+APScheduler is only its clock: what there is to do is in periodic/jobs.py, what is due and who may do it in the database
+(slots.py).
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
 from threading import Event, Thread
 
 import sqlalchemy as sa
@@ -20,16 +18,9 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from moralbank import clock, ids, slots
-from moralbank.access import jobs as access
-from moralbank.activities import jobs as activities
 from moralbank.config import database_url
 from moralbank.db import Database
-from moralbank.ledger import jobs as ledger
-from moralbank.logbook import jobs as logbook
-from moralbank.noticeboard import jobs as noticeboard
-from moralbank.redemptions import jobs as redemptions
-from moralbank.residents import jobs as residents
-from moralbank.settlements import jobs as settlements
+from moralbank.periodic.jobs import JOBS, Job
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
 from moralbank.supervised import end_with_supervisor
 from moralbank.transparency import jobs as transparency
@@ -37,31 +28,6 @@ from moralbank.web import logs
 
 log = structlog.get_logger("moralbank.scheduler")
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Periodic work. It sweeps up all that is due, and does no harm when there is nothing."""
-
-    name: str
-    every: timedelta
-    run: Callable[[Database], object]
-
-
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-JOBS = (
-    Job("access.purge_sessions", DAY, access.purge_sessions),
-    Job("activities.close_forgotten", MINUTE, activities.close_forgotten),
-    Job("activities.purge_receipts", HOUR, activities.purge_receipts),
-    Job("ledger.fold_books", MINUTE, ledger.fold_books),
-    Job("logbook.ask_witnesses", timedelta(seconds=20), logbook.ask_witnesses),
-    Job("noticeboard.seal_days", HOUR, noticeboard.seal_days),
-    Job("redemptions.purge_codes", HOUR, redemptions.purge_codes),
-    Job("residents.continue_imports", MINUTE, residents.continue_imports),
-    Job("residents.forget_previews", DAY, residents.forget_previews),
-    Job("settlements.settle_months", DAY, settlements.settle_months),
-    Job("platform.forget_runs", DAY, slots.forget_runs),
-)
 
 TICK_SECONDS = 5.0
 #: How long the others wait for a holder that is silent; one that stops in good order lets go at once.
@@ -123,14 +89,23 @@ class Scheduler:
         try:
             found = job.run(database)
             database.end()
+            number = found if isinstance(found, int) else None
+            database.note_end(number)
         except SlotTaken:
             return False
         except Exception as fault:
             # The outermost edge: one job's fault must not keep the others from their work.
             log.error("job failed", job=job.name, slot=slot.slot_at.isoformat(), **logs.place(fault))
+            self._note_failure(database, fault)
             return False
-        log.info("job", job=job.name, slot=slot.slot_at.isoformat(), found=found if isinstance(found, int) else None)
+        log.info("job", job=job.name, slot=slot.slot_at.isoformat(), found=number)
         return True
+
+    def _note_failure(self, database: SlotDatabase, fault: Exception) -> None:
+        try:
+            database.note_failure(fault)
+        except sa.exc.DBAPIError as another:  # The log has it.
+            log.warning("failure not noted", **logs.place(another))
 
 
 class Sealing:

@@ -6,6 +6,7 @@ first write, so that a job of one transaction has run exactly when its slot says
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,12 +50,50 @@ platform_runs = sa.Table(
 )
 
 
+#: How each job last went, for people to see; what was done stands in platform_runs.
+platform_works = sa.Table(
+    "platform_works",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    #: None while it runs, and after a failure.
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    #: How much it found to do, where it says.
+    sa.Column("found", sa.BigInteger),
+    #: How often it has failed since it last went well, and with what.
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("fault", sa.String(200)),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The latest slot that a job has run."""
+    """A slot that was run."""
 
     job: str
     slot_at: datetime
+    ran_at: datetime
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How a job last went, or how far it is."""
+
+    job: str
+    begun_at: datetime
+    ended_at: datetime | None
+    done: int
+    total: int
+    found: int | None
+    failures: int
+    fault: str | None
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.ended_at is None else (self.ended_at - self.begun_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +115,62 @@ class Slot:
     lease: Lease
 
 
+_RUN = [platform_runs.c[name] for name in Run.__dataclass_fields__]
+_NOTED_EVERY_SECONDS = 2.0
+
+
 class SlotTaken(Exception):
     """The slot was run by somebody else, or the lease has gone to them."""
 
 
-class SlotDatabase(Database):
-    """A database as one slot's job sees it: its first write takes the slot, in the same transaction."""
+class ToldDatabase(Database):
+    """A database as a job sees it that says how far it is: `tell(done, total)`, as often as it likes."""
 
-    def __init__(self, database: Database, slot: Slot) -> None:
+    def __init__(self, database: Database, tell: Callable[[int, int], None]) -> None:
         self.engine = database.engine
         self.reader = database.reader
         self._database = database
+        self._tell = tell
+
+    def transact(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return self._database.transact(act, *args, **kwargs)
+
+    def tell(self, done: int, total: int) -> None:
+        self._tell(done, total)
+
+
+def tell(database: Database, done: int, total: int) -> None:
+    """Say how far a job is, where somebody wants to know."""
+    if isinstance(database, ToldDatabase):
+        database.tell(done, total)
+
+
+class SlotDatabase(ToldDatabase):
+    """A database as one slot's job sees it: its first write takes the slot, in the same transaction."""
+
+    def __init__(self, database: Database, slot: Slot) -> None:
+        super().__init__(database, self._note)
         self._slot = slot
         self._taken = False
+        self._begun_at = clock.now()
+        self._noted = time.monotonic()
+
+    def _note(self, done: int, total: int) -> None:
+        """Write down how far the job is, at most once in a few seconds."""
+        if time.monotonic() - self._noted >= _NOTED_EVERY_SECONDS:
+            self._noted = time.monotonic()
+            told = {"ended_at": None, "done": done, "total": total}
+            self._database.transact(_note_work, self._slot.job, self._begun_at, told)
+
+    def note_end(self, found: int | None) -> None:
+        """Write down that the job went well."""
+        told = {"ended_at": clock.now(), "found": found, "failures": 0, "fault": None}
+        self._database.transact(_note_work, self._slot.job, self._begun_at, told)
+
+    def note_failure(self, fault: BaseException) -> None:
+        """Write down that the job failed; of the fault only what it is, never what it says."""
+        told = {"ended_at": None, "fault": type(fault).__qualname__[:200], "failures": 1}
+        self._database.transact(_note_work, self._slot.job, self._begun_at, told)
 
     def transact(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run `act` in a write transaction. Raises: SlotTaken, whatever `act` raises."""
@@ -188,8 +270,11 @@ def take_slot(db: Connection, slot: Slot) -> bool:
 
 def list_latest(db: Connection) -> list[Run]:
     """Return the latest slot of every job that ever ran."""
-    query = sa.select(platform_runs.c.job, sa.func.max(platform_runs.c.slot_at)).group_by(platform_runs.c.job)
-    return [Run(job, slot_at) for job, slot_at in db.execute(query.order_by(platform_runs.c.job))]
+    last = sa.select(platform_runs.c.job, sa.func.max(platform_runs.c.slot_at).label("slot_at"))
+    latest = last.group_by(platform_runs.c.job).subquery("latest")
+    is_latest = (platform_runs.c.job == latest.c.job) & (platform_runs.c.slot_at == latest.c.slot_at)
+    query = sa.select(*_RUN).join(latest, is_latest).order_by(platform_runs.c.job)
+    return [Run(*row) for row in db.execute(query)]
 
 
 def due(latest: datetime | None, every: timedelta, now: datetime) -> list[datetime]:
@@ -197,6 +282,29 @@ def due(latest: datetime | None, every: timedelta, now: datetime) -> list[dateti
     present = (now - _EPOCH) // every
     behind = 1 if latest is None else present - (latest - _EPOCH) // every
     return [_EPOCH + number * every for number in range(present - min(behind, CATCH_UP) + 1, present + 1)]
+
+
+def _note_work(db: Connection, job: str, begun_at: datetime, told: dict[str, Any]) -> None:
+    new = {"done": 0, "total": 0, "failures": 0, "begun_at": begun_at} | told
+    insert = insert_for(db, platform_works).values(job=job, **new)
+    changed = {name: insert.excluded[name] for name in ("begun_at", *told)}
+    if told.get("failures"):
+        changed["failures"] = platform_works.c.failures + 1
+    db.execute(insert.on_conflict_do_update(index_elements=["job"], set_=changed))
+
+
+def list_works(db: Connection) -> list[Work]:
+    """Return how every job last went."""
+    columns = [platform_works.c[name] for name in Work.__dataclass_fields__]
+    return [Work(*row) for row in db.execute(sa.select(*columns).order_by(platform_works.c.job))]
+
+
+def list_runs(db: Connection, job: str | None, limit: int) -> list[Run]:
+    """Return the latest slots that were run, of one job or of all, the latest first."""
+    query = sa.select(*_RUN).order_by(platform_runs.c.slot_at.desc(), platform_runs.c.job).limit(limit)
+    if job is not None:
+        query = query.where(platform_runs.c.job == job)
+    return [Run(*row) for row in db.execute(query)]
 
 
 def forget_runs(database: Database) -> int:

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank.db import Database
-from moralbank.scheduler import Job, run
+from moralbank.periodic.jobs import Job
+from moralbank.scheduler import run
 
 metadata = sa.MetaData()
 effects = sa.Table(
@@ -32,4 +33,4 @@ def leave_an_effect(database: Database) -> int:
 
 
 if __name__ == "__main__":
-    run(Database(sys.argv[1]), [Job("trial", EVERY, leave_an_effect)], TICK_SECONDS, LEASE_SECONDS)
+    run(Database(sys.argv[1]), [Job("trial", "试", EVERY, leave_an_effect)], TICK_SECONDS, LEASE_SECONDS)

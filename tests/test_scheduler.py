@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from moralbank import clock, slots
 from moralbank.db import Database
-from moralbank.scheduler import JOBS, Job, Scheduler
+from moralbank.periodic.jobs import JOBS, Job
+from moralbank.scheduler import Scheduler
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken, platform_runs
 from tests import _scheduler_process as process
 
@@ -107,7 +108,7 @@ def test_a_killed_or_frozen_holder_leaves_no_gap_and_no_double(database, databas
 
 def test_the_slots_of_a_stop_are_made_up_for_oldest_first(database, effects):
     seen = []
-    job = Job("trial", MINUTE, lambda database: seen.append(clock.now()) or process.leave_an_effect(database))
+    job = Job("trial", "试", MINUTE, lambda database: seen.append(clock.now()) or process.leave_an_effect(database))
     scheduler = Scheduler(database, [job])
     with clock.at(NOON):
         scheduler.tick()
@@ -130,7 +131,9 @@ def test_a_failing_job_is_tried_again_and_keeps_nobody_from_work(database, effec
         if not effects():
             raise RuntimeError("a message that may quote a row")
 
-    scheduler = Scheduler(database, [Job("fails", MINUTE, fail), Job("works", MINUTE, process.leave_an_effect)])
+    scheduler = Scheduler(
+        database, [Job("fails", "试", MINUTE, fail), Job("works", "试", MINUTE, process.leave_an_effect)]
+    )
     with clock.at(NOON):
         scheduler.tick()
         assert "may quote a row" not in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from moralbank import clock
+from moralbank import clock, slots
 from moralbank.db import Database
 from moralbank.merchants.queries import LIST_MAX, Merchant, list_merchants
 from moralbank.settlements import service
@@ -17,18 +17,20 @@ def settle_months(database: Database) -> int:
     Return how many settlements there are of that month. A merchant is a transaction of its own.
     """
     month = (clock.today().replace(day=1) - timedelta(days=1)).replace(day=1)
-    issued, after = 0, 0
-    while merchants := _page(database, after):
-        for merchant in merchants:
-            try:
-                issued += len(database.transact(service.settle, merchant, month, actor=service.SYSTEM))
-            except MonthNotClosed:
-                continue
-        after = merchants[-1].merchant_id
+    merchants, issued = _merchants(database), 0
+    for done, merchant in enumerate(merchants):
+        slots.tell(database, done, len(merchants))
+        try:
+            issued += len(database.transact(service.settle, merchant, month, actor=service.SYSTEM))
+        except MonthNotClosed:
+            continue
     database.transact(service.confirm_silent, clock.today())
     return issued
 
 
-def _page(database: Database, after: int) -> list[Merchant]:
+def _merchants(database: Database) -> list[Merchant]:
+    found: list[Merchant] = []
     with database.reading() as db:
-        return list_merchants(db, after_id=after, limit=LIST_MAX)
+        while page := list_merchants(db, after_id=found[-1].merchant_id if found else 0, limit=LIST_MAX):
+            found += page
+    return found

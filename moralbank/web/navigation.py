@@ -45,6 +45,7 @@ ITEMS = {
         Item(N_("网点管理"), "/admin/branches", ADMIN),
         Item(N_("账号管理"), "/admin/logins", ADMIN),
         Item(N_("接口令牌"), "/tokens", ADMIN),
+        Item(N_("定时作业"), "/admin/jobs", ADMIN),
         Item(N_("积分规则"), "/rules", ("staff", "auditor", "admin")),
         Item(N_("我的存折"), "/me", ("resident",)),
     ),

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from moralbank import ledger, scheduler
+from moralbank import ledger
 from moralbank.app import create_app
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
+from moralbank.periodic.jobs import JOBS
 from moralbank.scheduler import Scheduler
 from tests._people import make_branch_tree
 
@@ -40,7 +41,7 @@ def test_refusals_are_counted_by_code(mei):
 
 def test_the_scheduler_and_its_lag_are_shown(client, database):
     assert value(figures(client), "moralbank_scheduler_up") == 0
-    Scheduler(database, scheduler.JOBS).tick()
+    Scheduler(database, JOBS).tick()
     text = figures(client)
     assert value(text, "moralbank_scheduler_up") == 1
     assert 0 <= value(text, 'moralbank_job_lag_seconds{job="activities.close_forgotten"}') < 120

@@ -1,0 +1,57 @@
+"""The list of all periodic work. Beside app.py and cli.py the only module that knows every package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from moralbank import slots
+from moralbank.access import jobs as access
+from moralbank.activities import jobs as activities
+from moralbank.db import Database
+from moralbank.errors import N_
+from moralbank.ledger import jobs as ledger
+from moralbank.logbook import jobs as logbook
+from moralbank.noticeboard import jobs as noticeboard
+from moralbank.periodic.errors import UnknownJob
+from moralbank.redemptions import jobs as redemptions
+from moralbank.residents import jobs as residents
+from moralbank.settlements import jobs as settlements
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Periodic work. It sweeps up all that is due, and does no harm when there is nothing."""
+
+    name: str
+    #: What it does, as the page of jobs says it.
+    title: str
+    every: timedelta
+    #: What it returns, where that is a number, is how much it found to do.
+    run: Callable[[Database], object]
+
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+JOBS = (
+    Job("access.purge_sessions", N_("清理过期的登录"), DAY, access.purge_sessions),
+    Job("activities.close_forgotten", N_("按计划结束时间补签退"), MINUTE, activities.close_forgotten),
+    Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
+    Job("ledger.fold_books", N_("推进合计账户的累计数"), MINUTE, ledger.fold_books),
+    Job("logbook.ask_witnesses", N_("请见证人签检查点"), timedelta(seconds=20), logbook.ask_witnesses),
+    Job("noticeboard.seal_days", N_("日结并封存"), HOUR, noticeboard.seal_days),
+    Job("redemptions.purge_codes", N_("清理过期的付款码"), HOUR, redemptions.purge_codes),
+    Job("residents.continue_imports", N_("接着做中断的名单导入"), MINUTE, residents.continue_imports),
+    Job("residents.forget_previews", N_("清理没有确认的名单预览"), DAY, residents.forget_previews),
+    Job("settlements.settle_months", N_("出商家月结算单"), DAY, settlements.settle_months),
+    Job("platform.forget_runs", N_("清理旧的作业记录"), DAY, slots.forget_runs),
+)
+
+
+def get_job(name: str) -> Job:
+    """Return the job of that name or raise UnknownJob."""
+    for job in JOBS:
+        if job.name == name:
+            return job
+    raise UnknownJob(job=name)
