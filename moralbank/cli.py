@@ -19,6 +19,7 @@ GROUPS = (
     "moralbank.transparency.cli",
     "moralbank.branches.cli",
     "moralbank.access.cli",
+    "moralbank.logbook.cli",
     "moralbank.residents.cli",
     "moralbank.activities.cli",
     "moralbank.merchants.cli",

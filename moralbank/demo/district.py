@@ -16,8 +16,9 @@ from moralbank import clock
 from moralbank.access.queries import find_login
 from moralbank.activities.queries import find_activity_by_code, list_sessions
 from moralbank.branches.queries import list_branches
+from moralbank.config import var_directory
 from moralbank.db import Database
-from moralbank.demo import logins, neighbours, opening, programmes
+from moralbank.demo import logins, neighbours, opening, programmes, witnesses
 from moralbank.demo.errors import BankInUse
 from moralbank.demo.logins import DemoLogin
 from moralbank.demo.market import Market
@@ -58,7 +59,8 @@ def load(database: Database, progress: Progress | None = None) -> None:
 def load_district(database: Database, scale: Scale, progress: Progress) -> None:
     """Fill an empty bank with a district of this scale, unless one is there. Raises: BankInUse."""
     given: list[tuple[DemoLogin, str]] = []
-    if not is_loaded(database):
+    is_new = not is_loaded(database)
+    if is_new:
         given = database.transact(_live, scale, clock.now(), progress)
     else:
         with database.reading() as db:
@@ -67,6 +69,7 @@ def load_district(database: Database, scale: Scale, progress: Progress) -> None:
             given = database.transact(logins.give_secrets)
     if given:
         logins.keep(given)
+    witnesses.establish(database, var_directory(), anew=is_new)
 
 
 def is_loaded(database: Database) -> bool:
@@ -76,7 +79,7 @@ def is_loaded(database: Database) -> bool:
 
 
 def card(database: Database) -> str:
-    """Return what to print for who tries the demonstration: a login per role, and three addresses."""
+    """Return what to print for who tries the demonstration: a login per role, and a few addresses."""
     url = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
     with database.reading() as db:
         fair = find_activity_by_code(db, programmes.RUNNING)
@@ -85,12 +88,13 @@ def card(database: Database) -> str:
     widest = max((len(identifier) for identifier, _, _ in rows), default=0)
     lines = ["演示登录 · demo logins（登录名或号码、密码 · what to type and the secret）"]
     lines += [f"  {identifier:<{widest}}  {secret:<14}  {role}" for identifier, secret, role in rows]
-    lines += ["试试看 · three addresses to try"]
+    lines += ["试试看 · addresses to try"]
     if sessions:
         session_id = sessions[0].session.session_id
         lines.append(f"  {url}/display/{session_id}  签到大屏（demo-hub）· check-in display")
     lines.append(f"  {url}/counter  收银台（till-m002）· the till")
     lines.append(f"  {url}/me  存折和付款码（居民）· passbook, payment code")
+    lines.append(f"  {url}/log  公开验证（三家见证人都在本机）· public logs; all three witnesses run here")
     return "\n".join(lines)
 
 

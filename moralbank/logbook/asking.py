@@ -24,7 +24,7 @@ from moralbank.db import Database, insert_for
 from moralbank.errors import MoralBankError
 from moralbank.logbook import service
 from moralbank.logbook.models import rounds
-from moralbank.logbook.queries import LOCAL, Witness, list_rounds, list_witnesses
+from moralbank.logbook.queries import LOCAL, Witness, list_rounds, list_witnesses, log_keys, request_from
 from moralbank.transparency import Checkpoint, Log, checkpoint, cosignature, note
 from moralbank.transparency import queries as logs
 from moralbank.transparency.errors import BadNote, WrongSignature
@@ -220,12 +220,8 @@ def local_place(var: Path, url: str) -> Path:
 def make_errand(db: Connection, witness: Witness, log: Log, old: int, latest: Checkpoint, failures: int = 0) -> Errand:
     """Return the errand that takes this checkpoint to a witness that signed size `old` last."""
     _, signed = checkpoint.read(latest.note)
-    own = tuple(note.parse_verifier_key(key.text) for key in logs.verifier_keys(db, witness.book, log))
-    path = logs.consistency_proof(db, witness.book, log, old, latest.size)
-    # Only the log's own lines go out: another witness's word is nothing to this one.
-    lines = tuple(line for line in signed.signatures if any(line.is_by(key) for key in own))
-    request = Request(old, tuple(path), Note(signed.text, lines).encode())
-    return Errand(witness, log, own, latest.size, signed, request, failures)
+    keys = log_keys(db, witness.book, log)
+    return Errand(witness, log, keys, latest.size, signed, request_from(db, latest, old), failures)
 
 
 def _door(errand: Errand, var: Path) -> Post:

@@ -31,6 +31,7 @@ from moralbank.transparency.cosigning import list_cosigned_sizes
 from moralbank.transparency.errors import PolicyUnmet
 from moralbank.transparency.proof import Proof
 from moralbank.transparency.tiles import ENTRIES, Tile, parse_path
+from moralbank.transparency.witnessing import Request
 
 LOCAL = "local:"
 #: An entry is sealed within ten seconds while the signer runs.
@@ -236,6 +237,38 @@ def get_checkpoint(db: Connection, book: int, log: Log, size: int) -> Checkpoint
     return found
 
 
+def witness_request(db: Connection, book: int, log: Log, since: int) -> Request:
+    """Return the latest checkpoint as a witness is asked to sign it that signed size `since` last.
+
+    Raises (in the order checked): NotSignedYet, LargerThanLog.
+    """
+    latest = get_standing(db, book, log).checkpoint
+    if since > latest.size:
+        raise LargerThanLog(size=latest.size, asked=since)
+    return request_from(db, latest, since)
+
+
+def request_from(db: Connection, latest: Checkpoint, since: int) -> Request:
+    """Return the request that takes a checkpoint to a witness that signed size `since` of its log last."""
+    _, signed = checkpoint.read(latest.note)
+    own = log_keys(db, latest.book, latest.log)
+    path = logs.consistency_proof(db, latest.book, latest.log, since, latest.size)
+    # Only the log's own lines go out: another witness's word is nothing to this one.
+    lines = tuple(line for line in signed.signatures if any(line.is_by(key) for key in own))
+    return Request(since, tuple(path), note.Note(signed.text, lines).encode())
+
+
+def signed_last(db: Connection, witness: Witness, log: Log) -> int:
+    """Return the size of the largest checkpoint of a log that the bank has this witness's signature on, 0 for none."""
+    sizes = list_cosigned_sizes(db, witness.book, log, [witness.name], 0, 1, limit=1)
+    return sizes[0] if sizes else 0
+
+
+def log_keys(db: Connection, book: int, log: Log) -> tuple[note.VerifierKey, ...]:
+    """Return the log's own keys, past and present, the oldest first."""
+    return tuple(note.parse_verifier_key(key.text) for key in list_keys(db, book, log))
+
+
 def read_tile(db: Connection, book: int, log: Log, path: str) -> bytes:
     """Return a tile of hashes of the signed tree by its address below the log. Raises: UnknownTile."""
     tile = parse_path(path)
@@ -259,9 +292,10 @@ def list_keys(db: Connection, book: int, log: Log) -> list[LogKey]:
 
 def policy_text(db: Connection, book: int, log: Log) -> str:
     """Return the log's keys that sign now, and how many of which witnesses must, as a tlog-policy file."""
-    now = clock.now()
+    now, origin = clock.now(), logs.find_origin(db, book, log)
     in_force = [key.text for key in list_keys(db, book, log) if key.valid_until is None or key.valid_until > now]
-    return cosignature.policy_file(map(note.parse_verifier_key, in_force), policy_of(db, book))
+    own = [key for key in map(note.parse_verifier_key, in_force) if key.name == origin]
+    return cosignature.policy_file(own, policy_of(db, book))
 
 
 def _read_tile(db: Connection, book: int, log: Log, tile: Tile) -> bytes:

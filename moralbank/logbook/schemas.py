@@ -15,7 +15,10 @@ class WitnessForm(ma.Schema):
 
     title = fields.String(load_default="")
     verifier_key = fields.String(load_default="")
-    url = fields.String(load_default=None)
+    url = fields.String(
+        load_default=None,
+        validate=validate.Regexp(r"\A(?!local:)", error=N_("请填 http:// 或 https:// 开头的地址，或者留空。")),
+    )
 
 
 class PolicyForm(ma.Schema):

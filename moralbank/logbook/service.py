@@ -21,9 +21,9 @@ from moralbank.logbook.queries import (
     Witness,
     find_witness,
     get_witness,
-    list_rounds,
     list_witnesses,
     policy_of,
+    signed_last,
 )
 from moralbank.transparency import Checkpoint, Log, checkpoint, cosignature, note
 from moralbank.transparency import queries as logs
@@ -34,7 +34,7 @@ from moralbank.transparency.note import COSIGNATURE, Note, Signature
 SYSTEM = "system"
 _TITLE_MAX, _URL_MAX, _KEY_MAX = 100, 300, 400
 _PLACE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
-#: A file of signature lines alone doesn't say of which checkpoint, so that many are tried.
+#: A file of signature lines alone doesn't say of which checkpoint, so all are tried, so many at a time.
 _TRIED = 1_000
 
 
@@ -50,7 +50,7 @@ class Kept:
 def add_witness(db: Connection, book: int, verifier_key: str, title: str, url: str | None, *, actor: str) -> Witness:
     """Register a witness of the book.
 
-    url: None when it signs files only.
+    url: None when it signs files only. "local:place" is for the demonstration alone, and not for pages to pass on.
     Raises (in the order checked): Invalid, WitnessKnown when another in office has the name or the key.
     """
     key, errors = _read_witness(verifier_key, title, url)
@@ -147,13 +147,14 @@ def _handed_in(db: Connection, book: int, data: bytes) -> Iterable[tuple[Checkpo
 def _signed_by(db: Connection, witness: Witness, line: Signature) -> Checkpoint | None:
     """Return the checkpoint that the line is a cosignature of, or None: not a smaller one than it signed before."""
     time, body = cosignature.stated_time(line), line.payload[cosignature.TIME_BYTES :]
-    known = list_rounds(db, [witness.witness_id])
     for log in Log:
-        last = known.get((witness.witness_id, log))
-        for found in logs.list_checkpoints(db, witness.book, log, last.known_size - 1 if last else -1, _TRIED):
-            text = checkpoint.read(found.note)[1].text
-            if witness.key.verify(cosignature.message(text, time), body):
-                return found
+        since = signed_last(db, witness, log) - 1
+        while tried := logs.list_checkpoints(db, witness.book, log, since, _TRIED):
+            for found in tried:
+                text = checkpoint.read(found.note)[1].text
+                if witness.key.verify(cosignature.message(text, time), body):
+                    return found
+            since = tried[-1].size
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from moralbank import ledger
@@ -104,14 +104,14 @@ def witnesses(book: str) -> Answer:
 def add_witness(book: str) -> Answer:
     """Register a witness."""
     found, hub = _managed(book)
-    given = read_form(WitnessForm)
     try:
+        given = read_form(WitnessForm)
         added = database().transact(
             service.add_witness, found.book_id, given["verifier_key"], given["title"], given["url"], actor=actor()
         )
     except (Invalid, WitnessKnown) as refusal:
         errors = in_words(refusal) or {"verifier_key": [problems.sentence(refusal)]}
-        return _register(found, hub, given, errors), refusal.status
+        return _register(found, hub, request.form.to_dict(), errors), refusal.status
     flash(_("已登记见证人%(title)s。", title=added.title), "ok")
     return redirect(url_for("logbook.witnesses", book=found.code), 303)
 
@@ -147,7 +147,7 @@ def outcome_word(outcome: str) -> str:
 
 
 def _register(
-    book: Book, hub: Branch | None, given: dict[str, object] | None = None, errors: dict[str, list[str]] | None = None
+    book: Book, hub: Branch | None, given: dict[str, str] | None = None, errors: dict[str, list[str]] | None = None
 ) -> str:
     with database().reading() as db:
         in_office = queries.list_witnesses(db, book.book_id)

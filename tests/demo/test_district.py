@@ -24,14 +24,16 @@ from moralbank.activities.signoff import roster
 from moralbank.branches.queries import list_branches
 from moralbank.cli import cli
 from moralbank.db import Database
-from moralbank.demo import card, logins
+from moralbank.demo import card, logins, witnesses
 from moralbank.demo.diary import Diary
 from moralbank.demo.district import Scale, load_district
 from moralbank.demo.errors import BankInUse
 from moralbank.ledger import Unit
+from moralbank.logbook import queries as witness_queries
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import list_by_name, list_residents
 from moralbank.residents.service import enrol
+from moralbank.transparency.witness_files import Witness
 from tests import _ci, _postgres
 from tests._people import make_branch_tree
 from tests.conftest import PG_PORT, TEMPLATE
@@ -128,13 +130,35 @@ def test_the_card_names_every_role_and_each_secret_on_it_opens_its_login(distric
         "card only",
     ):
         assert role in printed
-    assert printed.count("http://") == 3
+    assert printed.count("http://") == 4
     with district.reading() as db:
         known = logins.list_demo_logins(db)
         hashes = list_secrets(db, [login.login_id for login in known])
     for login, (identifier, secret, _) in zip(known, logins.kept(), strict=True):
         assert identifier == login.identifier
         assert login.login_id in matching(hashes, secret)
+
+
+def test_three_witnesses_live_beside_the_demonstration_and_two_must_sign(district: Database):
+    place = logins.secrets_file().parent / "witnesses"
+    with district.reading() as db:
+        [book] = ledger.list_books(db)
+        before = witness_queries.list_witnesses(db, book.book_id)
+        assert str(witness_queries.policy_of(db, book.book_id)) == "2 of 3"
+    assert [witness.url for witness in before] == ["local:street-office", "local:residents", "local:auditor"]
+    assert all(witness.is_local for witness in before)
+    assert [Witness(place / name).key for name, _ in witnesses.OFFICES] == [witness.key for witness in before]
+    load_district(district, SMALL, lambda days: None)
+    with district.reading() as db:
+        assert witness_queries.list_witnesses(db, book.book_id) == before
+    shutil.rmtree(place / "residents")
+    load_district(district, SMALL, lambda days: None)
+    with district.reading() as db:
+        after = {witness.name: witness.key for witness in witness_queries.list_witnesses(db, book.book_id)}
+        assert str(witness_queries.policy_of(db, book.book_id)) == "2 of 3"
+    assert after["demo.example/residents"] == Witness(place / "residents").key
+    assert after["demo.example/residents"] != before[1].key
+    assert after["demo.example/auditor"] == before[2].key
 
 
 def test_secrets_are_random_and_in_a_file_for_its_owner_only(district: Database):
