@@ -27,6 +27,7 @@ from moralbank.backup.sealed import Header, SealedReader, SealedWriter
 from moralbank.db import Database
 from moralbank.ledger import Book, Entry, EntryFilter, Report
 from moralbank.schema import Standing
+from moralbank.transparency.verify import verify_all
 
 
 @dataclass(slots=True)
@@ -125,6 +126,9 @@ def _verify(db: Connection) -> list[tuple[Book, Report]]:
     for book, report in verified:
         if not report.is_sound:
             raise RestoredUnsound(fault=f"{book.code}: {report.first_fault}")
+        for log in verify_all(db, book.book_id):
+            if not log.is_sound:
+                raise RestoredUnsound(fault=f"{book.code}, {log.log.name.lower()} log: {log.faults[0]}")
     return verified
 
 

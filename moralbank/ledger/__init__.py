@@ -34,7 +34,7 @@ from moralbank.ledger.errors import (
     UnknownEntry,
 )
 from moralbank.ledger.leaf import canonical, instant, leaf_hash
-from moralbank.ledger.leaves import ENDLESS, Behind, behind, last_seqs, list_leaves, posters, seq_of
+from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
 from moralbank.ledger.lot_reading import open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
@@ -86,9 +86,9 @@ __all__ = [
     "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
     "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_history", "balance", "balances", "behind", "book_of", "canonical",
-    "close_day", "closed_through", "expiring", "find_account", "find_entry", "first_day", "get_entry", "history",
-    "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books",
-    "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts", "open_book", "open_lots",
-    "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse", "reversed_ones", "seq_of",
-    "sum_entries", "totals_of_day", "trial_balance", "verify", "verify_tail",
+    "close_day", "closed_through", "count_entries", "expiring", "find_account", "find_entry", "first_day",
+    "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
+    "list_accounts", "list_books", "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts",
+    "open_book", "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse",
+    "reversed_ones", "seq_of", "sum_entries", "totals_of_day", "trial_balance", "verify", "verify_tail",
 ]  # fmt: skip

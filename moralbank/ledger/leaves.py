@@ -98,6 +98,12 @@ def seq_of(db: Connection, book: int, entry_id: UUID) -> int | None:
     return found
 
 
+def count_entries(db: Connection, book: int, through: int = ENDLESS) -> int:
+    """Return how many entries have a number up to this one."""
+    query = sa.select(sa.func.count()).where(_entries.c.book_id == book, _entries.c.seq <= through)
+    return int(db.execute(query).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Behind:
     """Entries after a number: how many (counted up to COUNT_MAX), and when the first of them was posted."""

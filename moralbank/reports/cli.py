@@ -16,6 +16,7 @@ from moralbank.ledger import Book, Report, Unit
 from moralbank.reports import queries
 from moralbank.reports.errors import UnknownBookCode
 from moralbank.reports.queries import TrialBalance
+from moralbank.transparency.verify import LogReport, verify_all
 
 
 @click.group("audit")
@@ -33,7 +34,10 @@ def verify(code: str | None) -> None:
         for book in _books(db, code):
             report = ledger.verify(db, book.book_id, _progress if sys.stderr.isatty() else None)
             _print_report(book, report)
-            broken += not report.is_sound
+            logs = verify_all(db, book.book_id)
+            for log in logs:
+                _print_log(log)
+            broken += not (report.is_sound and all(log.is_sound for log in logs))
     if broken:
         sys.exit(1)
 
@@ -101,6 +105,16 @@ def _print_report(book: Book, report: Report) -> None:
     for fault in report.faults:
         if fault is not report.first_fault:
             click.echo(f"{'':>14}  {fault}")
+
+
+def _print_log(report: LogReport) -> None:
+    name = report.log.name.lower()
+    click.echo(
+        f"{report.leaves:>14,}  leaves in the {name} log, {report.tiles:,} tiles, {report.checkpoints:,} checkpoints; "
+        f"{report.waiting:,} wait to be sealed"
+    )
+    for place, fault in enumerate(report.faults):
+        click.echo(f"{'' if place else 'BROKEN':>14}  {fault}")
 
 
 def _print_trial(book: Book, trial: TrialBalance) -> None:

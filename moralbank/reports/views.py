@@ -29,6 +29,10 @@ from moralbank.reports.schemas import (
 )
 from moralbank.residents.queries import residents_by_account
 from moralbank.statements.values import ACCOUNT_WORDS, KIND_WORDS, about, place
+from moralbank.transparency import Log
+from moralbank.transparency import queries as transparency
+from moralbank.transparency.signer_errors import REFUSED
+from moralbank.transparency.verify import LogReport, verify_all
 from moralbank.web import looking, problems
 from moralbank.web.auth import allow, current, scope_paths
 from moralbank.web.db import database
@@ -205,15 +209,30 @@ def verify() -> str:
     """Say what verification checks; with run=1, do it and say what came out."""
     asked, _errors = read_query(VerifyPage)
     report, seconds = None, 0.0
+    logs: list[LogReport] = []
     with database().reading() as db:
         reaches = queries.list_reaches(db, scope_paths())
         reach = queries.whole(queries.choose(reaches, asked["book"]))
+        refused = transparency.list_refusals(db, reach.book.book_id, open_only=True)
+        latest = transparency.latest_checkpoint(db, reach.book.book_id, Log.LEDGER)
         if asked["run"]:
             begun = clock.now()
             report = ledger.verify(db, reach.book.book_id)
+            logs = verify_all(db, reach.book.book_id)
             seconds = (clock.now() - begun).total_seconds()
     return render_template(
-        "reports/verify.html", reaches=reaches, reach=reach, report=report, seconds=seconds, Unit=Unit
+        "reports/verify.html",
+        reaches=reaches,
+        reach=reach,
+        report=report,
+        logs=logs,
+        log_faults=sum(len(log.faults) for log in logs),
+        refused=refused,
+        why=REFUSED,
+        latest=latest,
+        seconds=seconds,
+        Unit=Unit,
+        Log=Log,
     )
 
 

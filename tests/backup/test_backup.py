@@ -19,6 +19,7 @@ from moralbank.cli import cli
 from moralbank.db import Database
 from moralbank.ledger import Unit
 from moralbank.setup import ADMINISTRATOR, first_start
+from moralbank.transparency import Log, integrate
 from tests.ledger.conftest import Book
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -244,15 +245,23 @@ def test_a_backup_of_the_other_engine_or_of_newer_code_is_refused_by_name(
     )
 
 
-def test_a_book_that_was_altered_before_the_backup_is_not_put_in_place(
-    database_url: str, empty_url: str, tmp_path: Path
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        "UPDATE ledger_postings SET amount = amount + 1 WHERE seq = 1",
+        "UPDATE transparency_logs SET last_fact = last_fact + 1",
+    ],
+)
+def test_a_book_or_a_log_that_was_altered_before_the_backup_is_not_put_in_place(
+    database_url: str, empty_url: str, tmp_path: Path, alteration: str
 ) -> None:
     from tests.ledger.test_verify import fill
     from tests.test_startup import unguarded
 
     database = Database(database_url)
     fill(database)
-    unguarded(database, "UPDATE ledger_postings SET amount = amount + 1 WHERE seq = 1")
+    database.transact(integrate.integrate, 1, Log.LEDGER)
+    unguarded(database, alteration)
     database.dispose()
     path = service.back_up(database_url, tmp_path / "one.backup", None, Steps())
     refused(errors.RestoredUnsound, lambda: service.restore(empty_url, path, None, Steps()))

@@ -13,6 +13,7 @@ from moralbank import clock
 from moralbank.db import Database
 from moralbank.errors import MoralBankError
 from moralbank.reports.cli import audit
+from moralbank.transparency import Log, integrate
 from tests.statements._story import NOW, Story
 
 
@@ -73,6 +74,17 @@ def test_verify_names_the_broken_entry_and_exits_with_1(run, database: Database,
     first = next(line for line in result.output.splitlines() if "BROKEN" in line)
     assert str(story.soap.entry_id) in first
     assert run("verify").exit_code == 0
+
+
+def test_verify_checks_the_logs_too(run, database: Database, story: Story) -> None:
+    book = story.tree["NS-00"].book_id
+    database.transact(integrate.integrate, book, Log.LEDGER)
+    assert "8  leaves in the ledger log, 0 tiles, 0 checkpoints; 0 wait to be sealed" in run("verify").output
+    move = sa.text("UPDATE transparency_logs SET frontier = :edge, root = :edge WHERE log = 1")
+    database.transact(lambda db: db.execute(move, {"edge": bytes(32)}))
+    result = run("verify", "--book", "NS-00")
+    assert result.exit_code == 1
+    assert "BROKEN  the head does not follow from the leaves" in result.output
 
 
 @contextmanager

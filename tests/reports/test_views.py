@@ -13,6 +13,8 @@ from moralbank.db import Database
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.reports import exports, queries
 from moralbank.residents.queries import find_card
+from moralbank.transparency import Head, Log
+from moralbank.transparency.jobs import record_broken
 from tests._people import make_login, sign_in
 from tests.statements._story import Story
 
@@ -158,6 +160,17 @@ def test_the_trial_balance_closes_now_and_then(auditor) -> None:
 def test_verification_runs_when_asked_and_says_what_it_checked(auditor) -> None:
     assert "没有一处不对" not in auditor.get("/audit/verify").get_data(as_text=True)
     assert "8 笔分录，没有一处不对" in auditor.get("/audit/verify?run=1").get_data(as_text=True)
+
+
+def test_the_verification_page_says_in_plain_words_when_a_tree_was_not_signed(
+    auditor, database: Database, story: Story
+) -> None:
+    book = story.tree["NS-00"].book_id
+    assert "还没有检查点" in auditor.get("/audit/verify").get_data(as_text=True)
+    database.transact(record_broken, Head(book, Log.LEDGER, 8, b"", b"", 8, 8, 0, 0, None))
+    page = auditor.get("/audit/verify").get_data(as_text=True)
+    assert "检查点停签了" in page
+    assert "有人改过账目或日志" in page
 
 
 def test_who_covers_one_station_reads_its_entries_and_no_sums_of_the_book(
