@@ -18,6 +18,8 @@ from moralbank.errors import N_, Unavailable
 
 #: A proof costs the disk a sync, so a good one is good for so long; a bad one is asked for again at once.
 PROOF_SECONDS = 2.0
+#: How long whoever asks waits for a proof.
+PATIENCE_SECONDS = 3.0
 
 
 class DatabaseAway(Unavailable):
@@ -118,11 +120,41 @@ class _Readiness:
         self.lock = threading.Lock()
         self.proven_at: float | None = None
         self.is_damaged = False
+        #: The proof that is under way; a commit that waits for a lost standby may take as long as that is away.
+        self.proof: _Proof | None = None
+
+
+class _Proof(threading.Thread):
+    """One write for nobody, in a thread of its own: whoever wants to know waits only so long for it."""
+
+    def __init__(self, database: Database, readiness: _Readiness) -> None:
+        super().__init__(name="proof", daemon=True)
+        self._database, self._readiness = database, readiness
+        self.began = time.monotonic()
+        self.found = ""
+        self.fault: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._database.transact(slots.prove_writable)
+            self._readiness.proven_at, self.found = time.monotonic(), "ok"
+        except faults(self._database) as fault:
+            outage = named(fault)
+            if outage is None:
+                self.fault = fault
+            else:
+                _note(self._readiness, outage)
+                self.found = outage.code
+        except BaseException as fault:
+            self.fault = fault
 
 
 def note(outage: Unavailable) -> None:
     """Remember an outage that a request has met, so that readiness looks for itself and not at an old proof."""
-    readiness = _readiness()
+    _note(_readiness(), outage)
+
+
+def _note(readiness: _Readiness, outage: Unavailable) -> None:
     readiness.proven_at = None
     readiness.is_damaged = readiness.is_damaged or isinstance(outage, DatabaseDamaged)
 
@@ -133,8 +165,7 @@ def check(database: Database) -> dict[str, str]:
     Damage stays until the process starts again, for what was read before it was found may be wrong.
     """
     readiness = _readiness()
-    with readiness.lock:
-        writable = "ok" if _is_proven(readiness) else _prove(database, readiness)
+    writable = "ok" if _is_proven(readiness) else _prove(database, readiness)
     damaged = "a damaged page was met: restore from a backup and start again"
     return {"writable": writable, "undamaged": damaged if readiness.is_damaged else "ok"}
 
@@ -144,16 +175,18 @@ def _is_proven(readiness: _Readiness) -> bool:
 
 
 def _prove(database: Database, readiness: _Readiness) -> str:
-    try:
-        database.transact(slots.prove_writable)
-    except faults(database) as fault:
-        outage = named(fault)
-        if outage is None:
-            raise
-        note(outage)
-        return outage.code
-    readiness.proven_at = time.monotonic()
-    return "ok"
+    with readiness.lock:
+        proof = readiness.proof
+        if proof is None or not proof.is_alive():
+            proof = readiness.proof = _Proof(database, readiness)
+            proof.start()
+    proof.join(PATIENCE_SECONDS)
+    if proof.is_alive():
+        waited = time.monotonic() - proof.began
+        return f"a write has waited for {waited:.0f} s: a standby may be lost, or somebody else holds the database"
+    if proof.fault is not None:
+        raise proof.fault
+    return proof.found
 
 
 def _readiness() -> _Readiness:

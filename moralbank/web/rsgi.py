@@ -37,6 +37,8 @@ PIECE_BYTES = 256 * 1024
 BODY_SECONDS, BODY_BYTES_PER_SECOND = 10, 16 * 1024
 #: How long a reader may take for a piece.
 PIECE_SECONDS = 30
+#: Answered by threads of their own: when all the others wait for a database, these must still be able to say so.
+_ALWAYS = frozenset({"/healthz", "/readyz"})
 _LOCAL = frozenset({"127.0.0.1", "::1"})
 
 
@@ -49,6 +51,7 @@ class Entrance:
         self._front = front if isinstance(front, Front) else None
         self._reference: Application = application if self._front is None else self._front.reference
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
+        self._spare_threads = ThreadPoolExecutor(2, thread_name_prefix="health")
         self._loop: asyncio.AbstractEventLoop
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -59,7 +62,8 @@ class Entrance:
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """Let the threads end: every request has had its answer."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._spare_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         environ = _environ_of(scope)
@@ -72,7 +76,8 @@ class Entrance:
             if reply is not None:
                 protocol.response_bytes(reply.status.value, reply.headers, reply.body)
                 return
-            status, headers, body = await self._loop.run_in_executor(self._threads, _answer, self._reference, environ)
+            threads = self._spare_threads if scope.path in _ALWAYS else self._threads
+            status, headers, body = await self._loop.run_in_executor(threads, _answer, self._reference, environ)
             if isinstance(body, bytes):
                 protocol.response_bytes(status, headers, body)
                 return

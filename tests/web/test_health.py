@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from moralbank.transparency.signer import Signer
 from moralbank.transparency.signer_memory import Place, Verdict
 from moralbank.transparency.signing_keys import KeyFile
 from tests.ledger.conftest import open_test_book
+from moralbank.web import outages
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -130,3 +133,26 @@ def test_a_tree_that_was_not_signed_makes_the_service_unready_until_it_is_resolv
     assert sealed(client) == "tree-refused: 1 not signed, see moralbank transparency status"
     database.transact(resolve_refusal, Place(Path("nowhere")), 1, Verdict("admin", "a trial", False))
     assert failing(client) == []
+
+
+def test_a_write_that_waits_turns_it_red_within_seconds_and_its_end_green(client, database_url, monkeypatch):
+    monkeypatch.setattr(outages, "PATIENCE_SECONDS", 0.3)
+    assert failing(client) == []
+    monkeypatch.setattr(outages, "PROOF_SECONDS", 0)
+    engine = sa.create_engine(database_url)
+    is_sqlite = database_url.startswith("sqlite")
+    with engine.connect() as holder:
+        holder.exec_driver_sql("BEGIN IMMEDIATE" if is_sqlite else "LOCK TABLE platform_leases IN EXCLUSIVE MODE")
+        for _ in range(3):
+            began = time.monotonic()
+            response = client.get("/readyz")
+            assert time.monotonic() - began < 3
+            assert response.status_code == 503
+            assert response.get_json()["failing"] == ["writable"]
+            assert "a write has waited for" in response.get_json()["checks"]["writable"]
+        assert sum(thread.name == "proof" for thread in threading.enumerate()) == 1, "one waits, not one for each asker"
+        holder.rollback()
+    engine.dispose()
+    until = time.monotonic() + 20
+    while failing(client):
+        assert time.monotonic() < until

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -317,6 +318,16 @@ def test_slow_bodies_hold_no_thread(plain: Flask) -> None:
 
         ask(plain, *[one_slow] * 20, quick)
     assert answers[0] == 200
+
+
+def test_the_process_says_that_it_lives_while_all_threads_wait(plain: Flask) -> None:
+    goes = threading.Event()
+    plain.add_url_rule("/waits", "waits", lambda: {"was": goes.wait(10)})
+    plain.add_url_rule("/healthz", "lives", lambda: {"let": goes.set()})
+    with _threads(1):
+        answers = ask(plain, *[sending(path="/waits")] * 3, sending(path="/healthz"))
+    assert [answer.status for answer in answers] == [200] * 4
+    assert json.loads(answers[0].body) == {"was": True}
 
 
 @contextmanager
