@@ -44,7 +44,6 @@ from moralbank.ledger.reading import (
     TrialRow,
     asking_balance,
     asking_cover,
-    asking_history,
     balance,
     balances,
     find_entry,
@@ -57,6 +56,7 @@ from moralbank.ledger.reading import (
     trial_balance,
 )
 from moralbank.ledger.rows import reversed_ones
+from moralbank.ledger.shown_lines import asking_shown
 from moralbank.ledger.tail import last_posted_at, verify_tail
 from moralbank.ledger.values import (
     GRADES,
@@ -85,7 +85,7 @@ __all__ = [
     "KindTotals", "Leg", "Line", "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report",
     "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
     "UnknownEntry", "Verdict",
-    "asking_balance", "asking_cover", "asking_history", "balance", "balances", "behind", "book_of", "canonical",
+    "asking_balance", "asking_cover", "asking_shown", "balance", "balances", "behind", "book_of", "canonical",
     "close_day", "closed_through", "count_entries", "expiring", "find_account", "find_entry", "first_day",
     "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
     "list_accounts", "list_books", "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts",

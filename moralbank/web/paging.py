@@ -6,6 +6,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -57,7 +58,7 @@ def read_cursor(cursor: str | None, query: dict[str, Any]) -> Any:
     if cursor is None:
         return None
     try:
-        return _signer(current_app.secret_key, request.path, query).loads(cursor)
+        return _signer(current_app.secret_key, _filters(request.path, query)).loads(cursor)
     except BadData:
         raise CursorInvalid() from None
 
@@ -79,11 +80,20 @@ def link(
     """Return what next_link does for a list of this path, asked for with these arguments."""
     if page.last is None:
         return None
-    cursor = str(_signer(secret_key, path, query).dumps(page.last))
+    cursor = _cursor(secret_key, _filters(path, query), json.dumps(page.last))
     return f"{path}?{urlencode([*arguments, ('limit', str(paging.limit)), ('cursor', cursor)])}"
 
 
-def _signer(secret_key: str | bytes | None, path: str, query: dict[str, Any]) -> URLSafeSerializer:
+def _filters(path: str, query: dict[str, Any]) -> str:
+    return json.dumps([path, query], sort_keys=True, default=str)
+
+
+@lru_cache(maxsize=4096)
+def _cursor(secret_key: str | bytes | None, filters: str, last: str) -> str:
+    """Sign a position, spelled as JSON. A page that is asked for again has the same cursor, until it changes."""
+    return str(_signer(secret_key, filters).dumps(json.loads(last)))
+
+
+def _signer(secret_key: str | bytes | None, filters: str) -> URLSafeSerializer:
     # The filters are part of the salt: a cursor under other filters would silently skip rows.
-    filters = json.dumps([path, query], sort_keys=True, default=str)
     return URLSafeSerializer(secret_key or "", salt=f"cursor {filters}")

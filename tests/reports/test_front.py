@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -10,7 +11,7 @@ from werkzeug.test import Client, TestResponse
 
 from moralbank import clock, ledger
 from moralbank.db import Database
-from moralbank.ledger import AccountKind
+from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.web.front import Front
 from tests._people import bearer, make_login
 from tests.statements._story import Story
@@ -138,3 +139,25 @@ def test_who_has_the_content_is_told_so(ways, headers, story: Story) -> None:
     short, reference = both(ways, path, {**headers, "If-None-Match": first.headers["ETag"]})
     assert short.status_code == 304
     assert told(short) == told(reference)
+
+
+def test_lines_of_a_whole_second_and_of_reversals_are_spelled_alike(ways, was_short, headers, database, story) -> None:
+    account, book = story.zhang.account_id, story.zhang.book_id
+
+    def post(db) -> None:
+        issuer = ledger.internal_account(db, book, AccountKind.ISSUER)
+        legs = (Leg(issuer, Unit.POINTS, -5), Leg(account, Unit.POINTS, 5))
+        draft = Draft(book, "award", legs, "whole-second", 'staff:"1"\\', grade="A", checker="staff:2")
+        first = ledger.post(db, draft)
+        ledger.reverse(db, book, first.entry_id, key="taken-back", actor="staff:1", checker="staff:2")
+
+    with clock.at(clock.now().replace(microsecond=0) + timedelta(seconds=1)):
+        database.transact(post)
+    both(ways, f"{account}/balance", headers)
+    was_short.clear()
+    short, reference = both(ways, f"{account}/lines?limit=3", headers)
+    assert was_short == ["flask"]
+    assert told(short) == told(reference)
+    reversal, award, _ = short.json["items"]
+    assert (award["reversed_by"], reversal["reverses"]) == (reversal["entry_id"], award["entry_id"])
+    assert "." not in award["posted_at"]

@@ -21,8 +21,8 @@ from moralbank.transparency.service import resolve_refusal
 from moralbank.transparency.signer import Signer
 from moralbank.transparency.signer_memory import Place, Verdict
 from moralbank.transparency.signing_keys import KeyFile
-from tests.ledger.conftest import open_test_book
 from moralbank.web import outages
+from tests.ledger.conftest import open_test_book
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
