@@ -82,7 +82,8 @@ class Database:
             for one who writes seldom and shortly beside a process that writes all the time.
         """
         self.url = url
-        self.engine = make_engine(url).execution_options(is_eager=is_eager)
+        engine = make_engine(url)
+        self.engine = engine.execution_options(is_eager=True) if is_eager else engine
         self._commit_most = commit_most
         #: The same pool; only how a transaction begins is another.
         self.reader = self.engine.execution_options(begin="DEFERRED" if self.is_sqlite else _SNAPSHOT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -394,6 +394,52 @@ class TestAppendOnly:
         )  # fmt: skip
         with pytest.raises(sa.exc.DBAPIError, match="complete"), database.engine.begin() as db:
             db.execute(late_leg)
+
+    def test_the_database_itself_refuses_a_leg_on_an_account_that_is_not_there(
+        self, database: Database, book: Book
+    ) -> None:
+        posted = database.transact(ledger.post, book.award("a1", book.guiying, 25))
+        leg = models.postings.insert().values(
+            book_id=book.book, entry_id=uuid4(), leg=0, account_id=book.shop + 1000, unit=1, amount=5,
+            seq=99, posted_at=posted.posted_at,
+        )  # fmt: skip
+        with pytest.raises(sa.exc.IntegrityError), database.engine.begin() as db:
+            db.execute(leg)
+
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [("amount", "26"), ("unit", "2"), ("seq", "999"), ("entry_id", "gen_random_uuid()"), ("account_id", "1")],
+    )
+    @only_postgresql
+    def test_the_database_itself_finds_the_one_wrong_leg_of_a_set(
+        self, database: Database, book: Book, column: str, value: str
+    ) -> None:
+        database.transact(ledger.post_many, [book.award(f"a{n}", book.guiying, 25) for n in range(9)])
+        with database.engine.connect() as db:
+            db.exec_driver_sql(_copy_of_all(_LEG))
+            db.rollback()
+            wrong = f"CASE WHEN p.n = 5 THEN {value} ELSE {_LEG[column]} END"
+            with pytest.raises(sa.exc.IntegrityError, match=r"do not balance|not in the book"):
+                db.exec_driver_sql(_copy_of_all(_LEG | {column: wrong}))
+
+
+_LEG = {
+    "entry_id": "ids.new", "leg": "p.leg", "account_id": "p.account_id", "unit": "p.unit", "amount": "p.amount",
+    "n": "p.n + 100", "balance_after": "p.balance_after", "seq": "p.seq + 100", "posted_at": "p.posted_at",
+}  # fmt: skip
+
+
+def _copy_of_all(leg: dict[str, str]) -> str:
+    """Return one statement that writes all entries again under other numbers, with legs as given."""
+    return f"""
+    WITH ids AS MATERIALIZED (SELECT entry_id AS old, gen_random_uuid() AS new FROM ledger_entries), legs AS (
+      INSERT INTO ledger_postings (book_id, {", ".join(leg)}) SELECT p.book_id, {", ".join(leg.values())}
+      FROM ledger_postings p JOIN ids ON ids.old = p.entry_id RETURNING 1
+    )
+    INSERT INTO ledger_entries (book_id, entry_id, seq, kind, actor, occurred_on, posted_at, leaf_bytes)
+    SELECT e.book_id, ids.new, e.seq + 100, e.kind, e.actor, e.occurred_on, e.posted_at, e.leaf_bytes
+    FROM ledger_entries e JOIN ids ON ids.old = e.entry_id WHERE (SELECT count(*) FROM legs) > 0
+    """
 
 
 def test_every_account_kind_is_either_guarded_or_summed() -> None:
