@@ -25,6 +25,7 @@ GROUPS = (
     "moralbank.merchants.cli",
     "moralbank.reports.cli",
     "moralbank.history.cli",
+    "moralbank.forgetting.cli",
     "moralbank.periodic.cli",
     "moralbank.backup.cli",
     "moralbank.demo.cli",

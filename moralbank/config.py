@@ -91,6 +91,11 @@ def var_directory(env: Mapping[str, str] | None = None) -> Path:
     return Path(env.get("MORALBANK_VAR", "var"))
 
 
+def people_keys_path(env: Mapping[str, str] | None = None) -> Path:
+    """Return the file of people's keys, which seal what backups hold of them."""
+    return var_directory(env) / "people.keys"
+
+
 def is_production(env: Mapping[str, str] | None = None) -> bool:
     """Tell whether this installation keeps people's real points, by MORALBANK_PRODUCTION."""
     return _flag(os.environ if env is None else env, "MORALBANK_PRODUCTION")

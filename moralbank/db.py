@@ -287,6 +287,8 @@ def _wire(dbapi: Any) -> Wire:
 def _on_postgresql_connect(dbapi: Any, _record: object) -> None:
     """Work as the role that may only insert into the ledger, where the migrations could make it."""
     dbapi.autocommit = True  # psycopg must not begin transactions on its own
+    # Its own preparing forgets every prepared statement of the connection, ours too, at a rollback to a savepoint.
+    dbapi.prepare_threshold = None
     with dbapi.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s AND pg_has_role(current_user, oid, 'MEMBER')",

@@ -76,7 +76,7 @@ GUARDS: dict[str, dict[str, str]] = {
         "settlements_pledges.settlements_pledges_no_delete": "9999cd875bf8a833",
         "settlements_pledges.settlements_pledges_no_update": "c39e95e89eb7846f",
         "web_idempotency.web_idempotency_no_delete": "28fb1eb6ad307a53",
-        "web_idempotency.web_idempotency_no_update": "19072448dcab4de5",
+        "web_idempotency.web_idempotency_no_update": "2d7123bd37e7225e",
     },
     "postgresql": {
         "access_deeds.access_deeds_append_only": "4d22cfc6cffaf3bf",
@@ -113,7 +113,7 @@ GUARDS: dict[str, dict[str, str]] = {
         "settlements_lines.settlements_lines_no_truncate": "707e33a55a69b2ae",
         "settlements_pledges.settlements_pledges_append_only": "ba981fb28cf6ba28",
         "settlements_pledges.settlements_pledges_no_truncate": "707e33a55a69b2ae",
-        "web_idempotency.web_idempotency_append_only": "4d22cfc6cffaf3bf",
+        "web_idempotency.web_idempotency_append_only": "37d53958379b8136",
         "web_idempotency.web_idempotency_no_truncate": "707e33a55a69b2ae",
     },
 }

@@ -10,7 +10,7 @@ import click
 from moralbank.backup import service
 from moralbank.backup.sealed import read_key
 from moralbank.backup.service import Restored, Steps
-from moralbank.config import database_url
+from moralbank.config import database_url, people_keys_path
 from moralbank.ledger import Unit
 
 _KEY = click.option(
@@ -19,14 +19,22 @@ _KEY = click.option(
     help="A file with at least 32 random characters that only you may read: the backup is encrypted with it.",
 )
 
+_PEOPLE = click.option(
+    "--people-keys",
+    type=click.Path(path_type=Path),
+    help="The file of people's keys, people.keys in MORALBANK_VAR if not said. Keep it apart from backups.",
+)
+
 
 @click.command("backup")
 @click.argument("target", type=click.Path(path_type=Path))
 @_KEY
-def backup(target: Path, key_file: Path | None) -> None:
+@_PEOPLE
+def backup(target: Path, key_file: Path | None, people_keys: Path | None) -> None:
     """Write everything to a new file TARGET, or a file named by the time in the folder TARGET, while the bank works."""
     steps = Steps()
-    path = service.back_up(database_url(os.environ), target, _key(key_file), steps)
+    people = people_keys or people_keys_path(os.environ)
+    path = service.back_up(database_url(os.environ), target, _key(key_file), steps, people)
     click.echo(f"{path}  {path.stat().st_size:,} bytes{'' if key_file else ', not encrypted'}")
     _print_steps(steps)
 
@@ -34,10 +42,12 @@ def backup(target: Path, key_file: Path | None) -> None:
 @click.command("restore")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_KEY
-def restore(source: Path, key_file: Path | None) -> None:
+@_PEOPLE
+def restore(source: Path, key_file: Path | None, people_keys: Path | None) -> None:
     """Restore the backup SOURCE into the empty place that DATABASE_URL names, and verify every book."""
     steps = Steps()
-    _print_restored(service.restore(database_url(os.environ), source, _key(key_file), steps))
+    people = people_keys or people_keys_path(os.environ)
+    _print_restored(service.restore(database_url(os.environ), source, _key(key_file), steps, people))
     _print_steps(steps)
 
 

@@ -93,3 +93,27 @@ class NoThrowAwayPlace(Forbidden):
     code = "no-throw-away-place"
     title = N_("不能新建演练用的数据库")
     sentence = N_("演练要新建一个用完就删的数据库，这个账号不能。请用所有者的账号，并先给它 CREATEDB 权限。")
+
+
+class PeopleKeysUnfit(Invalid):
+    code = "people-keys-unfit"
+    title = N_("个人密钥文件不能用")
+    sentence = N_("{file} 不在、不是个人密钥文件，或别人也能读（chmod 600）。请用 --people-keys 指明。")
+
+
+class PeopleKeysMissing(Invalid):
+    code = "people-keys-missing"
+    title = N_("缺少个人密钥文件")
+    sentence = N_("{file} 里的个人资料是按人加密的，请用 --people-keys 指明个人密钥文件。")
+
+
+class PeopleKeysWrong(Refused):
+    code = "people-keys-wrong"
+    title = N_("个人密钥文件不对")
+    sentence = N_("{file} 不是用这个个人密钥文件做的，什么都没有恢复。请找出做这份备份时的文件。")
+
+
+class PeopleKeysOlder(Refused):
+    code = "people-keys-older"
+    title = N_("个人密钥文件太旧")
+    sentence = N_("{file} 里还没有第 {person} 号储户的密钥，它比备份旧，什么都没有恢复。请用最新的一份。")

@@ -18,9 +18,12 @@ from psycopg import sql
 from sqlalchemy.engine import Connection
 
 from moralbank import ids, ledger, schema
+from moralbank.backup import sealing
 from moralbank.backup.errors import NoThrowAwayPlace, PlaceNotEmpty
+from moralbank.backup.people import FORGOTTEN, PeopleKeys
 from moralbank.backup.sealed import SealedReader, SealedWriter
 from moralbank.db import make_engine
+from moralbank.personal import Held
 
 NAME = "postgresql"
 FAULTS = (OSError, psycopg.Error, sa.exc.DBAPIError)
@@ -95,18 +98,39 @@ def find_revision(db: Raw) -> str | None:
     return found[0] if found else None
 
 
-def write(db: Raw, backup: SealedWriter) -> None:
-    """Write every table, those first that others refer to: its name and columns, its rows as COPY spells them."""
+def forgotten(db: Raw) -> list[int]:
+    """Return the numbers of the people who were forgotten in a snapshot."""
+    column = (
+        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('residents_residents') AND attname = 'forgotten_at'"
+    )
+    if db.execute(column).fetchone() is None:
+        return []
+    return [row[0] for row in db.execute(FORGOTTEN).fetchall()]
+
+
+def write(db: Raw, backup: SealedWriter, keys: PeopleKeys | None) -> None:
+    """Write every table, those first that others refer to: its name and columns, its rows as COPY spells them.
+
+    People's cells are sealed under their own keys; the table's head says which.
+    """
     columns = {table: list(names) for table, names in db.execute(_TABLES).fetchall()}
     order = TopologicalSorter({table: set() for table in sorted(columns)})
     for table, referred in db.execute(_REFERENCES).fetchall():
         order.add(table, referred)
     for table in order.static_order():
-        _put(backup, json.dumps({"table": table, "columns": columns[table]}).encode())
+        names = columns[table]
+        held = sealing.held_in(table, names) if keys is not None else None
+        head: dict[str, Any] = {"table": table, "columns": names}
+        if held is not None and not held.is_left_out:
+            head["sealed"] = list(held.columns)
+        _put(backup, json.dumps(head).encode())
         rows = bytearray()
-        with db.cursor().copy(_copy(table, columns[table], "TO STDOUT")) as copy:
+        with db.cursor().copy(_copy(table, names, "TO STDOUT") if held is None else _told(held, names)) as copy:
             for row in copy:
-                rows += row
+                if held is None or keys is None:
+                    rows += row
+                else:
+                    rows += b"".join(sealing.seal_rows(held, names, bytes(row), keys))
                 if len(rows) >= _FRAME:
                     _put(backup, rows)
                     rows.clear()
@@ -114,6 +138,13 @@ def write(db: Raw, backup: SealedWriter) -> None:
             _put(backup, rows)
         _put(backup, b"")
     _put(backup, b"")
+
+
+def _told(held: Held, names: list[str]) -> sql.Composed:
+    """Return the COPY of a table whose rows end in whose they are."""
+    cells = sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in names)
+    person = sql.SQL(cast(Any, held.person))
+    return sql.SQL("COPY (SELECT {}, {} FROM {} t) TO STDOUT").format(cells, person, sql.Identifier(held.table))
 
 
 def _put(backup: SealedWriter, data: bytes | bytearray) -> None:
@@ -130,7 +161,7 @@ def _copy(table: str, columns: list[str], way: str) -> sql.Composed:
 
 
 @contextmanager
-def restoring(url: str, backup: SealedReader) -> Iterator[Connection]:
+def restoring(url: str, backup: SealedReader, keys: PeopleKeys | None) -> Iterator[Connection]:
     """Load the backup in one transaction and give its connection; what is there is committed when the block ends well.
 
     Raises: PlaceNotEmpty, and what reading the backup raises; then the database is as empty as it was.
@@ -143,7 +174,7 @@ def restoring(url: str, backup: SealedReader) -> Iterator[Connection]:
             if db.execute(sa.text(_CONTENTS)).first():
                 raise PlaceNotEmpty(place=engine.url.database)
             schema.migrate_within(db, backup.header.revision)
-            _load(cast(Raw, db.connection.driver_connection), backup)
+            _load(cast(Raw, db.connection.driver_connection), backup, keys)
             ledger.resume_numbers(db)
             if backup.header.revision != schema.head():
                 schema.migrate_within(db, schema.head())
@@ -154,7 +185,7 @@ def restoring(url: str, backup: SealedReader) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _load(db: Raw, backup: SealedReader) -> None:
+def _load(db: Raw, backup: SealedReader, keys: PeopleKeys | None) -> None:
     """Fill the tables with the guards off, which check what is posted anew, and on again before anybody can look."""
     triggers = [(table, trigger, when) for table, trigger, when in db.execute(_TRIGGERS).fetchall()]
     for table, trigger, _ in triggers:
@@ -163,8 +194,12 @@ def _load(db: Raw, backup: SealedReader) -> None:
     db.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))  # Of rows that a migration may have made.
     while head := _take(backup):
         part = json.loads(head)
+        held = sealing.held_in(part["table"], part["columns"]) if "sealed" in part else None
         with db.cursor().copy(_copy(part["table"], part["columns"], "FROM STDIN")) as copy:
             while rows := _take(backup):
+                if held is not None:
+                    assert keys is not None, "the header said that it is sealed"
+                    rows = b"".join(sealing.open_rows(held, part["columns"], rows, keys))
                 copy.write(rows)
     backup.read(1)  # The end of the file is a part of what is checked.
     db.execute("SET CONSTRAINTS ALL IMMEDIATE")

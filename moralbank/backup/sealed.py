@@ -39,6 +39,8 @@ class Header:
     engine: str
     revision: str
     made_at: str
+    #: Of the keys under which people's cells are sealed; None: they stand as they are.
+    people: str | None = None
 
 
 def read_key(path: Path) -> bytes:
@@ -97,6 +99,7 @@ class SealedWriter:
             "engine": header.engine,
             "revision": header.revision,
             "made_at": header.made_at,
+            "people": header.people,
             "salt": salt.hex(),
             "key_id": None if key is None else _derive(key, salt, _KEY_ID_INFO, 8).hex(),
         }
@@ -135,7 +138,7 @@ class SealedReader:
         line = file.readline(_HEADER_BYTES_MAX)
         try:
             fields = json.loads(line.removeprefix(_MAGIC)) if line.startswith(_MAGIC) else {}
-            self.header = Header(fields["engine"], fields["revision"], fields["made_at"])
+            self.header = Header(fields["engine"], fields["revision"], fields["made_at"], fields.get("people"))
             salt, key_id = bytes.fromhex(fields["salt"]), fields["key_id"]
         except (ValueError, TypeError, KeyError):
             raise NotABackup(file=name) from None

@@ -20,9 +20,12 @@ from moralbank.backup.errors import (
     BackupTooNew,
     NothingToBackUp,
     OtherEngine,
+    PeopleKeysMissing,
+    PeopleKeysWrong,
     RestoredUnsound,
     RestoreFailed,
 )
+from moralbank.backup.people import PeopleKeys, people_keys
 from moralbank.backup.sealed import Header, SealedReader, SealedWriter
 from moralbank.db import Database
 from moralbank.ledger import Book, Entry, EntryFilter, Report
@@ -51,11 +54,13 @@ class Restored:
     books: list[tuple[Book, Report]]
 
 
-def back_up(url: str, target: Path, key: bytes | None, steps: Steps) -> Path:
+def back_up(url: str, target: Path, key: bytes | None, steps: Steps, people: Path | None = None) -> Path:
     """Write a backup to the file, or to one named by the instant in the folder, and return its path.
 
+    people: the file of people's keys, made if it is not there; what tells who somebody is is sealed under theirs.
+
     The bank goes on meanwhile. The file appears whole, or not at all.
-    Raises: BackupExists, NothingToBackUp, BackupNotWritten.
+    Raises: BackupExists, NothingToBackUp, PeopleKeysUnfit, BackupNotWritten.
     """
     made_at = clock.now()
     if target.is_dir():
@@ -66,7 +71,7 @@ def back_up(url: str, target: Path, key: bytes | None, steps: Steps) -> Path:
     try:
         draft.touch(mode=0o600, exist_ok=False)
         with steps.timed("back up"), draft.open("wb") as file:
-            _write(url, file, made_at.isoformat(), key)
+            _write(url, file, made_at.isoformat(), key, people)
             file.flush()
             os.fsync(file.fileno())
         target.hardlink_to(draft)
@@ -79,31 +84,41 @@ def back_up(url: str, target: Path, key: bytes | None, steps: Steps) -> Path:
     return target
 
 
-def _write(url: str, file: BinaryIO, made_at: str, key: bytes | None) -> None:
+def _write(url: str, file: BinaryIO, made_at: str, key: bytes | None, people: Path | None) -> None:
     engine = _engine(url)
-    with engine.snapshot(url) as source:
+    with ExitStack() as stack:
+        source = stack.enter_context(engine.snapshot(url))
         revision = engine.find_revision(source)
         if revision is None:
             raise NothingToBackUp(place="DATABASE_URL")
-        writer = SealedWriter(file, Header(engine.NAME, revision, made_at), key)
-        engine.write(source, writer)
+        keys = None if people is None else stack.enter_context(people_keys(people, make=True))
+        writer = SealedWriter(
+            file, Header(engine.NAME, revision, made_at, None if keys is None else keys.store_id), key
+        )
+        if keys is not None:
+            keys.destroy(engine.forgotten(source))
+        engine.write(source, writer, keys)
+        if keys is not None:
+            keys.save()  # Before the backup counts, so that there is none whose keys were lost with the power.
         writer.close()
 
 
-def restore(url: str, source: Path, key: bytes | None, steps: Steps) -> Restored:
+def restore(url: str, source: Path, key: bytes | None, steps: Steps, people: Path | None = None) -> Restored:
     """Restore a backup into an empty place, bring it to this code's schema, and verify every book before it counts.
 
-    Raises: NotABackup, KeyMissing, NotEncrypted, KeyWrong, OtherEngine, BackupTooNew, PlaceNotEmpty, BackupDamaged,
-        RestoredUnsound, RestoreFailed; then the place is as it was.
+    people: the file of people's keys. Those whose keys were destroyed since the backup stay forgotten.
+    Raises: NotABackup, KeyMissing, NotEncrypted, KeyWrong, OtherEngine, BackupTooNew, PeopleKeysMissing,
+        PeopleKeysUnfit, PeopleKeysWrong, PeopleKeysOlder, PlaceNotEmpty, BackupDamaged, RestoredUnsound,
+        RestoreFailed; then the place is as it was.
     """
     engine = _engine(url)
     try:
-        return _restore(engine, url, source, key, steps)
+        return _restore(engine, url, source, key, steps, people)
     except engine.FAULTS as error:
         raise RestoreFailed(file=source, reason=_first_line(error)) from error
 
 
-def _restore(engine: Any, url: str, source: Path, key: bytes | None, steps: Steps) -> Restored:
+def _restore(engine: Any, url: str, source: Path, key: bytes | None, steps: Steps, people: Path | None) -> Restored:
     with source.open("rb") as file, ExitStack() as stack:
         backup = SealedReader(file, source, key)
         header = backup.header
@@ -111,11 +126,24 @@ def _restore(engine: Any, url: str, source: Path, key: bytes | None, steps: Step
             raise OtherEngine(file=source, engine=header.engine)
         if schema.standing(header.revision) not in (Standing.BEHIND, Standing.CURRENT):
             raise BackupTooNew(file=source, revision=header.revision)
+        keys = _keys_of(header, source, people, stack)
         with steps.timed("restore"):
-            db = stack.enter_context(engine.restoring(url, backup))
+            db = stack.enter_context(engine.restoring(url, backup, keys))
         with steps.timed("verify"):
             books = _verify(db)
     return Restored(header, books)
+
+
+def _keys_of(header: Header, source: Path, people: Path | None, stack: ExitStack) -> PeopleKeys | None:
+    """Return the keys under which a backup's people were sealed, None where they were not."""
+    if header.people is None:
+        return None
+    if people is None:
+        raise PeopleKeysMissing(file=source)
+    keys = stack.enter_context(people_keys(people))
+    if keys.store_id != header.people:
+        raise PeopleKeysWrong(file=source)
+    return keys
 
 
 def _verify(db: Connection) -> list[tuple[Book, Report]]:
@@ -139,9 +167,10 @@ def drill(url: str, key: bytes | None, steps: Steps) -> Restored:
     """
     heads = _heads(url)
     with tempfile.TemporaryDirectory(prefix="moralbank-drill-") as folder:
-        kept = back_up(url, Path(folder), key, steps)
+        people = Path(folder) / "people.keys"  # What is thrown away needs no key that stays.
+        kept = back_up(url, Path(folder), key, steps, people)
         with _engine(url).throw_away(url, Path(folder)) as place:
-            restored = restore(place, kept, key, steps)
+            restored = restore(place, kept, key, steps, people)
             _require_there(place, heads)
     return restored
 

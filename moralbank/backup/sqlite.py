@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import ids, schema
+from moralbank.backup import sealing
 from moralbank.backup.errors import NothingToBackUp, PlaceNotEmpty, RestoredUnsound
+from moralbank.backup.people import FORGOTTEN, PeopleKeys
 from moralbank.backup.sealed import SealedReader, SealedWriter
 from moralbank.db import Database
 
@@ -58,14 +60,27 @@ def find_revision(copy: Path) -> str | None:
     return found[0] if found else None
 
 
-def write(copy: Path, backup: SealedWriter) -> None:
+def forgotten(copy: Path) -> list[int]:
+    """Return the numbers of the people who were forgotten in a snapshot."""
+    with closing(sqlite3.connect(copy)) as db:
+        columns = {row[1] for row in db.execute("PRAGMA table_info(residents_residents)")}
+        return [row[0] for row in db.execute(FORGOTTEN)] if "forgotten_at" in columns else []
+
+
+def write(copy: Path, backup: SealedWriter, keys: PeopleKeys | None) -> None:
+    """Write the snapshot, people's cells sealed under their own keys."""
+    if keys is not None:
+        with closing(sqlite3.connect(copy)) as db:
+            db.execute("PRAGMA journal_mode = MEMORY")
+            db.execute("PRAGMA synchronous = OFF")  # A copy that a power cut damages is thrown away.
+            sealing.seal_sqlite(db, keys)
     with copy.open("rb") as file:
         while data := file.read(_READ):
             backup.write(data)
 
 
 @contextmanager
-def restoring(url: str, backup: SealedReader) -> Iterator[Connection]:
+def restoring(url: str, backup: SealedReader, keys: PeopleKeys | None) -> Iterator[Connection]:
     """Write the backup to a file of another name and give a connection to it; when the block ends well, place it.
 
     Raises: PlaceNotEmpty, RestoredUnsound, and what reading the backup raises; then the place is as it was.
@@ -77,6 +92,9 @@ def restoring(url: str, backup: SealedReader) -> Iterator[Connection]:
         with _private(draft).open("wb") as file:
             while data := backup.read(_READ):
                 file.write(data)
+        with closing(sqlite3.connect(draft)) as opened:
+            opened.execute("PRAGMA synchronous = OFF")  # The whole file is synced before it gets its name.
+            sealing.open_sqlite(opened, keys)
         _require_whole(draft)
         database = Database(f"sqlite:///{draft}")
         try:

@@ -33,6 +33,7 @@ from moralbank.ledger.errors import (
     UnknownBook,
     UnknownEntry,
 )
+from moralbank.ledger.forgetting import forget_private
 from moralbank.ledger.leaf import canonical, instant, leaf_hash
 from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
 from moralbank.ledger.lot_reading import open_lots
@@ -87,7 +88,7 @@ __all__ = [
     "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_shown", "balance", "balances", "behind", "book_of", "canonical",
     "close_day", "closed_through", "count_entries", "expiring", "find_account", "find_entry", "first_day",
-    "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
+    "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
     "list_accounts", "list_books", "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts",
     "open_book", "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse",
     "reversed_ones", "seq_of", "sum_entries", "totals_of_day", "trial_balance", "verify", "verify_tail",

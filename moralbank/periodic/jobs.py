@@ -11,6 +11,7 @@ from moralbank.access import jobs as access
 from moralbank.activities import jobs as activities
 from moralbank.db import Database
 from moralbank.errors import N_
+from moralbank.forgetting import jobs as forgetting
 from moralbank.ledger import jobs as ledger
 from moralbank.logbook import jobs as logbook
 from moralbank.noticeboard import jobs as noticeboard
@@ -38,6 +39,7 @@ JOBS = (
     Job("access.purge_sessions", N_("清理过期的登录"), DAY, access.purge_sessions),
     Job("activities.close_forgotten", N_("按计划结束时间补签退"), MINUTE, activities.close_forgotten),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
+    Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),
     Job("ledger.fold_books", N_("推进合计账户的累计数"), MINUTE, ledger.fold_books),
     Job("logbook.ask_witnesses", N_("请见证人签检查点"), timedelta(seconds=20), logbook.ask_witnesses),
     Job("noticeboard.seal_days", N_("日结并封存"), HOUR, noticeboard.seal_days),

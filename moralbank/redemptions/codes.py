@@ -101,3 +101,8 @@ def purge_codes(db: Connection) -> int:
     before = clock.now() - timedelta(hours=KEPT_HOURS)
     unused = codes.c.used_at.is_(None) & (codes.c.expires_at < before)
     return db.execute(codes.delete().where(unused)).rowcount
+
+
+def forget_codes(db: Connection, resident_id: int) -> int:
+    """Delete the payment codes of a person who is forgotten, so that none still pays, and return how many."""
+    return db.execute(codes.delete().where(codes.c.resident_id == resident_id)).rowcount

@@ -21,6 +21,7 @@ from moralbank.residents.errors import (
     NoCardInForce,
     NothingToImport,
     OtherBook,
+    ResidentForgotten,
     ResidentLeft,
     StatusNotNext,
 )
@@ -40,7 +41,7 @@ from moralbank.residents.schemas import (
     StatusIn,
 )
 from moralbank.residents.values import Consent, Status, list_about
-from moralbank.web import looking
+from moralbank.web import idempotency, looking
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import actor, allow, scope_paths, within
 from moralbank.web.paging import Page, Paging
@@ -91,7 +92,9 @@ def enrol_resident(db: Connection, *, body: dict[str, Any], key: str) -> Residen
     """Enrol a person, with an account and a card."""
     within(body["branch_id"])
     consents = [Consent(kind) for kind in body.pop("consents")]
-    return service.enrol(db, Person(**body), consents, actor=actor())
+    resident = service.enrol(db, Person(**body), consents, actor=actor())
+    idempotency.tell_about(resident.resident_id)
+    return resident
 
 
 @blueprint.writes(
@@ -111,7 +114,11 @@ def correct_resident(db: Connection, resident_id: int, *, body: dict[str, Any], 
 
 
 @blueprint.writes(
-    "/residents/<int:resident_id>/status", ResidentOut, status=200, body=StatusIn, refusals=[StatusNotNext]
+    "/residents/<int:resident_id>/status",
+    ResidentOut,
+    status=200,
+    body=StatusIn,
+    refusals=[ResidentForgotten, StatusNotNext],
 )
 @allow("staff", scope="branch", token="residents:write")
 def set_resident_status(db: Connection, resident_id: int, *, body: dict[str, Any], key: str) -> Resident:
@@ -213,6 +220,7 @@ def _reachable(db: Connection, resident_id: int) -> Resident:
     resident = queries.get_resident(db, resident_id)
     within(resident.branch_id)
     looking.look_within(db, resident, Reason.PROGRAM)
+    idempotency.tell_about(resident_id)
     return resident
 
 

@@ -35,6 +35,12 @@ class ResidentLeft(Refused):
     sentence = N_("这位储户已经退出，不能再办理。")
 
 
+class ResidentForgotten(Refused):
+    code = "resident-forgotten"
+    title = N_("已经遗忘")
+    sentence = N_("这位储户的资料已经按本人要求删除，不能再办理。")
+
+
 class CardRevoked(Refused):
     code = "card-revoked"
     title = N_("卡已挂失")

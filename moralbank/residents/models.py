@@ -44,6 +44,8 @@ residents_residents = sa.Table(
     sa.Column("status", sa.String(9), nullable=False),
     sa.Column("enrolled_at", UtcDateTime, nullable=False),
     sa.Column("enrolled_by", sa.String(64), nullable=False),
+    #: When everything that tells who this was was taken away; the number and the account stay, and the lines.
+    sa.Column("forgotten_at", UtcDateTime),
     sa.UniqueConstraint("book_id", "number"),
     sa.CheckConstraint("status IN ('active', 'suspended', 'left')", name="status_known"),
     sa.CheckConstraint("sex IN ('female', 'male')", name="sex_known"),

@@ -55,6 +55,12 @@ class Resident:
     status: Status
     guardian_name: str | None
     guardian_relation: str | None
+    #: When they were forgotten; then there is no name any more.
+    forgotten_at: datetime | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        return self.forgotten_at is not None
 
     @property
     def masked_name(self) -> str:
@@ -137,6 +143,7 @@ _RESIDENT_COLUMNS = (
     _R.status,
     _R.guardian_name,
     _R.guardian_relation,
+    _R.forgotten_at,
 )
 _STATUS = Resident.__slots__.index("status")
 _C = residents_cards.c
@@ -175,6 +182,14 @@ def get_resident(db: Connection, resident_id: int) -> Resident:
     if found is None:
         raise UnknownResident()
     return found
+
+
+def hold_resident(db: Connection, resident_id: int) -> Resident:
+    """Return the resident, whom no other act on people changes until the transaction ends. Raises: UnknownResident."""
+    # Rows that refer to the resident may still be added: a charge must not wait for, nor be waited for.
+    row = sa.select(_R.resident_id).where(_R.resident_id == resident_id)
+    db.execute(row.with_for_update(key_share=True))
+    return get_resident(db, resident_id)
 
 
 _FIND_BY_NUMBER = Prepared(
@@ -359,7 +374,7 @@ def without_guardian() -> sa.ColumnElement[bool]:
 def _wanted(
     branch_ids: Collection[int], search: str, status: Status | None, awaits_guardian: bool
 ) -> Sequence[sa.ColumnElement[bool]]:
-    wanted: list[sa.ColumnElement[bool]] = [_R.branch_id.in_(branch_ids)]
+    wanted: list[sa.ColumnElement[bool]] = [_R.branch_id.in_(branch_ids), _R.forgotten_at.is_(None)]
     if status is not None:
         wanted.append(_R.status == status)
     if awaits_guardian:

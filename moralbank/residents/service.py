@@ -30,6 +30,7 @@ from moralbank.residents.errors import (
     GuardianMissing,
     NoCardInForce,
     OtherBook,
+    ResidentForgotten,
     ResidentLeft,
     StatusNotNext,
     UnknownHousehold,
@@ -110,9 +111,11 @@ def set_status(db: Connection, resident_id: int, status: Status, reason: str, *,
 
     Whoever is not active can't log in, and a phone that was logged in is logged out.
 
-    Raises (in the order checked): UnknownResident, StatusNotNext.
+    Raises (in the order checked): UnknownResident, ResidentForgotten, StatusNotNext.
     """
     resident = _locked(db, resident_id)
+    if resident.is_forgotten:
+        raise ResidentForgotten()
     if status not in NEXT[resident.status]:
         raise StatusNotNext()
     _update(db, resident_id, status=status)

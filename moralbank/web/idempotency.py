@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from moralbank.errors import MoralBankError, Refused
 from moralbank.prepared import Insert, Prepared, Question, Row, ask
 from moralbank.web.errors import IdempotencyKeyReused
 
-#: First answers. Rows are never changed and never pruned.
+#: First answers. Rows are never pruned, and never changed but for the body of one about a person who is forgotten.
 web_idempotency = sa.Table(
     "web_idempotency",
     metadata,
@@ -30,8 +31,13 @@ web_idempotency = sa.Table(
     sa.Column("content_type", sa.String(64), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    #: Of whom the answer tells: when they are forgotten, its body is emptied.
+    sa.Column("resident_id", sa.BigInteger, index=True),
     sa.CheckConstraint("status BETWEEN 200 AND 499", name="status_decided"),
 )
+
+#: The body of an answer about somebody who was forgotten.
+EMPTIED = b"{}"
 
 _FIND = Prepared(
     sa.select(
@@ -64,6 +70,8 @@ class Answer:
     content_type: str
     body: bytes
     replayed: bool = False
+    #: The resident of whom it tells, if it does.
+    resident_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,15 @@ class Key:
     login_id: int
     key: str
     fingerprint: bytes
+
+
+#: Of whom the answer that is being made tells.
+_about: ContextVar[int | None] = ContextVar("about", default=None)
+
+
+def tell_about(resident_id: int) -> None:
+    """Say, within an act, that its answer tells of this person."""
+    _about.set(resident_id)
 
 
 class _Overtaken(Exception):
@@ -156,7 +173,12 @@ def keep_first(db: Connection, answers: Sequence[tuple[Key, Answer]]) -> bool:
 def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) -> Answer:
     if first := find_answer(db, key):
         return first
-    answer = act(db)
+    before = _about.set(None)
+    try:
+        answer = act(db)
+        answer = replace(answer, resident_id=_about.get())
+    finally:
+        _about.reset(before)
     if not _insert(db, key, answer):
         raise _Overtaken
     return answer
@@ -194,4 +216,20 @@ def _row(key: Key, answer: Answer) -> dict[str, Any]:
         "content_type": answer.content_type,
         "body": answer.body,
         "created_at": clock.now(),
+        "resident_id": answer.resident_id,
     }
+
+
+def forget_answers(db: Connection, resident_id: int) -> int:
+    """Empty the answers that tell of a person and return how many there were; their keys stay answered.
+
+    Answers from before the person stood beside them are found by what they say.
+    """
+    says = f'"resident_id":{resident_id},'
+    if db.dialect.name == "postgresql":  # The service's role can change nothing here but through this function.
+        found = db.execute(sa.text("SELECT web_forget_answers(:who, :says)"), {"who": resident_id, "says": says})
+        return int(found.scalar_one())
+    table = web_idempotency.c
+    named = sa.and_(table.resident_id.is_(None), sa.func.instr(table.body, says.encode()) > 0)
+    theirs = sa.and_(sa.or_(table.resident_id == resident_id, named), table.body != EMPTIED)
+    return db.execute(web_idempotency.update().where(theirs).values(body=EMPTIED)).rowcount

@@ -304,6 +304,7 @@ def test_the_commands_make_a_backup_and_restore_it(
 ) -> None:
     path = tmp_path / "one.backup"
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("MORALBANK_VAR", str(path.parent / "var"))
     made = CliRunner().invoke(cli, ["backup", str(path)])
     assert made.exit_code == 0, made.output
     assert f"{path}  {path.stat().st_size:,} bytes, not encrypted" in made.output

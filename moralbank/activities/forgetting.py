@@ -1,0 +1,67 @@
+"""Takes away what activities hold of a person who is forgotten: coming sign-ups, reasons and devices of scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from moralbank import clock
+from moralbank.activities.models import activities, checkins, receipts, sessions, signups
+from moralbank.activities.service import cancel_sign_up
+from moralbank.activities.values import State, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What must be finished first: sessions that wait for their sign-off, activities that the person leads."""
+
+    sessions: int
+    led: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How much was taken away."""
+
+    signups: int
+    scans: int
+
+
+def unfinished(db: Connection, resident_id: int) -> Unfinished:
+    """Count what would give a forgotten person points, or leave people without a leader."""
+    scanned = (
+        sa.select(sa.func.count(sa.distinct(checkins.c.session_id)))
+        .join(sessions, sessions.c.session_id == checkins.c.session_id)
+        .where(checkins.c.resident_id == resident_id, checkins.c.undone_at.is_(None), sessions.c.state == State.OPEN)
+    )
+    led = (
+        sa.select(sa.func.count(sa.distinct(activities.c.activity_id)))
+        .join(sessions, sessions.c.activity_id == activities.c.activity_id)
+        .where(activities.c.leader_resident_id == resident_id, sessions.c.state == State.OPEN)
+        .where(activities.c.status.in_((Status.DRAFT, Status.PUBLISHED)))
+    )
+    return Unfinished(db.execute(scanned).scalar_one(), db.execute(led).scalar_one())
+
+
+def forget_attendance(db: Connection, resident_id: int) -> Removed:
+    """Cancel what was to come and empty what was written beside scans; that somebody was there stays, by number."""
+    coming = (
+        sa.select(signups.c.session_id)
+        .join(sessions, sessions.c.session_id == signups.c.session_id)
+        .join(activities, activities.c.activity_id == sessions.c.activity_id)
+        .where(signups.c.resident_id == resident_id, signups.c.state != "cancelled")
+        .where(sessions.c.state == State.OPEN, sessions.c.starts_at > clock.now())
+        .where(activities.c.status == Status.PUBLISHED)
+        .order_by(signups.c.session_id)
+    )
+    cancelled = list(db.execute(coming).scalars())
+    for session_id in cancelled:
+        cancel_sign_up(db, session_id, resident_id)
+    theirs = checkins.c.resident_id == resident_id
+    scans = db.execute(checkins.update().where(theirs).values(reason=None, device=None)).rowcount
+    db.execute(receipts.delete().where(receipts.c.used_by == resident_id))
+    leads = activities.c.leader_resident_id == resident_id
+    db.execute(activities.update().where(leads).values(leader_resident_id=None))
+    return Removed(len(cancelled), scans)

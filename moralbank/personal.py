@@ -1,0 +1,77 @@
+"""Where the database holds what tells who a person is: which columns, whose each row is, and what stays when it goes.
+
+Tables by name, as the guards name them. Backups seal these cells under a key of each person's own, and sweeping
+rewrites these tables' files; a test holds the list against the tables of the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Left(Enum):
+    """What stands in place of a cell whose person is forgotten, beside plain values."""
+
+    NOW = "now"
+
+
+Value = str | bytes | bool | None | Left
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one table holds of people."""
+
+    table: str
+    #: SQL for the resident's number of a row `t`; NULL where the row is nobody's.
+    person: str
+    #: The cells that tell of them, with what is left in their place.
+    columns: dict[str, Value]
+    #: Without its cells the row would say nothing, so it goes whole.
+    goes: bool = False
+    #: Cells that tell nothing themselves and change when the person goes.
+    also: dict[str, Value] = field(default_factory=dict)
+    #: Never in a backup, which holds what is left instead: what waits to be taken in is read in again.
+    is_left_out: bool = False
+
+
+_OF_LOGIN = "(SELECT l.resident_id FROM access_logins l WHERE l.login_id = t.login_id)"
+_OF_ACCOUNT = "(SELECT r.resident_id FROM residents_residents r WHERE r.account_id = t.account_id)"
+_OF_DEED = "(SELECT d.resident_id FROM access_deeds d WHERE d.deed_id = t.deed_id)"
+_OF_ENTRY = (
+    "(SELECT min(r.resident_id) FROM ledger_postings p JOIN residents_residents r ON r.account_id = p.account_id "
+    "WHERE p.book_id = t.book_id AND p.entry_id = t.entry_id)"
+)
+
+PERSONAL: tuple[Held, ...] = (
+    Held(
+        "residents_residents",
+        "t.resident_id",
+        {
+            "name": "",
+            "phone": None,
+            "phone_tail": None,
+            "born_on": None,
+            "sex": None,
+            "grid": None,
+            "building": None,
+            "guardian_name": None,
+            "guardian_relation": None,
+        },
+        also={"status": "left", "forgotten_at": Left.NOW, "household_id": None, "party_member": False},
+    ),
+    Held("residents_person_keys", "t.resident_id", {"person_key": ""}, goes=True),
+    Held("residents_cards", "t.resident_id", {"number": "", "revoke_reason": None}, goes=True),
+    Held("residents_consents", "t.resident_id", {"given_by": ""}, goes=True),
+    Held("residents_deeds", "t.resident_id", {"note": ""}),
+    Held("residents_imports", "NULL", {"file_name": "roster"}, is_left_out=True),
+    Held("residents_import_rows", "t.resident_id", {"cells": None, "person": None}, is_left_out=True),
+    Held("access_logins", "t.resident_id", {"secret_hash": ""}, also={"suspended_at": Left.NOW}),
+    Held("access_sessions", _OF_LOGIN, {"token_hash": "", "address": "", "device": ""}, goes=True),
+    Held("access_deed_notes", _OF_DEED, {"salt": b"", "note": ""}, goes=True),
+    Held("activities_checkins", "t.resident_id", {"reason": None, "device": None}),
+    Held("history_accounts", _OF_ACCOUNT, {"outside_name": ""}, goes=True),
+    Held("ledger_private_parts", _OF_ENTRY, {"salt": b"", "content": ""}, goes=True),
+    Held("web_idempotency", "t.resident_id", {"body": b"{}"}),
+)
