@@ -19,6 +19,14 @@ class Locked(TooMany):
     sentence = N_("为了账户安全，请 {minutes} 分钟后再试，或找驿站工作人员重设密码。")
 
 
+class TooManyRequests(TooMany):
+    """Counted by address, whoever is behind it."""
+
+    code = "too-many-requests"
+    title = N_("这里用得太勤了")
+    sentence = N_("这里刚刚用了很多次，请过 {seconds} 秒再试。")
+
+
 class OutOfScope(Forbidden):
     code = "out-of-scope"
     title = N_("不在您负责的范围")

@@ -36,7 +36,7 @@ from moralbank.access.sessions import (
     see_session,
     use_token,
 )
-from moralbank.access.tries import begin_try, end_try, forgive
+from moralbank.access.tries import begin_try, count_request, end_try, forgive
 from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
 from moralbank.errors import N_
@@ -47,6 +47,7 @@ __all__ = [
     "begin_try",
     "change_secret",
     "close_session",
+    "count_request",
     "end_try",
     "follow_resident",
     "grant_role",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.access.errors import Locked
+from moralbank.access.errors import Locked, TooManyRequests
 from moralbank.access.models import access_tries
 from moralbank.db import insert_for
 
@@ -19,6 +19,8 @@ FIRST_LOCK = timedelta(minutes=15)
 #: 15 minutes doubled seven times is more than a day; longer would only punish the owner.
 LOCKS_MAX = 7
 WRONG_PER_ADDRESS = 30
+#: Of a form that gives nothing away, so that a whole street behind one address may use it.
+REQUESTS_PER_ADDRESS = 120
 ADDRESS_WINDOW = timedelta(minutes=10)
 FORGET_AFTER = timedelta(days=2)
 
@@ -31,6 +33,20 @@ def begin_try(db: Connection, identifier: str, address: str) -> None:
     now = clock.now()
     _count_identifier(db, _key("name", identifier), now)
     _count_address(db, _key("address", address), now)
+
+
+def count_request(db: Connection, form: str, address: str) -> None:
+    """Count a request to a form that anybody may send. Raises: TooManyRequests."""
+    now = clock.now()
+    key = _key(form, address)
+    row = _locked_row(db, key, now)
+    started, count = row.window_started_at, row.failures
+    if started + ADDRESS_WINDOW <= now:
+        started, count = now, 0
+    elif count >= REQUESTS_PER_ADDRESS:
+        raise TooManyRequests(seconds=ceil((started + ADDRESS_WINDOW - now).total_seconds()))
+    values = {"failures": count + 1, "window_started_at": started}
+    db.execute(access_tries.update().where(access_tries.c.key == key).values(values))
 
 
 def end_try(db: Connection, identifier: str, address: str) -> None:

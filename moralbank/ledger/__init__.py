@@ -38,6 +38,7 @@ from moralbank.ledger.leaf import canonical, instant, leaf_hash
 from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
 from moralbank.ledger.lot_reading import open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
+from moralbank.ledger.openings import Opening, list_openings
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
 from moralbank.ledger.reading import (
     EntryFilter,
@@ -83,13 +84,14 @@ __all__ = [
     "ENDLESS", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
     "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "DayClosed",
     "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused",
-    "KindTotals", "Leg", "Line", "Lot", "NotReversible", "OtherBook", "Posted", "PostedLeg", "Report",
+    "KindTotals", "Leg", "Line", "Lot", "NotReversible", "Opening", "OtherBook", "Posted", "PostedLeg", "Report",
     "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
     "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_shown", "balance", "balances", "behind", "book_of", "canonical",
     "close_day", "closed_through", "count_entries", "expiring", "find_account", "find_entry", "first_day",
-    "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
-    "list_accounts", "list_books", "list_entries", "list_leaves", "login_of", "lots", "movements", "open_accounts",
-    "open_book", "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse",
-    "reversed_ones", "seq_of", "sum_entries", "totals_of_day", "trial_balance", "verify", "verify_tail",
+    "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs",
+    "leaf_hash", "list_accounts", "list_books", "list_entries", "list_leaves", "list_openings", "login_of", "lots",
+    "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
+    "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "totals_of_day", "trial_balance", "verify",
+    "verify_tail",
 ]  # fmt: skip

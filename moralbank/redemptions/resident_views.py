@@ -12,7 +12,11 @@ from werkzeug.wrappers import Response
 from moralbank import clock, ledger
 from moralbank.branches.queries import Branch, get_branch, list_branches
 from moralbank.merchants.queries import StockedOffer, list_offers
+from moralbank.proofs.queries import find_slip
+from moralbank.proofs.values import Slip
+from moralbank.proofs.views import public_url
 from moralbank.redemptions import codes, queries
+from moralbank.redemptions.queries import Receipt
 from moralbank.residents.queries import Resident, get_resident
 from moralbank.web import pictures
 from moralbank.web.auth import allow, current
@@ -75,9 +79,17 @@ def paid() -> str | Response:
     since = _moment(request.args.get("since", ""))
     with database().reading() as db:
         receipt = queries.find_payment(db, _me_id(), since - timedelta(seconds=codes.SHOWN_SECONDS))
+        slip = _slip(db, receipt)
     if receipt is None or receipt.charged_at < since:
         return Response(status=204)
-    return render_template("redemptions/_paid.html", receipt=receipt)
+    return render_template("redemptions/_paid.html", receipt=receipt, slip=slip)
+
+
+def _slip(db: Connection, receipt: Receipt | None) -> Slip | None:
+    if receipt is None or receipt.entry_id is None:
+        return None
+    account = get_resident(db, receipt.resident_id).account_id
+    return find_slip(db, receipt.book_id, receipt.entry_id, account, ledger.Unit.POINTS, public_url())
 
 
 @blueprint.get("/me/offers")

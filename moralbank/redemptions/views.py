@@ -8,19 +8,25 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
 from moralbank.access.queries import names_of
 from moralbank.branches.queries import get_branch
 from moralbank.errors import Invalid, MoralBankError, Refused
+from moralbank.ledger import Unit
 from moralbank.merchants.queries import Merchant, get_merchant, list_merchants_by_id, list_offers
+from moralbank.proofs.queries import find_slip
+from moralbank.proofs.values import Slip
+from moralbank.proofs.views import public_url
 from moralbank.redemptions import attempts, queries, service
 from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, WrongPin
 from moralbank.redemptions.orders import Till
 from moralbank.redemptions.queries import UNDO_SECONDS, Receipt
 from moralbank.redemptions.schemas import OrderForm, read_order
-from moralbank.web import problems
+from moralbank.residents.queries import get_resident
+from moralbank.web import pictures, problems
 from moralbank.web.auth import allow, current, within_merchant
 from moralbank.web.db import database
 from moralbank.web.forms import read_form
@@ -150,7 +156,19 @@ def receipt(charge_id: int) -> str:
         found = queries.get_receipt(db, charge_id, till.merchant_id)
         branch = get_branch(db, get_merchant(db, found.merchant_id).branch_id)
         operator = names_of(db, [found.operator_id]).get(found.operator_id, "")
-    return render_template("redemptions/receipt.html", receipt=found, branch=branch, operator=operator)
+        slip = _slip(db, found)
+    picture = pictures.link_svg(slip.seal.url) if slip else None
+    return render_template(
+        "redemptions/receipt.html", receipt=found, branch=branch, operator=operator, slip=slip, picture=picture
+    )
+
+
+def _slip(db: Connection, receipt: Receipt) -> Slip | None:
+    """Return the resident's line that a charge made, with its seal; None when no points moved."""
+    if receipt.entry_id is None:
+        return None
+    account = get_resident(db, receipt.resident_id).account_id
+    return find_slip(db, receipt.book_id, receipt.entry_id, account, Unit.POINTS, public_url())
 
 
 @blueprint.after_request

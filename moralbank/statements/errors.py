@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moralbank.errors import N_, Invalid, NotFound
+from moralbank.errors import N_, Invalid, NotFound, Refused
 
 
 class MonthMalformed(Invalid):
@@ -35,3 +35,17 @@ class NoTill(NotFound):
     code = "no-till"
     title = N_("没有商家账户")
     sentence = N_("这个账号没有分到商家，请找驿站工作人员。")
+
+
+class StatementFails(Refused):
+    """The lines don't follow from the log; `why` is leaf, missing, figures, private or signature."""
+
+    code = "statement-fails"
+    title = N_("对账单和账簿不一致")
+    sentence = N_("对账单和签过的账不一致（{why}）。请保留这张单子，拍下这一页，告诉驿站和监督单位。")
+
+
+class UnknownLine(NotFound):
+    code = "unknown-line"
+    title = N_("没有这一行")
+    sentence = N_("您的存折没有第 {n} 行，请从存折里点开。")

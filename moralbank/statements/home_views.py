@@ -10,7 +10,7 @@ from moralbank.activities import queries as activities
 from moralbank.ledger import Unit
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
-from moralbank.statements.views import shown_line
+from moralbank.statements.views import own_line_url, shown_line
 from moralbank.web.auth import allow, current, principal_or_none, public
 from moralbank.web.db import database
 
@@ -51,7 +51,7 @@ def home() -> str:
     return render_template(
         "statements/home.html",
         book=book,
-        lines=[shown_line(line) for line in book.lines[:LINES]],
+        lines=[shown_line(line, url=own_line_url(line, "points")) for line in book.lines[:LINES]],
         coming=coming,
         mine={session_id: signup.state for session_id, signup in signups.items()},
     )

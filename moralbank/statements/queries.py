@@ -48,7 +48,7 @@ def list_months(db: Connection, owner: Owner) -> list[MonthSum]:
         return [MonthSum(month) for month in months]
     sums = {month: [0, 0, 0] for month in months}
     for unit in Unit:
-        for line in _lines(db, owner, unit):
+        for line in lines_between(db, owner, unit):
             column = 2 if unit is Unit.MINUTES else 0 if line.amount > 0 else 1
             sums[values.month_of(line.posted_at)][column] += line.amount
     return [MonthSum(month, *sums[month]) for month in months]
@@ -117,7 +117,7 @@ def passbook(db: Connection, owner: Owner, unit: Unit, before: int | None = None
 
 def _section(db: Connection, owner: Owner, unit: Unit, month: date) -> Section:
     since, until = clock.start_of(month), clock.start_of(values.next_month(month))
-    lines = list(_lines(db, owner, unit, since, until))
+    lines = list(lines_between(db, owner, unit, since, until))
     opening = _balance_at(db, owner, unit, since)
     credit = sum(line.amount for line in lines if line.amount > 0)
     debit = -sum(line.amount for line in lines if line.amount < 0)
@@ -136,7 +136,7 @@ def _month_sum(db: Connection, owner: Owner, unit: Unit, month: date) -> int:
     return end - _balance_at(db, owner, unit, clock.start_of(month))
 
 
-def _lines(
+def lines_between(
     db: Connection, owner: Owner, unit: Unit, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[Line]:
     """Yield the account's lines in the order of posting."""

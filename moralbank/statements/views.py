@@ -14,8 +14,11 @@ from moralbank import clock
 from moralbank.errors import Invalid
 from moralbank.ledger import Unit
 from moralbank.merchants.queries import Merchant, get_merchant
+from moralbank.proofs import wording
+from moralbank.proofs.views import public_url
 from moralbank.residents.queries import Resident, get_resident
 from moralbank.statements import queries, values
+from moralbank.statements.checking import Checked, checked
 from moralbank.statements.errors import NoAccount, NoTill
 from moralbank.statements.schemas import UNITS, PassbookQuery
 from moralbank.statements.values import Owner, Section, Statement, StatementLine, read_month
@@ -46,6 +49,8 @@ class ShownLine:
     #: A charge and what undid it at the till; any other mirror is a reversal.
     taken_back: bool
     reason: str
+    #: Where the line's proof is, for its owner.
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Head:
     number: str
     back: str
     csv: str
+    #: Where the month's proof is, for its owner.
+    proof: str | None = None
 
 
 @blueprint.app_template_global("kind_word")
@@ -87,7 +94,7 @@ def passbook() -> str:
         "statements/passbook.html",
         page=page,
         unit=asked["unit"],
-        lines=[shown_line(line) for line in page.lines],
+        lines=[shown_line(line, url=own_line_url(line, asked["unit"])) for line in page.lines],
         older=older,
         newest=newest,
     )
@@ -109,8 +116,10 @@ def own_statement(month: str) -> str:
     with database().reading() as db:
         resident, owner = _own(db)
         found = queries.statement(db, owner, read_month(month))
-    head = Head(resident.name, resident.number, url_for(".own_months"), url_for(".own_csv", month=month))
-    return _page(found, head)
+        proof = checked(db, owner, found.month)
+    url = url_for("statement_proofs.own_proof", month=month)
+    head = Head(resident.name, resident.number, url_for(".own_months"), url_for(".own_csv", month=month), url)
+    return _page(found, head, proof)
 
 
 @blueprint.get("/me/statement/<month>.csv")
@@ -151,9 +160,10 @@ def resident_statement(resident_id: int, month: str) -> str:
     with database().reading() as db:
         resident, owner = _of(db, resident_id)
         found = queries.statement(db, owner, read_month(month))
+        proof = checked(db, owner, found.month)
     back = url_for(".resident_months", resident_id=resident_id)
     file = url_for(".resident_csv", resident_id=resident_id, month=month)
-    return _page(found, Head(resident.masked_name, resident.number, back, file))
+    return _page(found, Head(resident.masked_name, resident.number, back, file), proof)
 
 
 @blueprint.get("/staff/residents/<int:resident_id>/statement/<month>.csv")
@@ -239,7 +249,7 @@ def _till(db: Connection) -> tuple[Merchant, Owner]:
     return merchant, queries.owner_of_merchant(db, merchant)
 
 
-def _page(statement: Statement, head: Head) -> str:
+def _page(statement: Statement, head: Head, proof: Checked | None = None) -> str:
     sections = [
         (section, [shown_line(line, details=_details(statement, line)) for line in section.lines])
         for section in _sections(statement)
@@ -249,6 +259,11 @@ def _page(statement: Statement, head: Head) -> str:
         statement=statement,
         sections=sections,
         head=head,
+        proof=proof,
+        # The balance on the page is that of the lines that were just held against the log, or it isn't shown.
+        fails=proof is not None and (proof.proven is None or proof.proven.balance != statement.points.closing),
+        wording=wording,
+        check_url=public_url() + url_for("noticeboard.check"),
         last_day=clock.local(statement.as_of).date(),
         printed_at=clock.now(),
         Unit=Unit,
@@ -259,7 +274,12 @@ def _sections(statement: Statement) -> Iterable[Section]:
     return [section for section in (statement.points, statement.minutes) if section is not None]
 
 
-def shown_line(line: StatementLine, *, details: Iterable[str] | None = None) -> ShownLine:
+def own_line_url(line: StatementLine, unit: str) -> str:
+    """Return where the owner of a line sees its proof."""
+    return url_for("statement_proofs.own_line", unit=unit, n=line.number)
+
+
+def shown_line(line: StatementLine, *, details: Iterable[str] | None = None, url: str | None = None) -> ShownLine:
     """Return a line as the passbook widget takes it; a statement gives more details than the place."""
     return ShownLine(
         n=line.number,
@@ -272,6 +292,7 @@ def shown_line(line: StatementLine, *, details: Iterable[str] | None = None) -> 
         reversed_by_n=line.reversed_by_number,
         taken_back=line.kind in ("redemption", "undo"),
         reason=line.reason,
+        url=url,
     )
 
 

@@ -29,6 +29,13 @@ def qr_svg(number: str) -> str:
     return svg
 
 
+def link_svg(url: str) -> str:
+    """Return an address as a QR code for a slip that is folded once (level M)."""
+    code = segno.make(url, error="m", boost_error=False, micro=False)
+    svg: str = code.svg_inline(border=4, omitsize=True)
+    return svg
+
+
 def bars_svg(digits: str, height: int = 24) -> str:
     """Return an even number of digits as Code 128-C, one unit a module, with its quiet zones.
 

@@ -26,6 +26,7 @@ RESIDENT = (
     Page("passbook-minutes", "/me/passbook?unit=minutes", "wei", "phone"),
     Page("statements", "/me/statement", "wei", "phone"),
     Page("statement", "/me/statement/{month}", "wei", "phone"),
+    Page("line", "/me/passbook/points/{line}", "wei", "phone"),
     Page("profile", "/me/profile", "wei", "phone"),
     Page("how-to-scan", "/me/scan", "wei", "phone"),
     Page("activities", "/activities", "wei", "phone"),
@@ -35,6 +36,16 @@ RESIDENT = (
     Page("login", "/login", None, "phone"),
     Page("expired-code", "/a/check", None, "phone"),
     Page("not-found", "/nowhere", None, "phone"),
+    Page("entry-proof", "/log/{book}/entries/{entry_hex}", None, "phone"),
+    Page("boards", "/board", None, "phone"),
+    Page("board-days", "/board/{book}", None, "phone"),
+    Page("board-sheet", "/board/{book}/{board_day}", None, "phone"),
+    Page("board-check", "/board/check", None, "phone"),
+)
+#: They bring a script of their own, and what it checks.
+PROOFS = (
+    Page("statement-proof", "/me/statement/{month}/proof", "wei", "phone"),
+    Page("statement-proof-running", "/me/statement/2026-11/proof", "wei", "phone"),
 )
 COUNTER = (
     Page("counter", "/counter", "yulan", "counter"),
@@ -57,6 +68,8 @@ STAFF = (
     Page("sign-off-nobody", "/staff/sessions/{session}/sign-off", "min", "desk"),
     Page("sign-off", "/staff/sessions/{waiting}/sign-off", "min", "desk"),
     Page("signed-off", "/staff/sessions/{past_session}/sign-off", "min", "desk"),
+    Page("award-slips", "/staff/sessions/{past_session}/slips", "min", "desk"),
+    Page("board-sheet-desk", "/board/{book}/{board_day}", None, "desk"),
     Page("residents", "/staff/residents", "min", "desk"),
     Page("resident-new", "/staff/residents/new", "min", "desk"),
     Page("resident-reason", "/staff/residents/{resident}/reason", "min", "desk"),
@@ -93,4 +106,4 @@ STAFF = (
     Page("tokens", "/tokens", "director", "desk"),
 )
 DISPLAY = (Page("display", "/display/{session}", "min", "screen"),)
-PAGES = RESIDENT + COUNTER + STAFF + DISPLAY
+PAGES = RESIDENT + PROOFS + COUNTER + STAFF + DISPLAY

@@ -26,6 +26,7 @@ from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.merchants import service as merchants
 from moralbank.merchants.service import MerchantDetails, OfferDetails
+from moralbank.noticeboard import service as noticeboard
 from moralbank.redemptions import codes, numbers
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.orders import Order, Till
@@ -34,6 +35,7 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident, find_card
 from tests._people import PASSWORD, MadeLogin, make_branch_tree, make_login
+from tests._sealing import OFFICES, Sealing
 
 #: A Saturday: the river morning begins at 9:00 on the bank's clock.
 MORNING = datetime(2026, 11, 21, 9, tzinfo=clock.TIMEZONE)
@@ -82,7 +84,22 @@ def build(db: Connection) -> Town:
     _yesterday(db, town)
     with clock.at(MORNING - timedelta(days=2)):
         _announce(db, town)
+    with clock.at(MORNING - timedelta(hours=3)):
+        _seal(db, town)
     return town
+
+
+def _seal(db: Connection, town: Town) -> None:
+    """Close every day that is over, and let two of three offices sign the book as it stands then."""
+    book = town.people["wei"].book_id
+    while noticeboard.seal_next_day(db, book):
+        pass
+    sealing = Sealing()
+    sealing.open(db)
+    sealing.seal(db, *list(OFFICES)[:2])
+    entry = town.values["entry"]
+    [leg] = [leg for leg in ledger.get_entry(db, book, entry).legs if leg.account == town.people["wei"].account_id]
+    town.values |= {"entry_hex": entry.hex, "line": leg.n, "board_day": town.values["shop_day"]}
 
 
 def _open(db: Connection, town: Town) -> None:
@@ -237,5 +254,6 @@ def known_words() -> re.Pattern[str]:
     """Match what people of the town and its files call themselves, whatever the reader's language."""
     names = [full for _, full, *_ in _PEOPLE]
     masked = [f"{full[:2] if full.startswith('欧阳') else full[0]}*" for full in names]
-    given = [*names, *masked, *(offer[1] for offer in _OFFERS), *_WORDS, *ROSTER.replace("\n", ",").split(",")]
+    called = [*names, *masked, *OFFICES.values()]
+    given = [*called, *(offer[1] for offer in _OFFERS), *_WORDS, *ROSTER.replace("\n", ",").split(",")]
     return re.compile("|".join(re.escape(word) for word in sorted(filter(None, given), key=len, reverse=True)))

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 import moralbank
 from tests.browser._bank import Bank
 from tests.browser._look import chinese, enlarge_letters, findings, misfits, shape, too_small_for_elders
-from tests.browser._pages import COUNTER, PAGES, RESIDENT, Page
+from tests.browser._pages import COUNTER, PAGES, PROOFS, RESIDENT, Page
 from tests.browser._town import Town, known_words
 from tests.browser.conftest import SIZES, Windows
 
@@ -124,7 +124,7 @@ def named(name: str) -> Page:
     return next(page for page in PAGES if page.name == name)
 
 
-@by_name(RESIDENT + COUNTER)
+@by_name(RESIDENT + PROOFS + COUNTER)
 def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], page: Page):
     window = look_at(readers, page, elder="1")
     assert findings(window) == []
@@ -133,7 +133,7 @@ def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], pa
         assert too_small_for_elders(window) == []
 
 
-@by_name(RESIDENT)
+@by_name(RESIDENT + PROOFS)
 def test_it_never_scrolls_sideways_however_narrow_the_phone_and_large_the_letters(readers: dict[Any, Any], page: Page):
     for lang in ("zh", "en"):
         window = look_at(readers, page, lang=lang)

@@ -1,0 +1,111 @@
+"""Reads what is sealed of an entry, and by whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from moralbank import clock, ledger
+from moralbank.ledger import Book, Entry, Unit
+from moralbank.logbook import queries as logbook
+from moralbank.proofs.errors import UnknownProofEntry
+from moralbank.proofs.values import Seal, Signed, Slip, Trust
+from moralbank.transparency import Log, cosignature, note, queries, tree
+from moralbank.transparency.proof import Proof
+from moralbank.transparency.values import Checkpoint
+from moralbank.transparency.witnessed import first_cosigned_size
+
+#: What a slip promises. It takes ten seconds at most while all is well; a minute is what people read off a clock.
+PROMISED = timedelta(minutes=1)
+
+
+def find_book(db: Connection, code: str) -> Book | None:
+    """Return the book of this code, or None."""
+    return next((book for book in ledger.list_books(db) if book.code == code), None)
+
+
+def trust_of(db: Connection, book: int) -> Trust | None:
+    """Return whose signatures count for the book's log; None before its first checkpoint."""
+    origin = queries.find_origin(db, book, Log.LEDGER)
+    if origin is None:
+        return None
+    keys = tuple(note.parse_verifier_key(key.text) for key in queries.verifier_keys(db, book, Log.LEDGER))
+    witnesses = logbook.list_witnesses(db, book)
+    titles = {witness.name: witness.title for witness in witnesses}
+    return Trust(origin, keys, logbook.policy_of(db, book), titles)
+
+
+def find_signed(db: Connection, book: int, index: int, trust: Trust | None) -> Signed | None:
+    """Return the checkpoint that a leaf's proof leads to: the first that holds it and enough offices signed.
+
+    While there is none, the first that the bank alone, or too few others, signed; None while there is none at all.
+    """
+    if trust is None:
+        return None
+    found = _first_witnessed(db, book, index, trust)
+    if found is None:
+        found = next(iter(queries.list_checkpoints(db, book, Log.LEDGER, index, 1)), None)
+    return None if found is None else signed(found, trust)
+
+
+def _first_witnessed(db: Connection, book: int, index: int, trust: Trust) -> Checkpoint | None:
+    if not trust.policy.needed:
+        return None
+    names = [key.name for key in trust.policy.keys]
+    size = first_cosigned_size(db, book, Log.LEDGER, names, index + 1, trust.policy.needed)
+    return None if size is None else queries.find_checkpoint(db, book, Log.LEDGER, size)
+
+
+def signed(checkpoint: Checkpoint, trust: Trust) -> Signed:
+    """Return a checkpoint with the offices whose signatures below it hold. Raises: WrongSignature."""
+    cosigned = cosignature.verify(note.parse(checkpoint.note), trust.policy.keys)
+    offices = tuple(trust.titles.get(one.key.name, one.key.name) for one in cosigned)
+    return Signed(checkpoint, offices, trust.policy.needed)
+
+
+def seal_of(db: Connection, book: Book, entry_id: UUID, public_url: str) -> Seal:
+    """Return what stands for an entry. Raises: UnknownProofEntry."""
+    entry = ledger.find_entry(db, book.book_id, entry_id)
+    if entry is None:
+        raise UnknownProofEntry()
+    return _seal(db, book, entry, public_url)
+
+
+def _seal(db: Connection, book: Book, entry: Entry, public_url: str) -> Seal:
+    index = queries.leaf_index_of_entry(db, book.book_id, entry.entry_id)
+    found = None if index is None else find_signed(db, book.book_id, index, trust_of(db, book.book_id))
+    leaf_hash = tree.leaf_hash(entry.leaf_bytes)
+    due_at = (entry.posted_at + PROMISED).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return Seal(
+        entry_id=entry.entry_id,
+        book_code=book.code,
+        leaf_hash=leaf_hash,
+        due_at=due_at,
+        is_overdue=found is None and clock.now() > due_at,
+        signed=found,
+        index=index,
+        url=f"{public_url}/log/{book.code}/entries/{entry.entry_id.hex}#{leaf_hash.hex()}",
+    )
+
+
+def find_slip(db: Connection, book_id: int, entry_id: UUID, account: int, unit: Unit, public_url: str) -> Slip | None:
+    """Return what an account's holder takes away of an entry; None when it has no line of the account in the unit."""
+    book = next(book for book in ledger.list_books(db) if book.book_id == book_id)
+    entry = ledger.find_entry(db, book_id, entry_id)
+    legs = () if entry is None else entry.legs
+    for leg in legs:
+        if (leg.account, leg.unit) == (account, unit) and leg.n is not None and leg.balance_after is not None:
+            assert entry is not None
+            return Slip(_seal(db, book, entry, public_url), leg.n, leg.balance_after)
+    return None
+
+
+def proof_of(db: Connection, book: int, seal: Seal) -> Proof | None:
+    """Return the proof that leads from an entry's leaf to its checkpoint; None while it is in none."""
+    if seal.signed is None or seal.index is None:
+        return None
+    checkpoint = seal.signed.checkpoint
+    path = queries.inclusion_proof(db, book, Log.LEDGER, seal.index, checkpoint.size)
+    return Proof(seal.index, tuple(path), checkpoint.note)

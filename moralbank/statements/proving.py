@@ -1,0 +1,103 @@
+"""Checks a statement file as anybody who has one can: what it says follows from its leaves, they from the log. Pure.
+
+`scripts/verify_export.py` and the page's own script (static/proof.js) do the same, each written for itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from moralbank.proofs.values import Trust
+from moralbank.statements.errors import StatementFails
+from moralbank.transparency import checkpoint, cosignature, tree
+
+_UNITS = ("points", "minutes")
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a statement file shows.
+
+    entries: how many of the month; waiting: how many of these are in no checkpoint yet; balance: of points at its end.
+    offices: the names of the witnesses' keys that signed the checkpoint; root: its root, None while there is none.
+    """
+
+    entries: int
+    waiting: int
+    balance: int
+    offices: tuple[str, ...]
+    root: bytes | None
+
+
+def prove(file: Mapping[str, Any], trust: Trust | None) -> Proven:
+    """Return what the file shows, by signatures of those who are trusted.
+
+    Raises (in the order checked): BadNote, BadCheckpoint, OtherOrigin, WrongSignature, Unsigned; StatementFails.
+    """
+    root, offices = None, ()
+    if file["leaves"]:
+        if trust is None:
+            raise StatementFails(why="signature")
+        body, signed = checkpoint.open_signed(file["checkpoint"].encode(), trust.origin, trust.keys)
+        offices = tuple(one.key.name for one in cosignature.verify(signed, trust.policy.keys))
+        root = body.root
+        for one in file["leaves"]:
+            _check_leaf(one, body)
+    leaves = [json.loads(one["leaf"]) for one in file["leaves"]]
+    waiting = [json.loads(leaf) for leaf in file["waiting"]]
+    entries: dict[str, None] = {}
+    for unit in _UNITS:
+        entries |= dict.fromkeys(_check_lines(file, unit, [*leaves, *waiting]))
+    late = sum(leaf["id"] in entries for leaf in waiting)
+    return Proven(len(entries), late, file["points"]["closing"]["balance"], offices, root)
+
+
+def _check_leaf(one: Mapping[str, Any], body: checkpoint.Body) -> None:
+    leaf = one["leaf"].encode()
+    path = [b64decode(step) for step in one["proof"]]
+    if not tree.verify_inclusion(tree.leaf_hash(leaf), one["index"], body.size, path, body.root):
+        raise StatementFails(why="leaf")
+    private = one.get("private")
+    if private:
+        opened = hmac.new(b64decode(private["salt"]), private["content"].encode(), sha256).hexdigest()
+        if opened != json.loads(leaf).get("m"):
+            raise StatementFails(why="private")
+
+
+def _check_lines(file: Mapping[str, Any], unit: str, leaves: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the entries of the month that have a line of the account in the unit."""
+    opening, closing = file[unit]["opening"], file[unit]["closing"]
+    lines: dict[int, tuple[Mapping[str, Any], str, str]] = {}
+    for leaf in leaves:
+        for leg in leaf["legs"]:
+            if (leg["a"], leg["u"]) == (file["account"], unit):
+                if leg["n"] in lines:
+                    raise StatementFails(why="missing")
+                lines[leg["n"]] = leg, leaf["at"], leaf["id"]
+    before = lines[opening["n"]][0]["b"] if opening["n"] in lines else None if opening["n"] else 0
+    if before != opening["balance"]:
+        raise StatementFails(why="missing")
+    for n, (_, at, _) in lines.items():
+        if (file["since"] <= at < file["until"]) != (opening["n"] < n <= closing["n"]):
+            raise StatementFails(why="missing")
+    if max(lines, default=0) > closing["n"] and closing["n"] + 1 not in lines:
+        raise StatementFails(why="missing")
+    balance = opening["balance"]
+    found = []
+    for n in range(opening["n"] + 1, closing["n"] + 1):
+        if n not in lines:
+            raise StatementFails(why="missing")
+        leg, _, entry_id = lines[n]
+        balance += leg["d"]
+        if leg["b"] != balance:
+            raise StatementFails(why="figures")
+        found.append(entry_id)
+    if balance != closing["balance"]:
+        raise StatementFails(why="figures")
+    return found
