@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ class Opening:
 
 def list_openings(db: Connection, book: int, entry_ids: Sequence[UUID]) -> list[Opening]:
     """Return the openings of these entries in the order of their numbers; for their own holders and auditors only."""
-    found = []
+    found: list[Any] = []
     for start in range(0, len(entry_ids), _CHUNK):
         query = (
             sa.select(_entries.c.seq, _entries.c.entry_id, _entries.c.leaf_bytes, _parts.c.salt, _parts.c.content)

@@ -33,7 +33,7 @@ def sealing(database: Database, book: Book) -> Sealing:
 
 
 def post(database: Database, book: Book, key: str = "a") -> Posted:
-    draft = book.award(key, book.guiying, 25, private={"activity": "河岸清洁", "place": "洛水"})
+    draft = book.award(key, book.guiying, 7_321_904, private={"activity": "河岸清洁", "place": "洛水"})
     with clock.at(at(2)):
         posted: Posted = database.transact(ledger.post, draft)
     return posted
@@ -66,7 +66,7 @@ def test_the_page_says_nothing_of_what_the_line_is_about_or_whose_it_is(client, 
     seal(database, sealing, *TWO)
     page = page_of(client, posted)
 
-    for private in ("河岸清洁", "洛水", "25", str(book.guiying), "staff:1"):
+    for private in ("河岸清洁", "洛水", "7321904", "7,321,904", str(book.guiying), "staff:1"):
         assert private not in page.replace(posted.leaf_hash, "").replace(posted.entry_id.hex, "").partition("<main")[2]
 
 
