@@ -55,6 +55,7 @@ PAGES = (
     "moralbank.activities.slip_views",
     "moralbank.activities.desk_views",
     "moralbank.activities.scan_views",
+    "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",
     "moralbank.redemptions.resident_views",

@@ -173,3 +173,12 @@ qr_keys = sa.Table(
     sa.Column("retired_at", UtcDateTime),
     sa.CheckConstraint("kid BETWEEN 0 AND 255", name="kid_one_byte"),
 )
+
+#: The address of a resident's own calendar: whoever knows the secret may read it, so only its hash is kept.
+feeds = sa.Table(
+    "activities_feeds",
+    metadata,
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), primary_key=True),
+    sa.Column("secret_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+)

@@ -176,6 +176,24 @@ def list_my_sessions(db: Connection, resident_id: int, now: datetime, *, limit: 
     return _counted(db, [session_of(row) for row in db.execute(query)])
 
 
+def list_of_branches(
+    db: Connection, branch_ids: Collection[int], since: datetime, *, limit: int = LIST_LIMIT_MAX
+) -> list[Session]:
+    """List what was announced at branches and ends after an instant, cancelled ones too, by start."""
+    query = session_query().where(_A.branch_id.in_(branch_ids), _A.status != Status.DRAFT, _S.ends_at > since)
+    return [session_of(row) for row in db.execute(query.order_by(_S.starts_at, _S.session_id).limit(limit))]
+
+
+def list_signed_up(db: Connection, resident_id: int, since: datetime, *, limit: int = LIST_LIMIT_MAX) -> list[Session]:
+    """List what a resident signed up for and that ends after an instant, cancelled sessions too, by start."""
+    query = (
+        session_query()
+        .join(signups, _U.session_id == _S.session_id)
+        .where(_U.resident_id == resident_id, _U.state != "cancelled", _S.ends_at > since)
+    )
+    return [session_of(row) for row in db.execute(query.order_by(_S.starts_at, _S.session_id).limit(limit))]
+
+
 def list_signups(db: Connection, session_id: int) -> list[Signup]:
     """List who comes and who waits, in the order of signing up."""
     query = (

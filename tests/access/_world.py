@@ -18,6 +18,7 @@ from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access import service as access_service
 from moralbank.access.service import GrantDraft
+from moralbank.activities import calendars
 from moralbank.activities import service as activities
 from moralbank.activities.values import Plan
 from moralbank.branches.queries import Branch
@@ -114,6 +115,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "session_id": session.session_id,
             "serial": poster.serial,
             "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
+            "branch_code": branch.code,
             "branch_id": branch.branch_id,
             "charge_id": receipt.charge_id,
             "dispute_id": dispute_id,
@@ -124,6 +126,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
             "resident_id": neighbour.resident_id,
+            "secret": calendars.make_address(db, neighbour.resident_id),
             "settlement_id": settlement_id,
         },
     )
