@@ -36,6 +36,7 @@ class _Compiled:
     words: Words | None
     #: The same for many at once, whose values are arrays; only on PostgreSQL, of INSERTs and of what locks nothing.
     words_of_set: Words | None
+    is_insert: bool
     #: Values that all of a set share.
     same: frozenset[str]
     own: dict[str, Any]
@@ -72,9 +73,11 @@ class _Compiled:
         return [(self.words_of_set, [values[name] for name in self.words_of_set.names])]
 
     def found(self, many: Sequence[dict[str, Any]], answers: Iterator[Answer]) -> list[list[Row]]:
-        """Return the rows of each of many; `answers` begins with those to `calls`."""
+        """Return the rows of each of many, those of an INSERT all together; `answers` begins with those to `calls`."""
         if self.words_of_set is None or len(many) < 2:
             return [self.carried(next(answers).rows()) for _ in many]
+        if self.is_insert:
+            return [self.carried(next(answers).rows())]
         found: list[list[Row]] = [[] for _ in many]
         rows = next(answers).rows()
         for (place, *_), row in zip(rows, self.carried([row[1:] for row in rows]), strict=True):
@@ -118,7 +121,7 @@ class Prepared:
         return self.touch_each(db, [given])
 
     def each(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
-        """Run it once for each of many and return the rows of each; PostgreSQL gets them all at once."""
+        """Run what is no INSERT once for each of many and return the rows of each; PostgreSQL gets all at once."""
         [found] = ask(db, Question(self, many, list))
         rows: list[list[Row]] = found
         return rows
@@ -128,13 +131,8 @@ class Prepared:
 
         What stands outside of VALUES is the same for all.
         """
-        compiled = self._for(db)
-        if compiled.words_of_set is None or len(many) < 2:
-            return [row for rows in self.each(db, many) for row in rows]
-        try:
-            return compiled.carried(wire_of(db).run(*compiled.calls(many)[0]).rows())
-        except db.dialect.loaded_dbapi.Error as error:
-            raise named_fault(db, error) from error
+        [rows] = ask(db, Question(self, many, all_rows))
+        return list(rows)
 
     def touch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> int:
         """Run it once for each of many and return how many rows all together changed."""
@@ -193,6 +191,7 @@ class Prepared:
             text=compiled.string,
             words=words,
             words_of_set=of_set,
+            is_insert=isinstance(statement, sa.Insert),
             same=same,
             own={name: bind.value for name, bind in binds if not bind.required},
             binds=tuple((name, processors[name]) for name in (words.names if words else processors)),
@@ -259,7 +258,13 @@ class Question(Generic[T]):
 
     prepared: Prepared
     many: Sequence[dict[str, Any]]
+    #: Of an INSERT it gets the rows in order, but not always a list for each.
     read: Callable[[list[list[Row]]], T]
+
+
+def all_rows(found: list[list[Row]]) -> list[Row]:
+    """Return the rows in order, whichever of the many found them."""
+    return [row for rows in found for row in rows]
 
 
 def ask(db: Connection, *questions: Question[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from moralbank import clock
 from moralbank.activities import verdicts
-from moralbank.activities.presence import presence_of
+from moralbank.activities.presence import minutes_so_far
 from moralbank.activities.values import CheckIn, Direction, Doubt, Session
 from moralbank.activities.verdicts import Verdict
 
@@ -49,7 +49,7 @@ def standing(session: Session, resident_id: int, verdict: Verdict, at: datetime,
     if verdict.code == "already" and last.is_pending:
         verdict = counted(last.direction, last.doubt)
     said = answer(verdict, session, at, resident_id=resident_id)
-    said.facts["minutes"] = presence_of(session, scans).minutes
+    said.facts["minutes"] = minutes_so_far(session, scans)
     if verdict.is_good:
         said.facts["at"] = last.at
     return replace(said, scan=last)

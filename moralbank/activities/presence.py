@@ -101,6 +101,17 @@ def _within(opens: datetime, closes: datetime, at: datetime, is_override: bool) 
     return verdicts.CLOSED if at > closes else None
 
 
+def minutes_so_far(session: Session, scans: Sequence[CheckIn]) -> int:
+    """Return the minutes of presence_of, and nothing else."""
+    left = {scan.visit_no: scan.at for scan in scans if scan.direction is Direction.OUT}
+    intervals = [
+        (scan.at, left.get(scan.visit_no) or max(session.ends_at, scan.at))
+        for scan in scans
+        if scan.direction is Direction.IN
+    ]
+    return minutes_of(intervals, session.starts_at, session.ends_at)
+
+
 def presence_of(session: Session, scans: Sequence[CheckIn]) -> Presence:
     """Return what one person's scans, in order of time, come to.
 

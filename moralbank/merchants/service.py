@@ -191,11 +191,12 @@ def _note(
 def _taking(insert: Insert) -> sa.Insert:
     adding = insert(offer_months).values({column.name: sa.bindparam(column.name) for column in offer_months.c})
     used = offer_months.c.used + adding.excluded.used
+    quota = sa.select(offers.c.monthly_quota).where(offers.c.offer_id == offer_months.c.offer_id)
     taken: sa.Insert = adding.on_conflict_do_update(
         index_elements=["offer_id", "month_on"],
         set_={"used": used},
-        where=used <= sa.bindparam("monthly_quota", type_=sa.Integer),
-    ).returning(offer_months.c.used)
+        where=used <= quota.correlate(offer_months).scalar_subquery(),
+    ).returning(offer_months.c.offer_id)
     return taken
 
 
@@ -212,12 +213,8 @@ def take_offers(db: Connection, wanted: Sequence[Offer], day: date) -> list[bool
     offers = {offer.offer_id: offer for offer in wanted}
 
     def take(numbers: dict[int, int]) -> dict[int, int]:
-        given = [
-            {"offer_id": which, "month_on": month, "used": number, "monthly_quota": offers[which].monthly_quota}
-            for which, number in numbers.items()
-        ]
-        found = _TAKE_OFFER.each(db, given)
-        return {which: number for (which, number), rows in zip(numbers.items(), found, strict=True) if rows}
+        given = [{"offer_id": which, "month_on": month, "used": number} for which, number in numbers.items()]
+        return {which: numbers[which] for (which,) in _TAKE_OFFER.insert_all(db, given)}
 
     # All of an offer at once, as long as there are enough; what has become scarce, one by one.
     taken = Counter(take({which: n if n <= offers[which].monthly_quota else 1 for which, n in left.items()}))

@@ -21,7 +21,7 @@ from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
-from moralbank.prepared import Prepared, ask
+from moralbank.prepared import Prepared, Question, all_rows, ask
 from moralbank.redemptions import errors
 from moralbank.redemptions.answers import (
     Answer,
@@ -31,8 +31,16 @@ from moralbank.redemptions.answers import (
     keep_charges,
     outcome,
 )
-from moralbank.redemptions.codes import asking_codes, digest, spend
-from moralbank.redemptions.limits import DEFAULT_LIMITS, Bill, Limits, asking_standings, count, give_back, judge
+from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
+from moralbank.redemptions.limits import (
+    DEFAULT_LIMITS,
+    Bill,
+    Limits,
+    asking_standings,
+    asking_to_count,
+    give_back,
+    judge,
+)
 from moralbank.redemptions.models import charges
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order
@@ -109,7 +117,6 @@ def _wave(db: Connection, asks: Sequence[Ask], limits: Limits) -> list[Verdict |
     _put_off(_open(cases), lambda case: case.resident.resident_id)
     _check_payers(_open(cases))
     counted = _count(db, _open(cases), limits)
-    _check_counted(db, counted, limits)
     _take_offers(db, _open(cases))
     give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
     _write(db, _open(cases))
@@ -247,32 +254,34 @@ def _are_family(one: Resident, other: Resident) -> bool:
 
 
 def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
-    """Count each charge into its resident's month, which locks the resident, and return those that fit."""
-    for case, fits in zip(cases, count(db, limits, [case.bill for case in cases]), strict=True):
-        if not fits:
-            case.verdict = errors.MonthLimitReached(points=limits.points_per_month_max)
-    return _open(cases)
+    """Count each charge into its resident's month, which locks the resident, and judge by what stands then.
 
-
-def _check_counted(db: Connection, cases: Sequence[_Case], limits: Limits) -> None:
-    """Judge by what stands now that the residents are locked: code, limits, balance."""
+    Returns those that were counted. Their code, limits and balance are asked for in the same round trip, but after.
+    """
     by_code = [case for case in cases if case.ask.order.means is Means.CODE]
-    standings, covered, holders = ask(
+    bills = [case.bill for case in cases]
+    fitting, standings, covered, holders = ask(
         db,
-        asking_standings(limits, [case.bill for case in cases]),
+        asking_to_count(limits, bills),
+        asking_standings(limits, bills),
         ledger.asking_cover(
             [(case.merchant.book_id, case.resident.account_id, case.points) for case in cases], ledger.Unit.POINTS
         ),
         asking_codes([case.ask.order.number for case in by_code]),
     )
+    for case, fits in zip(cases, fitting, strict=True):
+        if not fits:
+            case.verdict = errors.MonthLimitReached(points=limits.points_per_month_max)
+    counted = _open(cases)
     for case, holder in zip(by_code, holders, strict=True):
-        if not isinstance(holder, int):
+        if case.verdict is None and not isinstance(holder, int):
             case.verdict = holder
     for case, standing, is_covered in zip(cases, standings, covered, strict=True):
         if case.verdict is None:
             case.verdict = judge(limits, case.bill, standing)
         if case.verdict is None and not is_covered:
             case.verdict = errors.NotEnoughPoints(points=case.points)
+    return counted
 
 
 def _take_offers(db: Connection, cases: Sequence[_Case]) -> None:
@@ -293,9 +302,9 @@ def _write(db: Connection, cases: Sequence[_Case]) -> None:
     """Use the codes up, write the charges down, post their entries and keep the answers."""
     hashes = [digest(case.ask.order.number) for case in cases if case.ask.order.means is Means.CODE]
     rows = [_row(case) for case in cases]
-    if not spend(db, hashes):
+    are_spent, written = ask(db, asking_to_spend(db, hashes), Question(_WRITE, rows, all_rows))
+    if not are_spent:
         raise Raced
-    written = _WRITE.insert_all(db, rows)
     receipts = [_receipt(case, row, charge_id) for case, row, (charge_id,) in zip(cases, rows, written, strict=True)]
     moving = [(case, receipt) for case, receipt in zip(cases, receipts, strict=True) if receipt.points]
     posted = ledger.post_many(db, [_draft(case, receipt) for case, receipt in moving])

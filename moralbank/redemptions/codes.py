@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared, Question
+from moralbank.prepared import Prepared, Question, all_rows
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
 from moralbank.redemptions.models import codes
 from moralbank.redemptions.numbers import CODE_PREFIX, CODE_RANDOM_DIGITS
@@ -63,7 +63,7 @@ _FIND = Prepared(
     sa.select(codes.c.resident_id, codes.c.used_at, codes.c.expires_at).where(codes.c.hash == sa.bindparam("digest"))
 )
 _is_live = codes.c.used_at.is_(None) & (codes.c.expires_at > sa.bindparam("now"))
-_SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now"))
+_SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now")).returning(codes.c.resident_id)
 _SPEND = Prepared(_SPENT.where(codes.c.hash == sa.bindparam("digest")))
 #: PostgreSQL's own.
 _SPEND_SET = Prepared(_SPENT.where(codes.c.hash == sa.any_(sa.bindparam("digests", type_=sa.ARRAY(sa.LargeBinary)))))
@@ -88,12 +88,12 @@ def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
     return found
 
 
-def spend(db: Connection, hashes: Sequence[bytes]) -> bool:
-    """Use the codes up; False when one of them is no longer live, since another till was faster."""
+def asking_to_spend(db: Connection, hashes: Sequence[bytes]) -> Question[bool]:
+    """Ask for the codes to be used up; False when one of them is no longer live, since another till was faster."""
     now = clock.now()
-    if db.dialect.name == "postgresql" and len(hashes) > 1:
-        return _SPEND_SET.touch(db, digests=list(hashes), now=now) == len(hashes)
-    return _SPEND.touch_each(db, [{"digest": kept, "now": now} for kept in hashes]) == len(hashes)
+    is_set = db.dialect.name == "postgresql" and len(hashes) > 1
+    given = [{"digests": list(hashes), "now": now}] if is_set else [{"digest": kept, "now": now} for kept in hashes]
+    return Question(_SPEND_SET if is_set else _SPEND, given, lambda found: len(all_rows(found)) == len(hashes))
 
 
 def purge_codes(db: Connection) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.errors import Refused
 from moralbank.merchants.queries import Offer, month_of
-from moralbank.prepared import Insert, Prepared, Question
+from moralbank.prepared import Insert, Prepared, Question, Row, all_rows
 from moralbank.redemptions.errors import (
     CardLimitReached,
     ChargedJustNow,
@@ -112,8 +112,8 @@ def _counting(insert: Insert) -> sa.Insert:
 _COUNT = Prepared(_counting)
 
 
-def count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
-    """Count each bill's points into its resident's month, and tell which fit into it.
+def asking_to_count(limits: Limits, bills: Sequence[Bill]) -> Question[list[bool]]:
+    """Ask to count each bill's points into its resident's month, and which of them fit into it.
 
     Each bill is of another resident. This locks the resident, so that two tills at once are looked at one after the
     other; what is refused later must be given back.
@@ -125,8 +125,12 @@ def count(db: Connection, limits: Limits, bills: Sequence[Bill]) -> list[bool]:
     given = [
         {"resident_id": bill.resident_id, "month_on": month, "points": bill.points, "most": most} for bill in fitting
     ]
-    counted = {resident_id for (resident_id,) in _COUNT.insert_all(db, given)}
-    return [bill.resident_id in counted for bill in bills]
+
+    def read(found: list[list[Row]]) -> list[bool]:
+        counted = {resident_id for (resident_id,) in all_rows(found)}
+        return [bill.resident_id in counted for bill in bills]
+
+    return Question(_COUNT, given, read)
 
 
 def _sum(what: sa.ColumnElement[int] | int, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

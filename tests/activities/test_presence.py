@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moralbank.activities import verdicts
-from moralbank.activities.presence import Next, minutes_of, next_scan, presence_of
+from moralbank.activities.presence import Next, minutes_of, minutes_so_far, next_scan, presence_of
 from moralbank.activities.values import (
     Activity,
     CheckIn,
@@ -87,7 +87,7 @@ INTERVALS = [
 
 @pytest.mark.parametrize(("text", "minutes"), INTERVALS)
 def test_twenty_ways_to_come_and_go(text: str, minutes: int) -> None:
-    assert presence_of(SESSION, scans(text)).minutes == minutes
+    assert presence_of(SESSION, scans(text)).minutes == minutes_so_far(SESSION, scans(text)) == minutes
 
 
 def test_there_are_twenty_of_them() -> None:

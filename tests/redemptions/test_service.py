@@ -14,6 +14,7 @@ from moralbank.db import Database
 from moralbank.errors import Refused
 from moralbank.merchants import service as merchants
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownOffer
+from moralbank.prepared import ask
 from moralbank.redemptions import codes, errors, queries, service
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
@@ -429,7 +430,7 @@ def _try(database: Database, street: Street, means: str, points: int, now) -> No
         return
     code = ids.checked_digits("71", 14) if means == "guessed" else database.transact(show_code, street.zhang)
     if means == "used":
-        assert database.transact(codes.spend, [codes.digest(code)])
+        assert database.transact(lambda db: ask(db, codes.asking_to_spend(db, [codes.digest(code)]))) == [True]
     later = now + timedelta(seconds=76) if means == "stale" else clock.now()
     with clock.at(later + timedelta(seconds=1)):
         pay(database, street, code=code, points=points, again=True)
