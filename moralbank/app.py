@@ -62,6 +62,8 @@ PAGES = (
     "moralbank.settlements.views",
     "moralbank.settlements.till_views",
     "moralbank.settlements.budget_views",
+    "moralbank.forgetting.views",
+    "moralbank.forgetting.own_views",
     "moralbank.statements.views",
     "moralbank.statements.proof_views",
     "moralbank.statements.home_views",

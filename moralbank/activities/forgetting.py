@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.activities.models import activities, checkins, receipts, sessions, signups
+from moralbank.activities.models import activities, awards, checkins, receipts, sessions, signups
 from moralbank.activities.service import cancel_sign_up
 from moralbank.activities.values import State, Status
 
@@ -65,3 +66,12 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
     leads = activities.c.leader_resident_id == resident_id
     db.execute(activities.update().where(leads).values(leader_resident_id=None))
     return Removed(len(cancelled), scans)
+
+
+def list_attendance(db: Connection, resident_id: int) -> dict[str, list[dict[str, Any]]]:
+    """Return all sign-ups, scans and awards of a person, for the copy of their data."""
+    found = {}
+    for name, table in (("signups", signups), ("scans", checkins), ("awards", awards)):
+        query = sa.select(table).where(table.c.resident_id == resident_id).order_by(*table.primary_key)
+        found[name] = [dict(row) for row in db.execute(query).mappings()]
+    return found

@@ -141,7 +141,10 @@ def new() -> str | Response | tuple[str, int]:
 @allow("staff", "auditor", scope="branch")
 def show(resident_id: int) -> str:
     """Show one resident with cards, consents, household, account and what was done."""
-    resident = opened(resident_id)
+    resident = reachable(resident_id)
+    if resident.is_forgotten:
+        return render_template("residents/forgotten.html", resident=resident)
+    looking.look_at(resident)
     with database().reading() as db:
         visible = [place.branch_id for place in branches.list_branches_under(db, scope_paths())]
         household = queries.list_household(db, resident.household_id, visible) if resident.household_id else []

@@ -1,0 +1,49 @@
+"""A copy of everything that the bank holds about somebody, for themselves. Source: PIPL art. 45."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from moralbank import clock, ledger
+from moralbank.access import deed_queries
+from moralbank.access.queries import find_resident_login, list_sessions
+from moralbank.activities.forgetting import list_attendance
+from moralbank.branches.queries import get_branch
+from moralbank.ledger import Unit
+from moralbank.residents import queries as residents
+from moralbank.residents.queries import Resident
+
+#: Lines are read in pages of so many, all of them.
+_PAGE = 500
+
+
+def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
+    """Return it as JSON takes it, but for times and ids, which the caller spells."""
+    who = resident.resident_id
+    login = find_resident_login(db, who)
+    branch = get_branch(db, resident.branch_id)
+    return {
+        "made_at": clock.now(),
+        "details": asdict(resident) | {"branch": branch.name_zh},
+        "cards": [asdict(card) for card in residents.list_cards(db, who)],
+        "consents": [asdict(line) for line in residents.list_consents(db, who)],
+        "acts": [asdict(deed) for deed in residents.list_deeds(db, who, limit=residents.LIST_LIMIT_MAX)],
+        "lookers": [asdict(line) for line in deed_queries.list_lookers(db, who, limit=deed_queries.LIMIT_MAX)],
+        "signed_in": [asdict(one) for one in list_sessions(db, login.login_id)] if login else [],
+        "attendance": list_attendance(db, who),
+        "lines": {unit.name.lower(): _lines(db, resident, unit) for unit in Unit},
+    }
+
+
+def _lines(db: Connection, resident: Resident, unit: Unit) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    before = None
+    while True:
+        page = ledger.history(db, resident.book_id, resident.account_id, unit, before_seq=before, limit=_PAGE)
+        found += [asdict(line) for line in page]
+        if len(page) < _PAGE:
+            return found
+        before = page[-1].seq
