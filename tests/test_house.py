@@ -41,6 +41,8 @@ _WEB = {
     "werkzeug",
 }
 _FILE_LINES_MAX, _FUNCTION_LINES_MAX = 500, 70
+#: Strangers take it away and run it alone: that it is one file is its purpose, whatever it comes to.
+_ONE_FILE = {"scripts/verify_export.py": 1_650}
 
 
 def _files() -> Iterator[Path]:
@@ -94,7 +96,7 @@ def test_files_and_functions_stay_short():
     long_files, long_functions = [], []
     for path in _sources("moralbank", "migrations", "scripts", "tests"):
         text = path.read_text(encoding="utf-8")
-        if text.count("\n") > _FILE_LINES_MAX:
+        if text.count("\n") > _ONE_FILE.get(str(path.relative_to(ROOT)), _FILE_LINES_MAX):
             long_files.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
         for node in ast.walk(ast.parse(text)):
             # A migration is a list of tables: cutting it up makes nothing clearer.

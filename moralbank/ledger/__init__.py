@@ -59,6 +59,20 @@ from moralbank.ledger.reading import (
 )
 from moralbank.ledger.rows import reversed_ones
 from moralbank.ledger.shown_lines import asking_shown
+from moralbank.ledger.streams import (
+    ClosedDay,
+    Month,
+    closing_evidence,
+    list_closed_days,
+    list_private_parts,
+    list_reversed,
+    stream_accounts,
+    stream_balances,
+    stream_differences,
+    stream_keys,
+    stream_months,
+    two_people_from,
+)
 from moralbank.ledger.tail import last_posted_at, verify_tail
 from moralbank.ledger.values import (
     GRADES,
@@ -82,16 +96,17 @@ from moralbank.ledger.verify import Fault, Report, verify
 
 __all__ = [
     "ENDLESS", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
-    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "DayClosed",
-    "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance", "KeyReused",
-    "KindTotals", "Leg", "Line", "Lot", "NotReversible", "Opening", "OtherBook", "Posted", "PostedLeg", "Report",
-    "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook",
-    "UnknownEntry", "Verdict",
+    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "ClosedDay",
+    "DayClosed", "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance",
+    "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Opening", "OtherBook", "Posted",
+    "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount",
+    "UnknownBook", "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_shown", "balance", "balances", "behind", "book_of", "canonical",
-    "close_day", "closed_through", "count_entries", "expiring", "find_account", "find_entry", "first_day",
-    "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at", "last_seqs",
-    "leaf_hash", "list_accounts", "list_books", "list_entries", "list_leaves", "list_openings", "login_of", "lots",
-    "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
-    "resume_numbers", "reverse", "reversed_ones", "seq_of", "sum_entries", "totals_of_day", "trial_balance", "verify",
-    "verify_tail",
+    "close_day", "closed_through", "closing_evidence", "count_entries", "expiring", "find_account", "find_entry",
+    "first_day", "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at",
+    "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days", "list_entries", "list_leaves",
+    "list_openings", "list_private_parts", "list_reversed", "login_of", "lots", "movements", "open_accounts",
+    "open_book", "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse",
+    "reversed_ones", "seq_of", "stream_accounts", "stream_balances", "stream_differences", "stream_keys",
+    "stream_months", "sum_entries", "totals_of_day", "trial_balance", "two_people_from", "verify", "verify_tail",
 ]  # fmt: skip

@@ -312,7 +312,7 @@ _ANSWERED = "SELECT count(*) FROM ledger_keys WHERE book_id = :book AND entry_id
 _TOLD_APART = "SELECT count(DISTINCT entry_id) FROM ledger_keys WHERE book_id = :book"
 _WITH_ENTRY = """
 SELECT count(*) FROM ledger_keys k JOIN ledger_entries e ON e.book_id = k.book_id AND e.entry_id = k.entry_id
-WHERE k.book_id = :book
+WHERE k.book_id = :book AND k.actor = e.actor
 """
 
 
@@ -329,6 +329,13 @@ def _check_keys(db: Connection, reader: Reader, walk: _Walk) -> None:
     for query in (keyless, doubled):
         for entry_id in db.execute(query.limit(MAX_FAULTS)).scalars():
             walk.blame("it has not exactly one key", entry_id)
+    others = (
+        sa.select(_text(_keys.c.entry_id))
+        .join(_entries, (_keys.c.book_id == _entries.c.book_id) & (_keys.c.entry_id == _entries.c.entry_id))
+        .where(_keys.c.book_id == book, _keys.c.actor != _entries.c.actor)
+    )
+    for entry_id in db.execute(others.limit(MAX_FAULTS)).scalars():
+        walk.blame("its key is somebody else's", entry_id)
     dangling = (
         sa.select(_text(_keys.c.entry_id))
         .outerjoin(_entries, (_keys.c.book_id == _entries.c.book_id) & (_keys.c.entry_id == _entries.c.entry_id))

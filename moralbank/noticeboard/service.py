@@ -21,8 +21,8 @@ _days = models.days
 def seal_next_day(db: Connection, book: int) -> date | None:
     """Close the oldest day that isn't sealed yet and seal it; None when none is due.
 
-    Writes: the close, a `snap` leaf with what the day came to, and which leaf it is; all of it or nothing. Nothing of a
-    book comes before its first entry.
+    Writes: the close, a `snap` leaf with what the day came to and with what an auditor holds the close and the accounts
+        against, and which leaf it is; all of it or nothing. Nothing of a book comes before its first entry.
     """
     day = _next_day(db, book)
     if day is None:
@@ -33,7 +33,7 @@ def seal_next_day(db: Connection, book: int) -> date | None:
         return None
     before = queries.find_day(db, book, day - timedelta(days=1))
     sealed = values.following(day, ledger.totals_of_day(db, book, day), before)
-    append_fact(db, book, Log.LEDGER, KIND, sealed.fields())
+    append_fact(db, book, Log.LEDGER, KIND, sealed.fields() | ledger.closing_evidence(db, book, day))
     no = facts.find_last(db, book, Log.LEDGER)
     db.execute(_days.insert().values(book_id=book, day=day, fact_no=no))
     return day

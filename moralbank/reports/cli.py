@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import click
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access import deeds
+from moralbank.access.deeds import Deed, Kind, Reason
 from moralbank.config import database_url
 from moralbank.db import Database
 from moralbank.ledger import Book, Report, Unit
-from moralbank.reports import queries
+from moralbank.reports import evidence, queries
 from moralbank.reports.errors import UnknownBookCode
+from moralbank.reports.evidence import Asked
 from moralbank.reports.queries import TrialBalance
 from moralbank.transparency.verify import LogReport, verify_all
 
@@ -57,6 +61,27 @@ def trial_balance(code: str | None, at: str | None) -> None:
             open_books += not trial.closes
     if open_books:
         sys.exit(1)
+
+
+@audit.command("export")
+@click.option("--book", "code", required=True, help="Code of the book.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Only what came after the last checkpoint before a day."
+)
+@click.option("--with-openings", is_flag=True, help="With memos, places and evidence, which the leaves only commit to.")
+@click.option("--by", "actor", default="admin:cli", show_default=True, help="Whose deed the record of deeds calls it.")
+@click.argument("target", type=click.Path(path_type=Path))
+def export(code: str, since: datetime | None, with_openings: bool, actor: str, target: Path) -> None:
+    """Write a book to a new file TARGET that strangers check offline with the verifier in it (docs/VERIFY.md)."""
+    database = Database(database_url(os.environ))
+    asked = Asked(since.date() if since else None, with_openings)
+    with database.reading() as db:
+        [book] = _books(db, code)
+        leaves = evidence.check(db, book, asked)
+    about = "book:openings" if with_openings else "book"
+    database.transact(deeds.record, Deed(actor, Kind.EXPORT, book_id=book.book_id, reason=Reason.WORK, about=about))
+    size = evidence.write(database, book, asked, target, _progress if sys.stderr.isatty() else lambda _: None)
+    click.echo(f"{target}  {size:,} bytes, {leaves:,} leaves")
 
 
 def _books(db: Connection, code: str | None) -> list[Book]:

@@ -93,6 +93,13 @@ class VerifyPage(BookChoice):
     run = fields.Boolean(load_default=False)
 
 
+class ExportFile(BookChoice):
+    """The URL of a book as a file; since: from the checkpoint before that day on; openings=1 encloses private parts."""
+
+    since = fields.Date(load_default=None, validate=_DAYS, error_messages=_DATE)
+    openings = fields.Boolean(load_default=False)
+
+
 _BOOK = validate.Length(1, 32)
 
 

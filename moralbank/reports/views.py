@@ -10,20 +10,22 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import marshmallow as ma
-from flask import Blueprint, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request, stream_with_context, url_for
 
 from moralbank import clock, ledger
 from moralbank.access.deeds import Kind, Reason
 from moralbank.access.errors import OutOfScope
 from moralbank.errors import Invalid
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
-from moralbank.reports import exports, queries
+from moralbank.reports import evidence, exports, queries
 from moralbank.reports.errors import UnknownHolder
+from moralbank.reports.evidence import Asked
 from moralbank.reports.queries import Holder, Reach
 from moralbank.reports.schemas import (
     UNITS,
     AccountPage,
     EntryPage,
+    ExportFile,
     TrialPage,
     VerifyPage,
 )
@@ -220,6 +222,7 @@ def verify() -> str:
             report = ledger.verify(db, reach.book.book_id)
             logs = verify_all(db, reach.book.book_id)
             seconds = (clock.now() - begun).total_seconds()
+        leaves = transparency.size(db, reach.book.book_id, Log.LEDGER)
     return render_template(
         "reports/verify.html",
         reaches=reaches,
@@ -233,7 +236,28 @@ def verify() -> str:
         seconds=seconds,
         Unit=Unit,
         Log=Log,
+        leaves=leaves,
+        megabytes=max(1, leaves * evidence.BYTES_A_LEAF // 1_000_000),
     )
+
+
+@blueprint.get("/export.zip")
+@allow("staff", "auditor", scope="book")
+def export_file() -> Response:
+    """Give the whole book as one file that is checked offline; it is written down who took it."""
+    asked, errors = read_query(ExportFile)
+    if errors:
+        raise Invalid(errors=errors)
+    wanted = Asked(asked["since"], asked["openings"])
+    with database().reading() as db:
+        reach = queries.whole(queries.choose(queries.list_reaches(db, scope_paths()), asked["book"]))
+        evidence.check(db, reach.book, wanted)
+    about = "book:openings" if wanted.with_openings else "book"
+    looking.note_many(Kind.EXPORT, None, about, book_id=reach.book.book_id)
+    pieces = evidence.stream_from(database(), reach.book, wanted)
+    response = Response(stream_with_context(pieces), content_type="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{reach.code}-{clock.today():%Y%m%d}.zip"'
+    return response
 
 
 @blueprint.get("/entries.csv")

@@ -89,6 +89,7 @@ def verify_log(db: Connection, book: int, log: Log) -> LogReport:
     stored = sa.select(sa.func.count()).where(_tiles.c.book_id == book, _tiles.c.log == int(log))
     if db.execute(stored).scalar_one() != report.tiles:
         report.blame("a tile is stored that the leaves don't fill")
+    _check_cosignatures(db, report)
     _check_facts(db, report)
     _check_all_sealed(db, report, head)
     return report
@@ -209,6 +210,25 @@ class _Signed:
             except MoralBankError:
                 self._report.blame("a verifier key is damaged")
         return tuple(keys)
+
+
+def _check_cosignatures(db: Connection, report: LogReport) -> None:
+    """A cosignature's columns are what its line says, and it stands below a checkpoint that is there."""
+    lines = models.cosignatures
+    same = [lines.c[name] == _checkpoints.c[name] for name in ("book_id", "log", "size")]
+    query = (
+        sa.select(lines, _checkpoints.c.size.label("signed_size"))
+        .outerjoin(_checkpoints, sa.and_(*same))
+        .where(lines.c.book_id == report.book, lines.c.log == int(report.log))
+    )
+    for row in db.execute(query.execution_options(yield_per=_PAGE)):
+        try:
+            [line] = note.parse_signatures(f"{row.line.rstrip()}\n")
+        except (MoralBankError, ValueError):
+            report.blame(f"a cosignature of {row.size} leaves is damaged")
+            continue
+        if (line.name, line.key_id) != (row.name, bytes(row.key_id)) or row.signed_size is None:
+            report.blame(f"a cosignature of {row.size} leaves is not below the checkpoint that it signs")
 
 
 def _check_facts(db: Connection, report: LogReport) -> None:
