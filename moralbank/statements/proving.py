@@ -26,6 +26,8 @@ class Proven:
 
     entries: how many of the month; waiting: how many of these are in no checkpoint yet; balance: of points at its end.
     offices: the names of the witnesses' keys that signed the checkpoint; root: its root, None while there is none.
+    is_open: there is no line of points after the month yet, so that nothing but the resident's own slips shows that its
+        last line is the last.
     """
 
     entries: int
@@ -33,6 +35,7 @@ class Proven:
     balance: int
     offices: tuple[str, ...]
     root: bytes | None
+    is_open: bool
 
 
 def prove(file: Mapping[str, Any], trust: Trust | None) -> Proven:
@@ -55,7 +58,13 @@ def prove(file: Mapping[str, Any], trust: Trust | None) -> Proven:
     for unit in _UNITS:
         entries |= dict.fromkeys(_check_lines(file, unit, [*leaves, *waiting]))
     late = sum(leaf["id"] in entries for leaf in waiting)
-    return Proven(len(entries), late, file["points"]["closing"]["balance"], offices, root)
+    closing = file["points"]["closing"]
+    numbers = [leg["n"] for leaf in (*leaves, *waiting) for leg in leaf["legs"] if _is_of(leg, file, "points")]
+    return Proven(len(entries), late, closing["balance"], offices, root, max(numbers, default=0) <= closing["n"])
+
+
+def _is_of(leg: Mapping[str, Any], file: Mapping[str, Any], unit: str) -> bool:
+    return bool(leg["a"] == file["account"] and leg["u"] == unit)
 
 
 def _check_leaf(one: Mapping[str, Any], body: checkpoint.Body) -> None:
@@ -76,7 +85,7 @@ def _check_lines(file: Mapping[str, Any], unit: str, leaves: Iterable[Mapping[st
     lines: dict[int, tuple[Mapping[str, Any], str, str]] = {}
     for leaf in leaves:
         for leg in leaf["legs"]:
-            if (leg["a"], leg["u"]) == (file["account"], unit):
+            if _is_of(leg, file, unit):
                 if leg["n"] in lines:
                     raise StatementFails(why="missing")
                 lines[leg["n"]] = leg, leaf["at"], leaf["id"]

@@ -67,6 +67,8 @@ def test_the_lines_before_and_after_the_month_show_that_none_is_missing(
     assert (file["points"]["opening"]["n"], file["points"]["closing"]["n"]) == (3, 6)
     assert numbers == [2, 3, 4, 5, 6, 7]
     assert proving.prove(file, trust).entries == 3
+    assert not proving.prove(file, trust).is_open
+    assert proving.prove(*made(database, story, MAY)).is_open
 
 
 def test_a_month_without_lines_is_proven_too(database: Database, story: Story, sealing: Sealing):

@@ -9,7 +9,9 @@ import re
 import pytest
 
 from moralbank.db import Database
+from moralbank.transparency import models, note
 from tests._people import give_reason, make_login, sign_in
+from tests._sealing import OFFICES, Sealing
 from tests.statements._story import Story
 
 
@@ -146,3 +148,74 @@ def test_an_operator_does_not_read_another_merchants_statement(operator) -> None
 def test_a_resident_reads_nobody_elses_statement(zhang, story: Story) -> None:
     assert zhang.get(f"/staff/residents/{story.wang.resident_id}/statement/2025-04").status_code == 403
     assert zhang.get("/counter/statement/2025-04").status_code == 403
+
+
+@pytest.fixture
+def sealed(database: Database, story: Story) -> Sealing:
+    sealing = Sealing()
+    database.transact(sealing.open)
+    database.transact(sealing.seal, *list(OFFICES)[:2])
+    return sealing
+
+
+def test_a_statement_stands_under_the_seal_of_its_checkpoint(zhang, sealed) -> None:
+    page = zhang.get("/me/statement/2025-03").get_data(as_text=True)
+
+    assert '<a class="seal sealed" href="/me/statement/2025-03/proof">' in page
+    assert "在两家单位签过的账里。" in page
+    assert "检查点 " in page
+    assert "/board/check" in page
+
+
+def test_the_proof_of_a_month_says_it_in_one_sentence(zhang, sealed) -> None:
+    assert "您3月的3笔都在两家单位签过的账里，一笔不少，余额95分。" in zhang.get("/me/statement/2025-03/proof").text
+    assert "行号比这里大的就是少记了" in zhang.get("/me/statement/2025-05/proof").text
+
+
+def test_before_anything_is_sealed_the_proof_says_so(zhang) -> None:
+    page = zhang.get("/me/statement/2025-03/proof").text
+
+    assert "您3月的3笔都还没有封存；一笔不少，余额95分。" in page
+    assert "待封" in page
+
+
+def test_a_statement_that_differs_from_the_log_names_no_balance_and_whom_to_tell(zhang, sealed, database) -> None:
+    with database.engine.begin() as db:
+        forget_the_logs_keys(db)
+    page = zhang.get("/me/statement/2025-03").text
+    proof = zhang.get("/me/statement/2025-03/proof").text
+
+    assert "这张对账单和签过的账不一致，余额没有列出" in page
+    assert '<strong class="number">—</strong>' in page
+    assert '<div data-verdict="wrong">' in proof
+    assert "一笔不少，余额" not in proof
+
+
+def forget_the_logs_keys(db) -> None:
+    """Put another key in the place of the log's, so that no checkpoint is signed by it."""
+    for row in db.execute(models.keys.select()).all():
+        known = note.parse_verifier_key(row.verifier_key)
+        other = str(note.VerifierKey(known.name, known.algorithm, bytes(32)))
+        db.execute(models.keys.update().where(models.keys.c.book_id == row.book_id).values(verifier_key=other))
+
+
+def test_the_file_of_a_month_is_the_holders_own(zhang, sealed, staff) -> None:
+    assert staff.get("/me/statement/2025-03.json").status_code == 403
+
+
+def test_the_file_of_a_month_is_json_with_proofs(zhang, sealed) -> None:
+    answer = zhang.get("/me/statement/2025-03.json")
+
+    assert answer.mimetype == "application/json"
+    assert answer.json["format"] == "moralbank-statement/1"
+    assert len(answer.json["leaves"]) == 5
+
+
+def test_a_line_of_ones_own_is_a_slip(zhang, sealed) -> None:
+    page = zhang.get("/me/passbook/points/2").text
+
+    assert "河岸清洁" in page
+    assert "125 分" in page
+    assert re.search(r'href="http://localhost/log/NS-00/entries/[0-9a-f]{32}#[0-9a-f]{64}"', page)
+    assert zhang.get("/me/passbook/points/99").status_code == 404
+    assert zhang.get("/me/passbook/minutes/1").status_code == 200
