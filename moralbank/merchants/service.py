@@ -191,11 +191,12 @@ def _note(
 def _taking(insert: Insert) -> sa.Insert:
     adding = insert(offer_months).values({column.name: sa.bindparam(column.name) for column in offer_months.c})
     used = offer_months.c.used + adding.excluded.used
-    quota = sa.select(offers.c.monthly_quota).where(offers.c.offer_id == offer_months.c.offer_id)
+    # By its name, or the row of this very statement would be looked up as one more table.
+    quota = sa.select(offers.c.monthly_quota).where(offers.c.offer_id == sa.literal_column("excluded.offer_id"))
     taken: sa.Insert = adding.on_conflict_do_update(
         index_elements=["offer_id", "month_on"],
         set_={"used": used},
-        where=used <= quota.correlate(offer_months).scalar_subquery(),
+        where=used <= quota.scalar_subquery(),
     ).returning(offer_months.c.offer_id)
     return taken
 
