@@ -16,7 +16,7 @@ from scripts.bench_grown import Grown
 from scripts.bench_plot import Curve
 from scripts.bench_table import Family, Figures, Measure, Row
 
-#: The smallest book; each of the others is ten times the one before.
+#: The smallest book; each of the others is ten times the one before, but for the last, which is as large as asked for.
 SMALLEST = 10_000
 STEP = 10
 #: Growth that is still called flat.
@@ -88,8 +88,8 @@ class Books:
     def __init__(self, engines: Engines, engine: str, entries: int) -> None:
         self._engines, self._engine = engines, engine
         sizes = [min(SMALLEST, max(entries // STEP, 1))]
-        while sizes[-1] * STEP <= entries:
-            sizes.append(sizes[-1] * STEP)
+        while sizes[-1] < entries:
+            sizes.append(min(sizes[-1] * STEP, entries))
         self.sizes = sizes
         self._grown: dict[int, Grown] = {}
 
