@@ -71,11 +71,12 @@ class Said:
 def say(answer: Answer) -> Said:
     """Return the answer in the reader's words, its hours and minutes filled in."""
     verdict = answer.verdict
-    facts = {name: _shown(name, value) for name, value in answer.facts.items()}
     sentence = verdict.sentence
     if verdict.once_out_is_open and answer.facts["out_from"] <= clock.now():
         sentence = verdict.once_out_is_open
-    return Said(verdict.sign, verdict.sound, _(verdict.title), fill(_(sentence), facts))
+    words = _(sentence)
+    facts = {name: _shown(name, value) for name, value in answer.facts.items() if f"%({name})" in words}
+    return Said(verdict.sign, verdict.sound, _(verdict.title), fill(words, facts))
 
 
 def state_name(session: Session) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
@@ -69,31 +68,52 @@ def asking_shown(book: int, account: int, unit: Unit, *, limit: int) -> Question
 def _read(rows: list[Row]) -> list[Row]:
     if not rows:
         return rows
-    is_text = isinstance(rows[0][0], str)
-    spell_id: Callable[[Any], str] = _hyphened if is_text else str
-    spell_instant: Callable[[Any], str] = _instant_of_text if is_text else _instant
+    if isinstance(rows[0][0], str):
+        return [_of_text(*row) for row in rows]
     return [
         (
-            spell_id(row[0]),
+            str(row[0]),
             *row[1:6],
-            spell_instant(row[6]),
+            _instant(row[6]),
             str(row[7]),
             *row[8:11],
-            spell_id(row[11]) if row[11] else None,
-            spell_id(row[12]) if row[12] else None,
+            *(other and str(other) for other in row[11:]),
         )
         for row in rows
     ]
 
 
+def _of_text(
+    entry_id: str,
+    seq: int,
+    n: int | None,
+    amount: int,
+    balance: int | None,
+    kind: str,
+    posted_at: str,
+    *more: Any,
+) -> Row:
+    """Spell what SQLite keeps: an instant in UTC has six digits after the second, which ISO leaves out when 0."""
+    occurred_on, actor, checker, grade, reverses, reversed_by = more
+    return (
+        _hyphened(entry_id),
+        seq,
+        n,
+        amount,
+        balance,
+        kind,
+        f"{posted_at[:10]}T{posted_at[11:].removesuffix('.000000')}+00:00",
+        occurred_on,
+        actor,
+        checker,
+        grade,
+        reverses and _hyphened(reverses),
+        reversed_by and _hyphened(reversed_by),
+    )
+
+
 def _hyphened(digits: str) -> str:
-    """Spell a UUID as SQLite keeps it."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _instant_of_text(text: str) -> str:
-    """Spell an instant as SQLite keeps it: in UTC, with six digits after the second, which ISO leaves out when 0."""
-    return f"{text[:10]}T{text[11:].removesuffix('.000000')}+00:00"
 
 
 def _instant(moment: Any) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -96,7 +96,7 @@ def _show_lines(found: Found) -> bytes | None:
     page = paging.of(lines, _seq)
     following = link(found.secret_key, found.url_path, asked.arguments, page, paging, {"unit": asked.unit})
     items = ",".join([_spell(line) for line in page.items])
-    return f'{{"items":[{items}],"next":{_text(following)}}}'.encode()
+    return f'{{"items":[{items}],"next":{"null" if following is None else _quoted(following)}}}'.encode()
 
 
 def _seq(line: Row) -> int:
@@ -105,22 +105,17 @@ def _seq(line: Row) -> int:
 
 
 def _spell(line: Row) -> str:
-    """Spell a line as LineOut does."""
+    """Spell a line as LineOut does; twenty times for each look, so all in one piece."""
     entry_id, seq, n, amount, balance, kind, posted_at, occurred_on, actor, checker, grade, reverses, reversed_by = line
     return (
-        f'{{"entry_id":"{entry_id}","seq":{seq},"n":{_number(n)},"amount":{amount},"balance_after":{_number(balance)},'
-        f'"kind":"{kind}","posted_at":"{posted_at}","occurred_on":"{occurred_on}","actor":{_text(actor)},'
-        f'"checker":{_text(checker)},"grade":{_text(grade)},"reverses":{_text(reverses)},'
-        f'"reversed_by":{_text(reversed_by)}}}'
+        f'{{"entry_id":"{entry_id}","seq":{seq},"n":{"null" if n is None else n},"amount":{amount},'
+        f'"balance_after":{"null" if balance is None else balance},"kind":"{kind}","posted_at":"{posted_at}",'
+        f'"occurred_on":"{occurred_on}","actor":{_quoted(actor)},'
+        f'"checker":{"null" if checker is None else _quoted(checker)},'
+        f'"grade":{"null" if grade is None else _quoted(grade)},'
+        f'"reverses":{"null" if reverses is None else _quoted(reverses)},'
+        f'"reversed_by":{"null" if reversed_by is None else _quoted(reversed_by)}}}'
     )
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
-def _text(value: str | None) -> str:
-    return "null" if value is None else encode_basestring(value)
 
 
 def _json(told: dict[str, Any]) -> bytes:
