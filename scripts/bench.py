@@ -18,7 +18,7 @@ import sqlalchemy as sa
 os.chdir(Path(__file__).resolve().parent.parent)
 sys.path[:0] = [str(Path.cwd())]
 
-from scripts import bench_flat, bench_hordak, bench_http, bench_plot, bench_post, bench_verify  # noqa: E402
+from scripts import bench_flat, bench_hordak, bench_http, bench_plot, bench_post, bench_seal, bench_verify  # noqa: E402
 from scripts.bench_engines import ENGINES, Engines  # noqa: E402
 from scripts.bench_plot import Curve  # noqa: E402
 from scripts.bench_table import Table  # noqa: E402
@@ -59,6 +59,8 @@ def main() -> None:
                 for family in bench_flat.families(books, engine, repeats):
                     if figures := table.run(family):
                         curves[engine] = bench_flat.curves(books, figures)
+                for family in bench_seal.families(engines, books, engine, seconds):
+                    table.run(family)
                 for family in bench_verify.families(engines, books, engine, min(AWARDS, entries)):
                     table.run(family)
     # A part of the picture must not take the place of the whole.

@@ -18,14 +18,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ROW = re.compile(r"^\| (.+?) \| (SQLite|PostgreSQL) \| (.+?) \| (.+?) \| (.+?) \|", re.MULTILINE)
 #: The paths of the goals' table.
 PATHS = (
-    "ledger.post, 1 client", "ledger.post, 8 clients", "post_many, 100 a commit", "post, 16 threads",
+    "ledger.post, 1 client", "ledger.post, 8 clients", "post_many, 100 a commit", "post, 16 threads in",
     "one merchant / spread", "HTTP charge, 8 connections", "ledger redemption over HTTP, 64 connections / bare",
     "ledger redemption over HTTP, 64 connections / R", "ledger redemption over HTTP, 64 connections: p99",
     "whole counter charge", "check-in over HTTP", "bulk check-ins", "balance over HTTP", "last 20 lines over HTTP",
     "replay of a known key", "charge, 1 client: p50", "memory of a web process", "ledger.post: cost", "charge: cost",
     "balance: cost", "page of history: cost", "month's statement: cost", "merchant's balance: cost",
     "merchant's page of history: cost", "verify every invariant, 500 entries, rows",
-    "verify every invariant, 500 entries / a loop", "award of points and minutes on disk", "redemption on disk",
+    "verify every invariant, 500 entries / a loop", "post, 16 threads, sealed",
+    "from posting to its place in the log: p50", "from posting to its place in the log: p99",
+    "from posting to a signed checkpoint: p50", "from posting to a signed checkpoint: p99",
+    "sealing 500 entries that waited", "award of points and minutes on disk", "redemption on disk",
 )  # fmt: skip
 
 

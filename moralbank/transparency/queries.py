@@ -165,6 +165,16 @@ def list_refusals(db: Connection, book: int | None = None, *, open_only: bool = 
     ]
 
 
+def list_sealed_at(db: Connection, book: int, log: Log, start: int) -> list[tuple[int, datetime]]:
+    """Return when the leaves from `start` on were sealed: the first leaf behind a run, and the run's instant."""
+    query = (
+        sa.select(_runs.c.first_index + _runs.c.length, _runs.c.integrated_at)
+        .where(_runs.c.book_id == book, _runs.c.log == int(log), _runs.c.first_index + _runs.c.length > start)
+        .order_by(_runs.c.first_index)
+    )
+    return [(end, at) for end, at in db.execute(query)]
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """What of a log waits: for its place in the tree, and for a checkpoint; and for how many seconds by now."""
