@@ -5,8 +5,15 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
+
+from moralbank.db import Database
+from tests.simulation import _sealing
 from tests.simulation._bugs import BUGS
 from tests.simulation._world import Anomaly, run_all
 
@@ -23,3 +30,27 @@ def test_no_seed_shows_an_anomaly() -> None:
 def test_a_planted_bug_is_found(bug: str) -> None:
     with BUGS[bug](), pytest.raises(Anomaly):
         run_all(SEEDS_FOR_A_BUG)
+
+
+#: Each lives sixty steps in a database of the tests' own.
+SEALING_SEEDS = 20
+
+
+@pytest.fixture
+def hasty(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
+    """A database that waits for no disk."""
+    shutil.copy(migrated_sqlite, tmp_path / "hasty.db")
+    database = Database(f"sqlite:///{tmp_path}/hasty.db")
+    sa.event.listen(database.engine, "connect", lambda dbapi, _record: dbapi.execute("PRAGMA synchronous=OFF"))
+    yield database
+    database.dispose()
+
+
+def test_no_seed_makes_two_workers_seal_an_entry_twice_or_never(hasty: Database) -> None:
+    _sealing.run_all(hasty, SEALING_SEEDS)
+
+
+@pytest.mark.parametrize("bug", _sealing.BUGS)
+def test_a_planted_bug_of_sealing_is_found(bug: str, hasty: Database) -> None:
+    with _sealing.BUGS[bug](), pytest.raises(Anomaly):
+        _sealing.run_all(hasty, SEALING_SEEDS)
