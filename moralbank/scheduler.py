@@ -128,13 +128,17 @@ class Sealing:
         self._thread.join()
 
     def _run(self) -> None:
+        said = None
         while not self._stopping.is_set():
             try:
                 self._integrator.cycle()
+                said = None
             except Exception as fault:
-                # The outermost edge: whatever it is, what waits is sealed when it is gone. A log that was altered is
-                # named once, and stays in the audit page and in readiness.
-                log.error("sealing failed", **logs.place(fault))
+                # The outermost edge: whatever it is, what waits is sealed when it is gone. It is said once; readiness
+                # and the audit page go on showing it.
+                if said is not type(fault):
+                    log.error("sealing failed", **logs.place(fault))
+                said = type(fault)
                 self._stopping.wait(1.0)
             self._stopping.wait(self._pause_seconds)
         try:

@@ -111,7 +111,7 @@ def open_engine(name: str) -> Iterator[Engine]:
 
 
 class Bank:
-    """The service as scripts/serve runs it: a supervisor, its web server and its scheduler."""
+    """The service as scripts/serve runs it: a supervisor, its web server, its scheduler and its signer."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -162,9 +162,13 @@ class Bank:
     def scheduler(self) -> list[psutil.Process]:
         return [process for process in self._children() if _is_named(process, "moralbank.scheduler")]
 
+    def signer(self) -> list[psutil.Process]:
+        return [process for process in self._children() if _is_named(process, "moralbank.signer")]
+
     def web_server(self) -> list[psutil.Process]:
         """Return the web server's first process."""
-        return [process for process in self._children() if not _is_named(process, "moralbank.scheduler")]
+        others = ("moralbank.scheduler", "moralbank.signer")
+        return [process for process in self._children() if not any(_is_named(process, name) for name in others)]
 
     def web_workers(self) -> list[psutil.Process]:
         """Return the processes that answer, or the first one where it answers itself."""

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from moralbank import ledger
 from moralbank.db import Database
+from moralbank.transparency import queries
+from moralbank.transparency.verify import verify_all
 from scripts.faults_clients import Journal, Operation
 from scripts.faults_people import OPENING_POINTS, People
 
@@ -34,6 +36,9 @@ def _books(db: Connection) -> Iterator[str]:
     for book in ledger.list_books(db):
         report = ledger.verify(db, book.book_id)
         yield from (f"book {book.code}: {fault}" for fault in report.faults)
+        for log in verify_all(db, book.book_id):
+            yield from (f"book {book.code}, {log.log.name.lower()} log: {fault}" for fault in log.faults)
+    yield from (f"a tree was not signed: {refusal}" for refusal in queries.list_refusals(db))
     open_sums = "SELECT book_id, unit, sum(amount) FROM ledger_postings GROUP BY book_id, unit HAVING sum(amount) <> 0"
     yield from (f"a unit does not sum to zero: {tuple(row)}" for row in db.execute(sa.text(open_sums)))
     apart = """

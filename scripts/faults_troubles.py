@@ -19,6 +19,7 @@ _WEIGHTS = {
     "worker killed": 6,
     "web server killed": 1,
     "scheduler killed": 3,
+    "signer killed": 2,
     "frozen": 4,
     "restarted": 1,
     "machine fell": 3,
@@ -60,6 +61,8 @@ class Troubles:
                 self._kill(trouble, self._bank.web_server())
             case "scheduler killed":
                 self._kill(trouble, self._bank.scheduler())
+            case "signer killed":
+                self._kill(trouble, self._bank.signer())
             case "frozen":
                 self._freeze([*self._bank.family()[1:], *self._bank.engine.processes()])
             case "restarted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ LEASE = "integrator"
 LEASE_SECONDS = 4.0
 #: Between two looks at what is new. An entry is sealed in about half of it, and a batch costs the disk one sync.
 PAUSE_SECONDS = 0.3
+#: Between two looks at a log that somebody altered.
+BROKEN_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -38,8 +41,8 @@ class Integrator:
         self._lease_seconds = lease_seconds
         self._lease: Lease | None = None
         self._watches: dict[int, _Watch] = {}
-        #: Logs that somebody altered, at the size at which that was seen.
-        self._broken: dict[tuple[int, Log], int] = {}
+        #: Logs that somebody altered, and when to look again whether that was mended.
+        self._broken: dict[tuple[int, Log], float] = {}
 
     def cycle(self) -> int:
         """Seal all that is committed by now, if this process holds the lease; return how many leaves were added."""
@@ -60,7 +63,7 @@ class Integrator:
             self._lease = None
 
     def _seal(self, head: Head, lease: Lease) -> int:
-        if self._broken.get((head.book, head.log)) == head.size:
+        if time.monotonic() < self._broken.get((head.book, head.log), 0):
             return 0
         added = 0
         while True:
@@ -74,7 +77,7 @@ class Integrator:
             except LogMoved:
                 return added  # Another holds the lease by now, or will tell so at the next look.
             except TreeBroken:
-                self._broken[head.book, head.log] = head.size
+                self._broken[head.book, head.log] = time.monotonic() + BROKEN_SECONDS
                 self._database.transact(record_broken, head)
                 raise
             if through:
@@ -101,7 +104,10 @@ class Integrator:
 
 
 def record_broken(db: Connection, head: Head) -> None:
-    """Keep, for the audit page and readiness, that the stored leaves don't lead to the log's head any more."""
+    """Keep, for the audit page and readiness, that the stored leaves don't lead to the log's head any more.
+
+    What was said to be resolved and isn't is open again.
+    """
     refusal = {
         "token": f"broken:{head.book}:{int(head.log)}:{head.size}",
         "book_id": head.book,
@@ -111,7 +117,9 @@ def record_broken(db: Connection, head: Head) -> None:
         "found_size": head.size,
         "refused_at": clock.now(),
     }
-    db.execute(insert_for(db, models.refusals).values(refusal).on_conflict_do_nothing())
+    row = insert_for(db, models.refusals).values(refusal)
+    again = {"resolved_at": None, "resolved_by": None, "reason": None}
+    db.execute(row.on_conflict_do_update(index_elements=["token"], set_=again))
 
 
 def _write(db: Connection, made: integrate.Plan, lease: Lease) -> None:

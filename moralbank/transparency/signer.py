@@ -130,7 +130,7 @@ class Signer:
                 raise _NotSigned("rewritten")
             text = checkpoint.Body(memory.origin, grown.size, grown.root()).encode()
             named = [NamedKey(memory.origin, key) for key in self._signers]
-            self._database.transact(self._require_known, head, memory.origin)
+            self._database.transact(self._require_known, head, memory)
             signed = note.sign(text, named).encode()
             seen.memory = replace(memory, size=grown.size, frontier=grown.encode(), note=signed)
             # First remembered, then shown: killed in between, it shows at the next start what it remembers.
@@ -165,8 +165,12 @@ class Signer:
                     raise _NotSigned("forked")
         return grown
 
-    def _require_known(self, db: Connection, head: Head, origin: str) -> None:
-        """Note name and keys at the first signature; from then on they must be those. Raises: _NotSigned."""
+    def _require_known(self, db: Connection, head: Head, memory: Memory) -> None:
+        """Note name and keys at the first signature; from then on they must be those.
+
+        Raises: _NotSigned; SigningKeyLost for one who never signed the log and isn't its signer.
+        """
+        origin = memory.origin
         own = {"book_id": head.book, "log": int(head.log)}
         known_as = queries.find_origin(db, head.book, head.log)
         if known_as is None:
@@ -178,6 +182,8 @@ class Signer:
             key.text for key in queries.verifier_keys(db, head.book, head.log) if key.text.startswith(f"{origin}+")
         }
         if known and not known & mine.keys():
+            if not memory.size:
+                raise SigningKeyLost(place=self._keys.path)
             raise _NotSigned("other-key")
         if not known:
             rows = [own | {"verifier_key": key, "valid_from": clock.now(), "valid_until": mine[key]} for key in mine]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from moralbank import slots
 from moralbank.db import Database
 from moralbank.transparency import Log, TreeBroken, append_fact, heads, jobs, queries
 from moralbank.transparency.jobs import Integrator
+from moralbank.transparency.service import resolve_refusal
+from moralbank.transparency.signer_memory import Place, Verdict
 from tests.transparency._sealing import Poster, award, require_whole
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -82,7 +85,19 @@ def test_a_log_that_was_altered_is_named_once_and_keeps_the_others_from_nothing(
     with database.reading() as db:
         [refusal] = queries.list_refusals(db, book.book, open_only=True)
     assert (refusal.what, refusal.log) == ("broken", Log.LEDGER)
+    monkeypatch.setattr(jobs, "BROKEN_SECONDS", 0)
     assert Integrator(database, "a").cycle() == 1
+    database.transact(resolve_refusal, Place(Path("nowhere")), refusal.refusal_id, Verdict("admin", "", False))
+    with database.reading() as db:
+        assert queries.list_refusals(db, book.book, open_only=True) == []
+    with monkeypatch.context() as patched:
+        patched.setattr("moralbank.transparency.integrate.fill", broken)
+        award(database, book, "2")
+        with pytest.raises(TreeBroken):
+            Integrator(database, "a").cycle()
+    database.transact(jobs.record_broken, heads.Head(book.book, Log.LEDGER, 0, b"", b"", 0, 0, 0, 0, None))
+    with database.reading() as db:
+        assert len(queries.list_refusals(db, book.book, open_only=True)) == 2, "resolved, and broken again"
 
 
 @ON_POSTGRESQL

@@ -286,6 +286,23 @@ def test_another_key_signs_nothing_until_it_was_announced_as_a_lost_ones_heir(da
     assert [(key.text, key.valid_until is None) for key in stated] == [(str(old), False), (str(handed.key), True)]
 
 
+def test_a_second_machine_with_the_same_key_signs_the_same_and_one_with_another_nothing(database, book, tmp_path):
+    first, second, stranger = (Office(tmp_path / name) for name in ("first", "second", "stranger"))
+    post_and_seal(database, book, "a")
+    first.signer(database).cycle()
+    stranger.keys.make_first()
+    second.keys.path.parent.mkdir(exist_ok=True)
+    shutil.copy(first.keys.path, second.keys.path)
+    for number, office in enumerate((second, first, second, second, first)):
+        post_and_seal(database, book, str(number))
+        with pytest.raises(SigningKeyLost):
+            stranger.signer(database).cycle()
+        assert office.signer(database).cycle() == []
+    assert open_refusals(database) == []
+    with database.reading() as db:
+        assert [one.size for one in queries.list_checkpoints(db, book.book, Log.LEDGER)] == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_new_key_is_announced_by_the_old_one_and_both_sign_for_thirty_days(database, book, office):
     post_and_seal(database, book, "a")
     office.signer(database).cycle()
