@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 from moralbank import startup
 from moralbank.access import admin_views
 from moralbank.activities.front import CHECK_IN
+from moralbank.approvals.views import count_waiting
 from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
@@ -49,6 +50,7 @@ PAGES = (
     "moralbank.residents.card_views",
     "moralbank.residents.roster_views",
     "moralbank.residents.profile_views",
+    "moralbank.approvals.views",
     "moralbank.earning.views",
     "moralbank.activities.views",
     "moralbank.activities.staff_views",
@@ -77,6 +79,7 @@ OPERATIONS = (
     "moralbank.branches.api",
     "moralbank.earning.api",
     "moralbank.residents.api",
+    "moralbank.approvals.api",
     "moralbank.activities.api",
     "moralbank.merchants.api",
     "moralbank.redemptions.api",
@@ -109,6 +112,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     _register_operations(app)
     app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
+    navigation.count_at(app, "/staff/approvals", count_waiting)
     if config.production:
         startup.refuse_unsafe(database)
     return app

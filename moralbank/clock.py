@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,6 +37,12 @@ def start_of(day: date) -> datetime:
 def end_of(day: date) -> datetime:
     """Return the first instant after a local day, in UTC."""
     return start_of(day + timedelta(days=1))
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the same day so many months on, or the month's last where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from moralbank import clock, ledger
 from moralbank import db as moralbank_db
 from moralbank.access import queries as access
 from moralbank.activities import queries as activities
+from moralbank.approvals import service as approvals
 from moralbank.branches.queries import find_branch
 from moralbank.db import Database
 from moralbank.demo import district, logins
@@ -34,7 +35,7 @@ from tests._browser import find_chromium
 from tests._people import MadeLogin
 from tests.browser._bank import Bank
 from tests.browser._pages import PAGES, Page
-from tests.browser._town import MORNING, Town
+from tests.browser._town import MORNING, Town, award_of
 from tests.browser.conftest import SIZES
 from tests.conftest import CHROMIUM_ARGUMENTS
 
@@ -82,7 +83,18 @@ def know(db: Connection) -> Town:
     charge_id = _buy(db, town, shop_id, offers[0].offer.offer_id)
     newest = ledger.history(db, person.book_id, person.account_id, ledger.Unit.POINTS, limit=50)
     station, hub = (branch for branch in map(partial(find_branch, db), ("NS-01", "NS-00")) if branch)
+    award = award_of(db, person)
+    with clock.at(NOW - timedelta(hours=3)):
+        asked = approvals.ask_reversal(
+            db,
+            approvals.hand_of(town.logins["min"].principal, "staff"),
+            person.book_id,
+            award,
+            "当天提前离开，签退是别人代扫的",
+        )
     town.values = {
+        "approval": asked.request_id,
+        "award": next(line.entry_id for line in newest if line.kind == "award" and line.entry_id != award),
         "branch": station.branch_id,
         "merchant": shop_id,
         "offer": offers[0].offer.offer_id,

@@ -27,6 +27,8 @@ _STANDS_FOR = {"admin": frozenset({"admin", "staff"})}
 SCOPES: dict[str, frozenset[str]] = {
     "activities:read": frozenset({"staff", "auditor", "resident"}),
     "activities:write": frozenset({"staff"}),
+    "approvals:read": frozenset({"staff", "auditor"}),
+    "approvals:write": frozenset({"staff"}),
     "audit:read": frozenset({"staff", "auditor"}),
     "awards:write": frozenset({"staff"}),
     "branches:read": frozenset(ROLES),

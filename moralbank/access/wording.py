@@ -52,6 +52,8 @@ SCOPE_NAMES = {
     "activities:read": N_("查看活动和场次"),
     "activities:write": N_("发起和修改活动"),
     "audit:read": N_("查看账本的每一笔"),
+    "approvals:read": N_("看冲正和补记的申请"),
+    "approvals:write": N_("提出、复核冲正和补记"),
     "awards:write": N_("确认参加并发放积分"),
     "branches:read": N_("查看网点和规则"),
     "charges:read": N_("查看收银台的流水"),

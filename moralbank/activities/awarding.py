@@ -16,6 +16,7 @@ from moralbank import clock, ledger
 from moralbank.activities.models import awards, sessions
 from moralbank.activities.tally import Tally, read_tally, reversed_awards, standing
 from moralbank.activities.values import Session
+from moralbank.approvals.service import follow_posted
 from moralbank.branches.queries import get_branch
 from moralbank.earning import Claim, Outcome, Reason, Rule, award, get_rule
 from moralbank.errors import MoralBankError
@@ -194,7 +195,10 @@ def _legs(form: _Form, account: int, outcome: Outcome) -> tuple[Leg, ...]:
 def _post(db: Connection, items: Sequence[_Item]) -> None:
     """Post what there is to post and keep every outcome; what the ledger refused counts towards no cap."""
     drafts = [item.draft for item in items if item.draft is not None]
-    answers = iter(ledger.post_many(db, drafts) if drafts else [])
+    verdicts = ledger.post_many(db, drafts) if drafts else []
+    if drafts:
+        follow_posted(db, drafts[0].book, drafts, verdicts)
+    answers = iter(verdicts)
     for item in items:
         if item.draft is None:
             continue

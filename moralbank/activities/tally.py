@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from moralbank import ledger
 from moralbank.activities.models import awards
+from moralbank.approvals import queries as approvals
 from moralbank.earning import Outcome, Totals
 from moralbank.ledger import Unit
 
@@ -70,7 +71,7 @@ class Tally:
 def reversed_awards(db: Connection, book: int, people: Collection[int]) -> set[UUID]:
     """Return which entries of these residents' awards are reversed: for what comes next they never were."""
     query = sa.select(awards.c.entry_id).where(awards.c.resident_id.in_(people), awards.c.entry_id.is_not(None))
-    return ledger.reversed_ones(db, book, db.execute(query).scalars())
+    return ledger.reversed_ones(db, book, db.execute(query).scalars()) | approvals.taken_back(db, book, people)
 
 
 def standing(taken_back: Collection[UUID]) -> sa.ColumnElement[bool]:
@@ -106,7 +107,7 @@ def read_tally(
     tally = Tally()
     for row in db.execute(query):
         tally.sums[row[0], row[1]] = _Sums(*(int(amount) for amount in row[2:]))
-    points = ledger.balances(db, book, list(accounts.values()), Unit.POINTS)
+    points = ledger.available(db, book, list(accounts.values()))
     minutes = ledger.balances(db, book, list(accounts.values()), Unit.MINUTES)
     for who, account in accounts.items():
         tally.points[who] = points.get(account, 0)

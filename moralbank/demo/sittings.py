@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
-from moralbank import clock, ids, ledger
+from moralbank import clock, ids
 from moralbank.activities import checkin, queries, service, signoff
 from moralbank.activities.checkin import Scan
 from moralbank.activities.errors import SignupClosed
 from moralbank.activities.receipts import hash_of
 from moralbank.activities.values import Direction, Means, Mode, Plan
+from moralbank.approvals import service as approvals
 from moralbank.demo.neighbours import Neighbour
 from moralbank.demo.programmes import Programme
 from moralbank.demo.town import Town
@@ -94,20 +96,18 @@ class Sittings:
             if award.kind == "attendance" and award.entry_id and holder.balance > award.points * 2 > 0:
                 self._has_reversed = True
                 holder.balance -= award.points
-                self._town.diary.at(
-                    clock.now() + timedelta(days=2),
-                    partial(
-                        ledger.reverse,
-                        self._town.db,
-                        self._town.book,
-                        award.entry_id,
-                        key=f"demo-reversal:{award.entry_id}",
-                        actor=self._town.staff_actor(programme.branch),
-                        checker=self._town.admin.actor("admin"),
-                        private={"memo": programme.title, "place": programme.place, "reason": "签到人登记错，已改正"},
-                    ),
-                )
+                noticed_at = clock.now() + timedelta(days=2)
+                self._town.diary.at(noticed_at, partial(self._ask_reversal, award.entry_id, programme))
                 return
+
+    def _ask_reversal(self, entry_id: UUID, programme: Programme) -> None:
+        """Let the station ask, and somebody of the hub look at it five hours later."""
+        town = self._town
+        asker = approvals.hand_of(town.staff[programme.branch], "staff")
+        asked = approvals.ask_reversal(town.db, asker, town.book, entry_id, "签到人登记错，已改正")
+        checker = approvals.hand_of(town.admin, "admin")
+        later = clock.now() + timedelta(hours=5)
+        town.diary.at(later, partial(approvals.approve, town.db, checker, asked.request_id))
 
 
 class Sitting:

@@ -33,6 +33,7 @@ from moralbank.ledger.errors import (
     UnknownBook,
     UnknownEntry,
 )
+from moralbank.ledger.expiry import EXPIRY_NOTICE, Notice, available, list_notices
 from moralbank.ledger.forgetting import forget_private
 from moralbank.ledger.leaf import canonical, instant, leaf_hash
 from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
@@ -74,6 +75,7 @@ from moralbank.ledger.streams import (
     two_people_from,
 )
 from moralbank.ledger.tail import last_posted_at, verify_tail
+from moralbank.ledger.taking_back import take_back
 from moralbank.ledger.values import (
     GRADES,
     KINDS,
@@ -95,18 +97,19 @@ from moralbank.ledger.values import (
 from moralbank.ledger.verify import Fault, Report, verify
 
 __all__ = [
-    "ENDLESS", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
+    "ENDLESS", "EXPIRY_NOTICE", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
     "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "ClosedDay",
     "DayClosed", "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance",
-    "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Opening", "OtherBook", "Posted",
-    "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit", "UnknownAccount",
-    "UnknownBook", "UnknownEntry", "Verdict",
-    "asking_balance", "asking_cover", "asking_shown", "balance", "balances", "behind", "book_of", "canonical",
-    "close_day", "closed_through", "closing_evidence", "count_entries", "expiring", "find_account", "find_entry",
-    "first_day", "forget_private", "get_entry", "history", "instant", "internal_account", "last_posted_at",
-    "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days", "list_entries", "list_leaves",
-    "list_openings", "list_private_parts", "list_reversed", "login_of", "lots", "movements", "open_accounts",
-    "open_book", "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse",
-    "reversed_ones", "seq_of", "stream_accounts", "stream_balances", "stream_differences", "stream_keys",
-    "stream_months", "sum_entries", "totals_of_day", "trial_balance", "two_people_from", "verify", "verify_tail",
+    "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Notice", "Opening", "OtherBook",
+    "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit",
+    "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
+    "asking_balance", "asking_cover", "asking_shown", "available", "balance", "balances", "behind", "book_of",
+    "canonical", "close_day", "closed_through", "closing_evidence", "count_entries", "expiring", "find_account",
+    "find_entry", "first_day", "forget_private", "get_entry", "history", "instant", "internal_account",
+    "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days", "list_entries",
+    "list_leaves", "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of", "lots",
+    "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
+    "resume_numbers", "reverse", "reversed_ones", "seq_of", "stream_accounts", "stream_balances",
+    "stream_differences", "stream_keys", "stream_months", "sum_entries", "take_back", "totals_of_day",
+    "trial_balance", "two_people_from", "verify", "verify_tail",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from moralbank.ledger import models
 from moralbank.ledger.errors import BadDraft, UnknownBook
 from moralbank.ledger.posting import BOOK_SHIFT
 from moralbank.ledger.rows import DAY_LOCK
-from moralbank.ledger.values import INTERNAL, Account, AccountKind, Book, Unit
+from moralbank.ledger.values import INTERNAL, NEVER, Account, AccountKind, Book, Unit
 from moralbank.prepared import Prepared
 
 
@@ -55,7 +55,15 @@ def open_accounts(db: Connection, book: int, kinds: Sequence[AccountKind]) -> li
         [{"book_id": book, "account_id": account, "kind": str(kind)} for account, kind in opened],
     )
     empty = [
-        {"book_id": book, "account_id": account, "unit": int(unit), "n": 0, "balance": 0, "last_at": None}
+        {
+            "book_id": book,
+            "account_id": account,
+            "unit": int(unit),
+            "n": 0,
+            "balance": 0,
+            "last_at": None,
+            "next_expiry_on": NEVER,
+        }
         for account, kind in opened
         if kind.is_guarded
         for unit in Unit

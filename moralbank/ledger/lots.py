@@ -52,18 +52,35 @@ def lots(lines: Iterable[Movement]) -> list[Lot]:
 
     lines: all lines of one account in one unit, in the order of posting.
     """
-    opened: dict[UUID, _Open] = {}
-    drawn: dict[UUID, list[tuple[_Open, int]]] = {}
+    walk = LotWalk()
     for line in lines:
+        walk.take(line)
+    return walk.left()
+
+
+class LotWalk:
+    """The lots of one account in one unit, line by line."""
+
+    def __init__(self) -> None:
+        self._opened: dict[UUID, _Open] = {}
+        self._drawn: dict[UUID, list[tuple[_Open, int]]] = {}
+
+    def take(self, line: Movement) -> list[date | None]:
+        """Follow one line; return on which days the lots expire that a debit drew from."""
+        opened, drawn = self._opened, self._drawn
         if line.amount > 0:
             given_back = _give_back(drawn.get(line.reverses, []), line.amount) if line.reverses else 0
             if line.amount > given_back:
                 opened[line.entry_id] = _Open(line.entry_id, line.seq, line.expires_on, line.amount - given_back)
-        else:
-            own = opened.get(line.reverses) if line.reverses else None
-            drawn[line.entry_id] = _draw(_in_turn(opened.values(), own), -line.amount)
-    left = _in_turn(opened.values(), None)
-    return [Lot(lot.entry_id, lot.seq, lot.expires_on, lot.rest) for lot in left]
+            return []
+        own = opened.get(line.reverses) if line.reverses else None
+        drawn[line.entry_id] = _draw(_in_turn(opened.values(), own), -line.amount)
+        return [lot.expires_on for lot, _ in drawn[line.entry_id]]
+
+    def left(self) -> list[Lot]:
+        """Return what is left of each credit, first to expire first."""
+        left = _in_turn(self._opened.values(), None)
+        return [Lot(lot.entry_id, lot.seq, lot.expires_on, lot.rest) for lot in left]
 
 
 def _in_turn(opened: Iterable[_Open], first: _Open | None) -> list[_Open]:

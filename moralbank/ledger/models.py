@@ -106,8 +106,28 @@ balances = sa.Table(
     sa.Column("n", sa.BigInteger, nullable=False),
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.Column("last_at", UtcDateTime),
+    #: No lot of the account expires before this day: whoever spends from then on looks at the lots first. A day of the
+    #: lots, or NEVER, or UNLOOKED.
+    sa.Column("next_expiry_on", sa.Date, nullable=False, server_default="0001-01-01"),
     sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
     sa.CheckConstraint("balance >= 0", name="balance_not_negative"),
+)
+
+#: That an account's holder could read, from this day on, what expires when: without it nothing expires.
+expiry_notices = sa.Table(
+    "ledger_expiry_notices",
+    metadata,
+    sa.Column("book_id", sa.BigInteger, primary_key=True),
+    sa.Column("account_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("expires_on", sa.Date, primary_key=True),
+    #: How many days before: 60, 30, 7.
+    sa.Column("step", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("points", sa.BigInteger, nullable=False),
+    sa.Column("noted_on", sa.Date, nullable=False),
+    sa.Column("noted_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
+    sa.CheckConstraint("points > 0", name="points_positive"),
+    sa.CheckConstraint("step IN (60, 30, 7)", name="step_known"),
 )
 
 #: One key, one effect, for good. A refusal that was decided has no entry but a code.

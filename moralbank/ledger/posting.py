@@ -18,14 +18,16 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
 from moralbank.errors import Invalid, MoralBankError, Refused
-from moralbank.ledger import drafts, errors, leaf, rows
+from moralbank.ledger import drafts, errors, expiry, leaf, rows
 from moralbank.ledger.values import (
     MAX_AMOUNT,
     MAX_LEAF_BYTES,
+    UNLOOKED,
     Draft,
     Leg,
     Posted,
     PostedLeg,
+    Unit,
 )
 
 Verdict = Posted | MoralBankError
@@ -119,13 +121,60 @@ class _Batch:
 
 
 def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
-    table = rows.of(db)
+    """Post into one book; what has expired on the accounts that give is posted first, so that nobody spends it."""
+    spending = {leg.account for draft in items for leg in draft.legs if leg.amount < 0 and leg.unit is Unit.POINTS}
+    seen = _look(db, book, items)
+    today = clock.today()
+    due = [account for account in sorted(spending) if expiry.is_due(seen, account, today)]
+    if due:
+        _expire(db, book, due, seen, today)
+        seen = _look(db, book, items)
+    return _decide_all(db, book, items, seen)
+
+
+def expire(db: Connection, book: int, accounts: Sequence[int], today: date) -> int:
+    """Post what has expired on these accounts, with a word on what will; return on how many it did."""
+    seen = rows.of(db).look(book, sorted(accounts), [], [], [], 0)
+    return _expire(db, book, accounts, seen, today)
+
+
+def hold(db: Connection, book: int, accounts: Sequence[int]) -> rows.Seen:
+    """Lock accounts until the transaction ends, and return what they hold once what has expired is gone."""
+    look = rows.of(db).look
+    seen, today = look(book, accounts, [], [], [], 0), clock.today()
+    due = [account for account in accounts if expiry.is_due(seen, account, today)]
+    if due:
+        _expire(db, book, due, seen, today)
+        seen = look(book, accounts, [], [], [], 0)
+    return seen
+
+
+def _expire(db: Connection, book: int, accounts: Sequence[int], seen: rows.Seen, today: date) -> int:
+    """The accounts are locked, so their lots stay as they are read."""
+    plans = expiry.plan(db, book, accounts, today)
+    items = expiry.drafts(db, book, plans, seen)
+    verdicts = _decide_all(db, book, items, _look(db, book, items)) if items else []
+    for verdict in verdicts:
+        if isinstance(verdict, errors.DayClosed):
+            return 0  # Nothing is posted any more today, so nothing is spent either.
+        if isinstance(verdict, MoralBankError):
+            raise verdict
+    expiry.keep(db, book, plans, seen)
+    return len(verdicts)
+
+
+def _look(db: Connection, book: int, items: Sequence[Draft]) -> rows.Seen:
+    """Lock and read what the items ask about."""
     accounts = sorted({leg.account for draft in items for leg in draft.legs if leg.account >> BOOK_SHIFT == book})
     names = list({(draft.actor, draft.key): None for draft in items})
     sources = [(draft.kind, *draft.source) for draft in items if draft.source]
     brought = [draft.entry_id for draft in items if draft.entry_id]
-    seen = table.look(book, accounts, names, sources, brought, len(names))
+    seen = rows.of(db).look(book, accounts, names, sources, brought, len(names))
     seen.seqs.reverse()
+    return seen
+
+
+def _decide_all(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> list[Verdict]:
     batch = _batch(db, book, items, seen)
     given: dict[tuple[str, str], tuple[bytes, Verdict]] = {}
     verdicts: list[Verdict] = []
@@ -141,11 +190,11 @@ def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
             given[name] = asked, verdict
         verdicts.append(verdict)
     if batch.writes.keys:
-        table.append(book, batch.writes)
+        rows.of(db).append(book, batch.writes)
     return verdicts
 
 
-def _batch(db: Connection, book: int, items: list[Draft], seen: rows.Seen) -> _Batch:
+def _batch(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> _Batch:
     new = [draft for draft in items if (draft.actor, draft.key) not in seen.answered]
     reversing = {draft.reverses for draft in new if draft.reverses}
     return _Batch(
@@ -313,6 +362,10 @@ def _move(batch: _Batch, draft: Draft, held: list[rows.Held | None], posted_at: 
     for leg, one in zip(draft.legs, held, strict=True):
         if one is not None:
             one.n, one.balance, one.last_at = one.n + 1, one.balance + leg.amount, posted_at
+            if leg.expires_on is not None:
+                one.next_expiry_on = min(one.next_expiry_on, leg.expires_on)
+            elif leg.amount > 0 and draft.reverses is not None:
+                one.next_expiry_on = UNLOOKED  # What is given back expires when it would have.
             batch.writes.moved[leg.account, leg.unit] = one
     if draft.source is not None:
         batch.seen.posted_sources.add((draft.kind, *draft.source))

@@ -34,6 +34,8 @@ class Held:
     n: int
     balance: int
     last_at: datetime | None
+    #: See models.balances.
+    next_expiry_on: date
 
 
 @dataclass(frozen=True, slots=True)

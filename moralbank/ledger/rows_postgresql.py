@@ -22,7 +22,7 @@ from moralbank.wire import Words
 
 #: The shared day lock is a filter that is evaluated once, before any row; closing a day waits for it, nobody else.
 _LOCK = Words("""
-SELECT account_id, unit, n, balance, last_at FROM ledger_balances
+SELECT account_id, unit, n, balance, last_at, next_expiry_on FROM ledger_balances
 WHERE (SELECT pg_advisory_xact_lock_shared(%(space)s::int, %(book)s::int)::text) = ''
  AND book_id = %(book)s AND account_id = ANY(%(accounts)s::bigint[]) ORDER BY account_id, unit FOR UPDATE
 """)
@@ -46,9 +46,10 @@ SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_se
 #: The entries wait for the count of the postings, so their trigger finds every leg.
 _APPEND = Words("""
 WITH moved AS (
- UPDATE ledger_balances b SET n = v.n, balance = v.balance, last_at = v.last_at
+ UPDATE ledger_balances b SET n = v.n, balance = v.balance, last_at = v.last_at, next_expiry_on = v.next_on
  FROM unnest(%(moved_account)s::bigint[], %(moved_unit)s::smallint[], %(moved_n)s::bigint[],
-  %(moved_balance)s::bigint[], %(moved_at)s::timestamptz[]) AS v(account_id, unit, n, balance, last_at)
+  %(moved_balance)s::bigint[], %(moved_at)s::timestamptz[], %(moved_next)s::date[])
+  AS v(account_id, unit, n, balance, last_at, next_on)
  WHERE b.book_id = %(book)s::bigint AND b.account_id = v.account_id AND b.unit = v.unit
 ), legs AS (
  INSERT INTO ledger_postings (book_id, entry_id, leg, account_id, unit, amount, n, balance_after, expires_on, seq,
@@ -116,9 +117,7 @@ class PostgresqlRows:
             raise _named(error) from error
         [(numbers, closed_through, known, answered, taken, present)] = look.rows()
         return Seen(
-            held={
-                (account, _UNITS[unit]): Held(n, balance, last_at) for account, unit, n, balance, last_at in lock.rows()
-            },
+            held={(account, _UNITS[unit]): Held(*held) for account, unit, *held in lock.rows()},
             known=set(known or ()),
             answered={
                 (actor, key): Answered(bytes.fromhex(asked), bytes.fromhex(leaf) if leaf else None, refusal)
@@ -149,6 +148,7 @@ def _moved(writes: Writes) -> dict[str, object]:
         "moved_n": _plain(held.n for held in moved.values()),
         "moved_balance": _plain(held.balance for held in moved.values()),
         "moved_at": _texts(held.last_at.isoformat() if held.last_at else None for held in moved.values()),
+        "moved_next": _texts(held.next_expiry_on.isoformat() for held in moved.values()),
     }
 
 

@@ -16,7 +16,7 @@ from moralbank.ledger.rows import Answered, Held, Seen, Writes
 from moralbank.ledger.values import Unit
 
 _ACCOUNTS = """
-SELECT a.account_id, b.unit, b.n, b.balance, b.last_at
+SELECT a.account_id, b.unit, b.n, b.balance, b.last_at, b.next_expiry_on
 FROM json_each(?) wanted
 CROSS JOIN ledger_accounts a ON a.book_id = ? AND a.account_id = wanted.value
 LEFT JOIN ledger_balances b ON b.book_id = a.book_id AND b.account_id = a.account_id
@@ -40,7 +40,10 @@ _STANDING = """
 SELECT (SELECT max(day) FROM ledger_closed_days WHERE book_id = ?1),
        (SELECT max(seq) FROM ledger_entries WHERE book_id = ?1)
 """
-_MOVE = "UPDATE ledger_balances SET n = ?, balance = ?, last_at = ? WHERE book_id = ? AND account_id = ? AND unit = ?"
+_MOVE = """
+UPDATE ledger_balances SET n = ?, balance = ?, last_at = ?, next_expiry_on = ?
+WHERE book_id = ? AND account_id = ? AND unit = ?
+"""
 _POSTING = """
 INSERT INTO ledger_postings (book_id, entry_id, leg, account_id, unit, amount, n, balance_after, expires_on, seq,
  posted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -93,10 +96,10 @@ class SqliteRows:
         run = self._raw.execute
         held: dict[tuple[int, Unit], Held] = {}
         known: set[int] = set()
-        for account, unit, n, balance, last_at in run(_ACCOUNTS, (json.dumps(accounts), book)):
+        for account, unit, n, balance, last_at, next_on in run(_ACCOUNTS, (json.dumps(accounts), book)):
             known.add(account)
             if unit is not None:
-                held[account, _UNITS[unit]] = Held(n, balance, _read_instant(last_at))
+                held[account, _UNITS[unit]] = Held(n, balance, _read_instant(last_at), date.fromisoformat(next_on))
         answered = {(row[0], row[1]): Answered(*row[2:]) for row in run(_KEYS, (json.dumps(keys), book))}
         taken = set(run(_SOURCES, (json.dumps(sources), book))) if sources else set()
         ids = json.dumps([entry_id.hex for entry_id in brought])
@@ -111,7 +114,15 @@ class SqliteRows:
         run(
             _MOVE,
             [
-                (held.n, held.balance, _instant(held.last_at) if held.last_at else None, book, account, int(unit))
+                (
+                    held.n,
+                    held.balance,
+                    _instant(held.last_at) if held.last_at else None,
+                    held.next_expiry_on.isoformat(),
+                    book,
+                    account,
+                    int(unit),
+                )
                 for (account, unit), held in writes.moved.items()
             ],
         )

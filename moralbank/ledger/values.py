@@ -14,6 +14,9 @@ MAX_KEY_CHARACTERS = 128
 MAX_LEGS = 64
 #: A leaf is read whole by every verifier, so it stays small (docs/LEDGER.md).
 MAX_LEAF_BYTES = 4096
+#: A balance's next expiry when nothing on it expires, and when nobody has looked at its lots yet.
+NEVER = date(9999, 1, 1)
+UNLOOKED = date(1, 1, 1)
 
 
 class Unit(IntEnum):

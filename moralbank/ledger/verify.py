@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.ledger import folds, models, verify_leaf
-from moralbank.ledger.values import MAX_AMOUNT, TWO_PEOPLE, AccountKind, Unit, login_of
+from moralbank.ledger import folds, models, verify_leaf, verify_lots, verify_offsets
+from moralbank.ledger.values import MAX_AMOUNT, NEVER, TWO_PEOPLE, UNLOOKED, AccountKind, Unit, login_of
 from moralbank.ledger.verify_rows import EntryRow, LegRow, Reader
 
 MAX_FAULTS = 100
@@ -88,6 +88,10 @@ class _Walk:
     last_alone: int = 0
     reversible: dict[str, bool] = field(default_factory=dict)
     states: dict[tuple[int, int], _State] = field(default_factory=dict)
+    #: The earliest day on which a credit of an account expires, where one does.
+    first_expiries: dict[tuple[int, int], str] = field(default_factory=dict)
+    #: Accounts from which something expired.
+    expired: set[int] = field(default_factory=set)
     #: By unit; 0 is no unit.
     sums: list[int] = field(default_factory=lambda: [0, 0, 0])
 
@@ -96,6 +100,11 @@ class _Walk:
         if len(self.report.faults) < MAX_FAULTS:
             entry_id = _uuid(entry) if isinstance(entry, str) else entry
             self.report.faults.append(Fault(what, entry_id, account, str(detail), altered))
+
+    def blame_expiry(self, account: int, unit: int, what: str, detail: str, entry_id: UUID | None = None) -> None:
+        """A balance row is named by its account and its last entry."""
+        last = (self.states.get((account, unit)) or _NEW)[3]
+        self.blame(what, entry_id or last, detail, account=account)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -159,9 +168,11 @@ def verify(db: Connection, book: int, progress: Callable[[int], None] | None = N
     if walk.last_alone != two_people_from - 1:
         walk.blame("the number from which two people are needed was moved", None, two_people_from, altered=True)
     _check_strays(db, reader, walk)
-    _check_balances(reader, walk)
+    _check_balances(db, reader, walk)
     _check_keys(db, reader, walk)
     _check_folds(db, walk)
+    for what, entry_id, detail in verify_offsets.wrong(db, book):
+        walk.blame(what, entry_id, detail)
     for unit in Unit:
         report.sums[unit] = walk.sums[unit]
         if walk.sums[unit]:
@@ -246,7 +257,7 @@ def _check_reversal(walk: _Walk, row: EntryRow) -> None:
 def _follow(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
     """Carry each account on by one line and compare its number and balance."""
     at, entry_id, states = row.at, row.entry_id, walk.states
-    for _, _, account, unit, amount, n, balance, _, _ in legs:
+    for _, _, account, unit, amount, n, balance, expires_on, _ in legs:
         guarded = walk.guarded.get(account)
         if guarded is None:
             walk.blame("an account is not in the book", entry_id, account)
@@ -265,6 +276,11 @@ def _follow(walk: _Walk, row: EntryRow, legs: list[LegRow]) -> None:
         if at < state[2]:
             walk.blame("the line is earlier than the one before", entry_id, f"account {account}")
         states[account, unit] = (n, balance, at, entry_id)
+        if expires_on is not None:
+            first = walk.first_expiries.get((account, unit), expires_on)
+            walk.first_expiries[account, unit] = min(first, expires_on)
+        if row.kind == "expiry":
+            walk.expired.add(account)
 
 
 def _check_strays(db: Connection, reader: Reader, walk: _Walk) -> None:
@@ -288,8 +304,9 @@ def _text(entry_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[str]:
     return sa.cast(entry_id, sa.String)
 
 
-def _check_balances(reader: Reader, walk: _Walk) -> None:
-    stored = {(account, unit): held for account, unit, *held in reader.balances()}
+def _check_balances(db: Connection, reader: Reader, walk: _Walk) -> None:
+    rows = reader.balances()
+    stored = {(account, unit): held for account, unit, *held, _ in rows}
     for account, guarded in sorted(walk.guarded.items()):
         for unit in Unit if guarded else ():
             n, balance, last_at, last_entry = walk.states.get((account, unit)) or _NEW
@@ -301,6 +318,30 @@ def _check_balances(reader: Reader, walk: _Walk) -> None:
                 walk.blame(what, last_entry, detail, account=account)
     for account, unit_number in stored:
         walk.blame("a balance has no guarded account", None, f"unit {unit_number}", account=account)
+    known = {(account, unit): next_on for account, unit, *_, next_on in rows if (account, unit) not in stored}
+    _check_expiries(db, walk, known)
+
+
+def _check_expiries(db: Connection, walk: _Walk, next_days: dict[tuple[int, int], str]) -> None:
+    """Where nobody moved it on, the next expiry is the first of all credits; elsewhere the lots tell."""
+    moved = set(walk.expired)
+    for (account, unit), said in next_days.items():
+        if said in (UNLOOKED.isoformat(), walk.first_expiries.get((account, unit), NEVER.isoformat())):
+            continue
+        if unit == Unit.POINTS and (account, unit) in walk.first_expiries:
+            moved.add(account)
+        else:
+            walk.blame_expiry(account, unit, "the day of the next expiry does not follow from the lots", said)
+    stated = {account: _day(next_days.get((account, Unit.POINTS))) for account in moved}
+    for what, account, entry_id, detail in verify_lots.wrong(db, walk.report.book, moved, stated):
+        walk.blame_expiry(account, Unit.POINTS, what, detail, entry_id)
+
+
+def _day(text: str | None) -> date:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return date.max  # Altered beyond being a day, and later than any.
 
 
 def _check_folds(db: Connection, walk: _Walk) -> None:

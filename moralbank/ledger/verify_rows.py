@@ -96,7 +96,8 @@ WHERE e.book_id = :book AND e.seq > :first AND e.seq <= :last AND p.book_id = e.
 ORDER BY e.seq, p.leg
 """  # noqa: S608
         self._balances = f"""
-SELECT account_id, unit, n, balance, {at("last_at")} FROM ledger_balances WHERE book_id = :book
+SELECT account_id, unit, n, balance, {at("last_at")}, {words.day.format("next_expiry_on")}
+FROM ledger_balances WHERE book_id = :book
 """  # noqa: S608
         self._reversed = f"""
 SELECT DISTINCT {uuid("reverses")} FROM ledger_entries WHERE book_id = :book AND reverses IS NOT NULL
@@ -113,8 +114,8 @@ SELECT DISTINCT {uuid("reverses")} FROM ledger_entries WHERE book_id = :book AND
             yield entries, {seq: list(legs) for seq, legs in groupby(rows, itemgetter(0))}
             last = entries[-1].seq
 
-    def balances(self) -> list[tuple[int, int, int, int, str | None]]:
-        """Return account, unit, n, balance and the last line's instant of every balance row."""
+    def balances(self) -> list[tuple[int, int, int, int, str | None, str]]:
+        """Return account, unit, n, balance, the last line's instant and the next expiry of every balance row."""
         return self._all(self._balances)
 
     def reversed_ids(self) -> set[str]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from moralbank import slots
 from moralbank.access import jobs as access
 from moralbank.activities import jobs as activities
+from moralbank.approvals import jobs as approvals
 from moralbank.db import Database
 from moralbank.errors import N_
 from moralbank.forgetting import jobs as forgetting
@@ -40,6 +41,8 @@ JOBS = (
     Job("activities.close_forgotten", N_("按计划结束时间补签退"), MINUTE, activities.close_forgotten),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
     Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),
+    Job("approvals.lapse", N_("关闭过期的申请和抵回"), HOUR, approvals.lapse),
+    Job("ledger.expire_points", N_("到期提醒和到期"), HOUR, ledger.expire_points),
     Job("ledger.fold_books", N_("推进合计账户的累计数"), MINUTE, ledger.fold_books),
     Job("logbook.ask_witnesses", N_("请见证人签检查点"), timedelta(seconds=20), logbook.ask_witnesses),
     Job("noticeboard.seal_days", N_("日结并封存"), HOUR, noticeboard.seal_days),

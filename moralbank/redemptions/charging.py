@@ -279,6 +279,9 @@ def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
     for case, standing, is_covered in zip(cases, standings, covered, strict=True):
         if case.verdict is None:
             case.verdict = judge(limits, case.bill, standing)
+        if case.verdict is None and is_covered is None:
+            account = case.resident.account_id
+            is_covered = ledger.available(db, case.merchant.book_id, [account])[account] >= case.points
         if case.verdict is None and not is_covered:
             case.verdict = errors.NotEnoughPoints(points=case.points)
     return counted

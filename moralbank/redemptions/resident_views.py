@@ -98,7 +98,7 @@ def offers() -> str:
     """Show what the points can be changed into, at one's own station first, and never what is gone."""
     with database().reading() as db:
         resident = get_resident(db, _me_id())
-        points = ledger.balance(db, resident.book_id, resident.account_id, ledger.Unit.POINTS).balance
+        points = ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id]
         places = _places(db, resident, points)
     return render_template("redemptions/offers.html", points=points, places=places)
 

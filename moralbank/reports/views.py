@@ -15,6 +15,7 @@ from flask import Blueprint, Response, current_app, render_template, request, st
 from moralbank import clock, ledger
 from moralbank.access.deeds import Kind, Reason
 from moralbank.access.errors import OutOfScope
+from moralbank.approvals.queries import REVERSIBLE
 from moralbank.errors import Invalid
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
 from moralbank.reports import evidence, exports, queries
@@ -137,6 +138,7 @@ def entry(book: str, entry_id: UUID) -> str:
         about=about(found.private),
         place=place(found.private),
         source_url=_source_url(found),
+        may_ask=current().has("staff") and found.reversed_by is None and found.kind in REVERSIBLE,
         leaf=leaf.decode(),
         pretty=json.dumps(json.loads(leaf), ensure_ascii=False, indent=2),
         leaf_hash=ledger.leaf_hash(leaf),

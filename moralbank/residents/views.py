@@ -159,7 +159,7 @@ def show(resident_id: int) -> str:
             standing=standing_consents(db, resident_id),
             household=[member for member in household if member.resident_id != resident_id],
             login=access.find_resident_login(db, resident_id),
-            points=ledger.balance(*account, ledger.Unit.POINTS),
+            points=ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id],
             minutes=ledger.balance(*account, ledger.Unit.MINUTES),
             deeds=deeds,
             actors=actor_names(db, {deed.done_by for deed in deeds}),

@@ -9,13 +9,23 @@ from uuid import UUID
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.approvals import queries as approvals
 from moralbank.branches.queries import get_branch
 from moralbank.ledger import Line, Unit
 from moralbank.merchants.queries import Merchant
 from moralbank.residents.queries import Resident
 from moralbank.statements import values
 from moralbank.statements.errors import MonthBeforeBooks, MonthToCome
-from moralbank.statements.values import Expiry, MonthSum, Owner, Passbook, Section, Statement, StatementLine
+from moralbank.statements.values import (
+    Expiry,
+    MonthSum,
+    OffsetRest,
+    Owner,
+    Passbook,
+    Section,
+    Statement,
+    StatementLine,
+)
 
 PAGE = 50
 _STEP = 1000
@@ -106,12 +116,13 @@ def passbook(db: Connection, owner: Owner, unit: Unit, before: int | None = None
     partial |= {values.month_of(line.posted_at) for line in lines[-1:] if has_more}
     return Passbook(
         unit=unit,
-        points=ledger.balance(db, owner.book, owner.account, Unit.POINTS).balance,
+        points=_spendable(db, owner),
         minutes=ledger.balance(db, owner.book, owner.account, Unit.MINUTES).balance,
         lines=tuple(_shown(db, owner, unit, lines)),
         month_sums={f"{month:%Y-%m}": _month_sum(db, owner, unit, month) for month in partial},
         older_before=lines[-1].n if has_more else None,
         expiring=_expiring(db, owner, clock.now()) if before is None else (),
+        offsets=_offsets(db, owner) if before is None else (),
     )
 
 
@@ -129,6 +140,12 @@ def _balance_at(db: Connection, owner: Owner, unit: Unit, instant: datetime) -> 
     """Return what was there just before an instant; an instant to come means now."""
     at = instant - _TICK
     return ledger.balance(db, owner.book, owner.account, unit, at if at < clock.now() else None).balance
+
+
+def _spendable(db: Connection, owner: Owner) -> int:
+    if owner.is_merchant:
+        return ledger.balance(db, owner.book, owner.account, Unit.POINTS).balance
+    return ledger.available(db, owner.book, [owner.account])[owner.account]
 
 
 def _month_sum(db: Connection, owner: Owner, unit: Unit, month: date) -> int:
@@ -153,13 +170,30 @@ def lines_between(
 
 
 def _expiring(db: Connection, owner: Owner, until: datetime) -> tuple[Expiry, ...]:
-    """Return what expires next of the points that are there at an instant."""
+    """Return what expires next of the points that are there just before an instant."""
     left = ledger.open_lots(db, owner.book, owner.account, Unit.POINTS, until)
     by_day: dict[date, int] = {}
     for lot in left:
         if lot.expires_on is not None:
             by_day[lot.expires_on] = by_day.get(lot.expires_on, 0) + lot.rest
-    return tuple(Expiry(day, points) for day, points in sorted(by_day.items())[:_EXPIRIES])
+    noted: dict[date, date] = {}
+    for notice in ledger.list_notices(db, owner.book, [owner.account]) if by_day else ():
+        noted[notice.expires_on] = min(notice.noted_on, noted.get(notice.expires_on, notice.noted_on))
+    then = clock.local(until - _TICK).date()
+    found = [_expiry(day, points, noted.get(day), then) for day, points in sorted(by_day.items())]
+    return tuple(one for one in found if one.expires_on > then)[:_EXPIRIES]
+
+
+def _expiry(day: date, points: int, noted_on: date | None, then: date) -> Expiry:
+    """Say when points are gone: nothing goes within a week of the first word about it."""
+    known = noted_on if noted_on is not None and noted_on <= then else None
+    return Expiry(max(day, (known or then) + ledger.EXPIRY_NOTICE), points, known)
+
+
+def _offsets(db: Connection, owner: Owner) -> tuple[OffsetRest, ...]:
+    """Return what is still to be offset from awards; a merchant earns none."""
+    found = () if owner.is_merchant else approvals.list_open_offsets(db, owner.book, [owner.account])
+    return tuple(OffsetRest(one.missing_points, one.rest_points, clock.local(one.ends_at).date()) for one in found)
 
 
 def _shown(

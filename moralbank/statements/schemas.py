@@ -63,6 +63,9 @@ class ExpiryOut(ma.Schema):
 
     expires_on = fields.Date(required=True)
     points = fields.Integer(required=True)
+    noted_on = fields.Date(
+        required=True, allow_none=True, metadata={"description": "Since when the holder could read of it."}
+    )
 
 
 class StatementOut(ma.Schema):

@@ -160,10 +160,20 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """Points that are gone once a day has begun."""
+    """Points that are gone once a day has begun. noted_on: since when their holder could read of it."""
 
     expires_on: date
     points: int
+    noted_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetRest:
+    """Points that should not have been given and were spent when it was found: offset from awards until a day."""
+
+    missing_points: int
+    rest_points: int
+    ends_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +218,5 @@ class Passbook:
     #: The number of the last line, when older ones follow.
     older_before: int | None
     expiring: tuple[Expiry, ...]
+    #: What reversals could not take back and later awards may still be taken for.
+    offsets: tuple[OffsetRest, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 
 from moralbank.errors import N_
 from moralbank.web.auth import principal_or_none
@@ -36,6 +37,7 @@ ITEMS = {
     "staff": (
         Item(N_("活动"), "/staff/activities", STAFF, also="/staff/sessions"),
         Item(N_("所有储户"), "/staff/residents", AUDITOR),
+        Item(N_("待复核"), "/staff/approvals", AUDITOR),
         Item(N_("导入名单"), "/staff/roster", STAFF),
         Item(N_("遗忘申请"), "/staff/forgetting", AUDITOR),
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
@@ -53,14 +55,32 @@ ITEMS = {
 }
 
 
-def nav_items(layout: str) -> list[tuple[str, str, bool]]:
-    """Return (label, path, whether it is the page one is on) for the reader's roles."""
+#: By a link's path: how many things wait there for the reader. Packages lie above, so the application tells.
+_COUNTS = "navigation_counts"
+
+
+def count_at(app: Flask, path: str, count: Callable[[], int]) -> None:
+    """Show beside the link of this path how much waits behind it."""
+    app.extensions.setdefault(_COUNTS, {})[path] = count
+
+
+def nav_items(layout: str) -> list[tuple[str, str, bool, int]]:
+    """Return (label, path, whether it is the page one is on, how much waits there) for the reader's roles."""
     principal = principal_or_none()
     if principal is None:
         return []
     offered = [item for item in ITEMS.get(layout, ()) if principal.has(*item.roles)]
     here = max(offered, key=_nearness, default=None)
-    return [(gettext(item.label), item.path, item is here and _nearness(item) > 0) for item in offered]
+    counts: dict[str, Callable[[], int]] = current_app.extensions.get(_COUNTS, {})
+    return [
+        (
+            gettext(item.label),
+            item.path,
+            item is here and _nearness(item) > 0,
+            counts[item.path]() if item.path in counts else 0,
+        )
+        for item in offered
+    ]
 
 
 def _nearness(item: Item) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,7 @@ from moralbank.activities import checkin, service, signoff
 from moralbank.activities.checkin import Scan
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Mode, Plan
+from moralbank.approvals import service as approvals
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.merchants import service as merchants
@@ -84,6 +86,7 @@ def build(db: Connection) -> Town:
     _yesterday(db, town)
     with clock.at(MORNING - timedelta(days=2)):
         _announce(db, town)
+        _ask(db, town)
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
     return town
@@ -100,6 +103,25 @@ def _seal(db: Connection, town: Town) -> None:
     entry = town.values["entry"]
     [leg] = [leg for leg in ledger.get_entry(db, book, entry).legs if leg.account == town.people["wei"].account_id]
     town.values |= {"entry_hex": entry.hex, "line": leg.n, "board_day": town.values["shop_day"]}
+
+
+def _ask(db: Connection, town: Town) -> None:
+    """Leave a request that waits for a second person: Qiang left early in October."""
+    awards = {who: award_of(db, town.people[who]) for who in ("qiang", "wei")}
+    asked = approvals.ask_reversal(
+        db,
+        approvals.hand_of(town.logins["min"].principal, "staff"),
+        town.people["qiang"].book_id,
+        awards["qiang"],
+        "当天提前离开，签退是别人代扫的",
+    )
+    town.values |= {"approval": asked.request_id, "award": awards["wei"]}
+
+
+def award_of(db: Connection, person: Resident) -> UUID:
+    """Return the newest award of a resident."""
+    lines = ledger.history(db, person.book_id, person.account_id, ledger.Unit.POINTS, limit=200)
+    return next(line.entry_id for line in lines if line.kind == "award" and line.reversed_by is None)
 
 
 def _open(db: Connection, town: Town) -> None:

@@ -18,6 +18,7 @@ import greenlet
 from moralbank.db import Raced
 from moralbank.ledger import AccountKind, Unit
 from moralbank.ledger.rows import Answered, Held, NewEntry, Seen, Writes
+from moralbank.ledger.values import NEVER
 
 Name = tuple[str, str]
 
@@ -47,7 +48,10 @@ class Engine:
 
     def __init__(self, kinds: dict[int, AccountKind]) -> None:
         held = {
-            (account, unit): Held(0, 0, None) for account, kind in kinds.items() if kind.is_guarded for unit in Unit
+            (account, unit): Held(0, 0, None, NEVER)
+            for account, kind in kinds.items()
+            if kind.is_guarded
+            for unit in Unit
         }
         self.state = State(kinds, held)
         self.log: list[Writes] = []

@@ -19,7 +19,7 @@ def test_a_resident_reads_months_a_statement_and_its_lines(client, database: Dat
     assert april["points"] == {
         "opening": 95, "credit": 60, "debit": 40, "closing": 115, "first_number": 4, "last_number": 6,
     }  # fmt: skip
-    assert april["expiring"][0] == {"expires_on": "2028-03-02", "points": 70}
+    assert april["expiring"][0] == {"expires_on": "2028-03-02", "points": 70, "noted_on": None}
 
     page = client.get("/api/v1/statements/2025-04/lines?limit=2", headers=headers).json
     assert [line["number"] for line in page["items"]] == [4, 5]
