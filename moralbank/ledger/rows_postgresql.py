@@ -26,7 +26,8 @@ SELECT account_id, unit, n, balance, last_at, next_expiry_on FROM ledger_balance
 WHERE (SELECT pg_advisory_xact_lock_shared(%(space)s::int, %(book)s::int)::text) = ''
  AND book_id = %(book)s AND account_id = ANY(%(accounts)s::bigint[]) ORDER BY account_id, unit FOR UPDATE
 """)
-#: A statement of its own, so that it sees what stands now that the locks are held.
+#: A statement of its own, so that it sees what stands now that the locks are held. OFFSET keeps each look-up one by one:
+#: joined with a table that was small when it was planned, it reads it whole.
 _LOOK = Words("""
 SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_series(1, %(seqs)s::int)),
  (SELECT max(day) FROM ledger_closed_days WHERE book_id = %(book)s::bigint),
@@ -35,12 +36,14 @@ SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_se
  (SELECT json_agg(
    json_build_array(k.actor, k.key, encode(k.fingerprint, 'hex'), encode(e.leaf_bytes, 'hex'), k.refusal))
   FROM unnest(%(actors)s::text[], %(keys)s::text[]) AS wanted(actor, key)
-  JOIN ledger_keys k ON k.book_id = %(book)s AND k.actor = wanted.actor AND k.key = wanted.key
-  LEFT JOIN ledger_entries e ON e.book_id = k.book_id AND e.entry_id = k.entry_id),
+  CROSS JOIN LATERAL (SELECT * FROM ledger_keys
+   WHERE book_id = %(book)s AND actor = wanted.actor AND key = wanted.key OFFSET 0) k
+  LEFT JOIN LATERAL (SELECT leaf_bytes FROM ledger_entries
+   WHERE book_id = %(book)s AND entry_id = k.entry_id OFFSET 0) e ON true),
  (SELECT json_agg(json_build_array(e.kind, e.source_kind, e.source_id))
   FROM unnest(%(kinds)s::text[], %(source_kinds)s::text[], %(source_ids)s::text[]) AS wanted(kind, what, id)
-  JOIN ledger_entries e ON e.book_id = %(book)s AND e.kind = wanted.kind
-   AND e.source_kind = wanted.what AND e.source_id = wanted.id),
+  CROSS JOIN LATERAL (SELECT * FROM ledger_entries
+   WHERE book_id = %(book)s AND kind = wanted.kind AND source_kind = wanted.what AND source_id = wanted.id OFFSET 0) e),
  (SELECT array_agg(entry_id) FROM ledger_entries WHERE book_id = %(book)s AND entry_id = ANY(%(brought)s::uuid[]))
 """)
 #: The entries wait for the count of the postings, so their trigger finds every leg.
