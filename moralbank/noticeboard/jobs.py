@@ -6,18 +6,17 @@ from moralbank import ledger
 from moralbank.db import Database
 from moralbank.noticeboard import service
 
-#: After a long stop so many days of each book are made up for at once; the next run goes on.
-DAYS_MAX = 100
+#: After a long stop so many days are made up for at once, and the others in the runs after: a run that takes long keeps
+#: other work waiting.
+DAYS_MAX = 60
 
 
 def seal_days(database: Database) -> int:
     """Close and seal the days that are over, oldest first, each in a transaction of its own; return how many."""
     with database.reading() as db:
-        books = [book.book_id for book in ledger.list_books(db)]
+        books = [book.book_id for book in ledger.list_books(db) if service.next_day(db, book.book_id)]
     sealed = 0
     for book in books:
-        for _ in range(DAYS_MAX):
-            if database.transact(service.seal_next_day, book) is None:
-                break
+        while sealed < DAYS_MAX and database.transact(service.seal_next_day, book) is not None:
             sealed += 1
     return sealed

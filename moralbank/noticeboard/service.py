@@ -24,12 +24,12 @@ def seal_next_day(db: Connection, book: int) -> date | None:
     Writes: the close, a `snap` leaf with what the day came to and with what an auditor holds the close and the accounts
         against, and which leaf it is; all of it or nothing. Nothing of a book comes before its first entry.
     """
-    day = _next_day(db, book)
+    day = next_day(db, book)
     if day is None:
         return None
     # Whoever closes holds the book's days: what was next before they were held may be sealed by now.
     ledger.close_day(db, book, day)
-    if _next_day(db, book) != day:
+    if next_day(db, book) != day:
         return None
     before = queries.find_day(db, book, day - timedelta(days=1))
     sealed = values.following(day, ledger.totals_of_day(db, book, day), before)
@@ -39,7 +39,8 @@ def seal_next_day(db: Connection, book: int) -> date | None:
     return day
 
 
-def _next_day(db: Connection, book: int) -> date | None:
+def next_day(db: Connection, book: int) -> date | None:
+    """Return the oldest day that is over and isn't sealed yet, or None."""
     last = db.execute(sa.select(sa.func.max(_days.c.day)).where(_days.c.book_id == book)).scalar()
     day = ledger.first_day(db, book) if last is None else last + timedelta(days=1)
     return day if day is not None and clock.end_of(day) + SETTLED <= clock.now() else None

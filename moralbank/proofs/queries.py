@@ -28,13 +28,13 @@ def find_book(db: Connection, code: str) -> Book | None:
 
 def trust_of(db: Connection, book: int) -> Trust | None:
     """Return whose signatures count for the book's log; None before its first checkpoint."""
-    origin = queries.find_origin(db, book, Log.LEDGER)
-    if origin is None:
+    origins = tuple(queries.list_origins(db, book, Log.LEDGER))
+    if not origins:
         return None
     keys = tuple(note.parse_verifier_key(key.text) for key in queries.verifier_keys(db, book, Log.LEDGER))
     witnesses = logbook.list_witnesses(db, book)
     titles = {witness.name: witness.title for witness in witnesses}
-    return Trust(origin, keys, logbook.policy_of(db, book), titles)
+    return Trust(origins, keys, logbook.policy_of(db, book), titles)
 
 
 def find_signed(db: Connection, book: int, index: int, trust: Trust | None) -> Signed | None:

@@ -18,11 +18,16 @@ MARK_CHARACTERS = 4
 class Trust:
     """Whose signatures count for a book's log: its name, its own keys, and the witnesses with what they are called."""
 
-    origin: str
+    #: The log's names, each with the size above which it signs so: one, unless it once had to begin anew.
+    origins: tuple[tuple[int, str], ...]
     keys: tuple[VerifierKey, ...]
     policy: Policy
     #: What people call a witness, by the name of its key.
     titles: dict[str, str]
+
+    def origin_at(self, size: int) -> str:
+        """Return the name under which the log signs a tree of this size."""
+        return [origin for from_size, origin in self.origins if from_size < size or from_size == 0][-1]
 
 
 @dataclass(frozen=True, slots=True)

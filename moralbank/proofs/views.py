@@ -87,12 +87,13 @@ def public_url() -> str:
 
 def _fails(found: _Found) -> bool:
     """Check on the service what the reader's browser checks again."""
-    if found.proof is None or found.trust is None:
+    if found.proof is None or found.trust is None or found.seal.signed is None:
         return False
+    origin = found.trust.origin_at(found.seal.signed.checkpoint.size)
     try:
         # How many offices must have signed is said by the page in words, so that a line that only the bank has signed
         # has a page too.
-        proofs.verify(found.proof, found.seal.leaf_hash, found.trust.origin, found.trust.keys, NO_WITNESSES)
+        proofs.verify(found.proof, found.seal.leaf_hash, origin, found.trust.keys, NO_WITNESSES)
     except MoralBankError:
         return True
     return False
@@ -105,15 +106,15 @@ def _said(found: _Found) -> str:
     said = {
         "leaf": found.seal.hash_text,
         "offices": len(found.seal.signed.offices),
-        **trusted(found.trust),
+        **trusted(found.trust, found.seal.signed.checkpoint.size),
     }
     return json.dumps(said)
 
 
-def trusted(trust: Trust) -> dict[str, object]:
-    """Return whose signatures count, as the page's script takes it."""
+def trusted(trust: Trust, size: int) -> dict[str, object]:
+    """Return whose signatures below a checkpoint of this size count, as the page's script takes it."""
     return {
-        "origin": trust.origin,
+        "origin": trust.origin_at(size),
         "keys": [str(key) for key in trust.keys],
         "witnesses": [str(key) for key in trust.policy.keys],
     }

@@ -55,9 +55,10 @@ def statement_file(db: Connection, owner: Owner, month: date) -> dict[str, Any]:
         "leaves": sealed,
         "waiting": [one.leaf.decode() for one in openings[len(sealed) :]],
     }
-    return (
-        made | (_trusted(trust) if trust else {}) | ({"checkpoint": signed.checkpoint.note.decode()} if signed else {})
-    )
+    if trust is not None and signed is not None:
+        made |= _trusted(trust, signed.checkpoint.size)
+        made["checkpoint"] = signed.checkpoint.note.decode()
+    return made
 
 
 def _lines(
@@ -111,9 +112,9 @@ def _leaf(index: int, opening: Opening, path: Sequence[bytes]) -> Iterator[tuple
         yield "private", {"salt": b64encode(opening.salt).decode(), "content": opening.content}
 
 
-def _trusted(trust: Trust) -> dict[str, Any]:
+def _trusted(trust: Trust, size: int) -> dict[str, Any]:
     return {
-        "origin": trust.origin,
+        "origin": trust.origin_at(size),
         "log_keys": [str(key) for key in trust.keys],
         "witness_keys": [str(key) for key in trust.policy.keys],
         "witnesses_needed": trust.policy.needed,

@@ -129,7 +129,9 @@ def said(found: Checked) -> str:
         "waiting": found.proven.waiting,
         "offices": len(found.proven.offices),
     }
-    return json.dumps(facts | (trusted(found.trust) if found.trust else {"origin": "", "keys": [], "witnesses": []}))
+    if found.trust is None or found.signed is None:
+        return json.dumps(facts | {"origin": "", "keys": [], "witnesses": []})
+    return json.dumps(facts | trusted(found.trust, found.signed.checkpoint.size))
 
 
 def _own(db: Connection) -> tuple[Resident, Owner]:

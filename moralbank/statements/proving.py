@@ -47,7 +47,9 @@ def prove(file: Mapping[str, Any], trust: Trust | None) -> Proven:
     if file["leaves"]:
         if trust is None:
             raise StatementFails(why="signature")
-        body, signed = checkpoint.open_signed(file["checkpoint"].encode(), trust.origin, trust.keys)
+        note = file["checkpoint"].encode()
+        origin = trust.origin_at(checkpoint.read(note)[0].size)
+        body, signed = checkpoint.open_signed(note, origin, trust.keys)
         offices = tuple(one.key.name for one in cosignature.verify(signed, trust.policy.keys))
         root = body.root
         for one in file["leaves"]:

@@ -20,6 +20,7 @@ from moralbank.statements import proving
 from moralbank.statements.errors import StatementFails
 from moralbank.statements.files import statement_file
 from moralbank.statements.queries import owner_of_resident
+from moralbank.transparency import models
 from tests._sealing import OFFICES, Sealing
 from tests.statements._story import NOW, Story, Teller
 
@@ -181,7 +182,7 @@ def test_a_checkpoint_of_other_keys_proves_nothing(database: Database, story: St
     assert trust is not None
     key = other.offices[TWO[0]]
     lines = forged["checkpoint"].splitlines(keepends=True)
-    forged["checkpoint"] = "".join(line for line in lines if not line.startswith(f"— {trust.origin}"))
+    forged["checkpoint"] = "".join(line for line in lines if not line.startswith(f"— {trust.origin_at(1)}"))
     assert key.key not in trust.policy.keys
 
     with pytest.raises(MoralBankError):
@@ -204,3 +205,18 @@ def test_a_thousand_changes_of_one_character_prove_nothing_else(database: Databa
         passed += 1
         assert (found.entries, found.balance) == (right.entries, right.balance), text[place - 40 : place + 40]
     print(f"{passed} of 1,000 changes were in what proves nothing")
+
+
+def test_a_log_that_had_to_begin_anew_is_known_by_the_name_of_its_time(
+    database: Database, story: Story, sealing: Sealing
+):
+    """A checkpoint from before the restart bears the old name, and proves what it proved."""
+    with database.engine.begin() as db:
+        again = {"book_id": story.book, "log": 1, "from_size": 8, "origin": "bank.example/log/NS-00~2", "set_at": NOW}
+        db.execute(models.origins.insert().values(**again))
+    file, trust = made(database, story)
+
+    assert file["origin"] == "bank.example/log/NS-00"
+    assert trust.origin_at(8) == "bank.example/log/NS-00"
+    assert trust.origin_at(9) == "bank.example/log/NS-00~2"
+    assert proving.prove(file, trust).entries == 3
