@@ -28,7 +28,12 @@ def make_tables(plain: Plain, book: int, residents: Sequence[int]) -> None:
 def _bare_copy(table: sa.Table, into: sa.MetaData) -> sa.Table:
     columns = [
         sa.Column(
-            column.name, column.type, primary_key=column.primary_key, nullable=column.nullable, autoincrement=False
+            column.name,
+            column.type,
+            primary_key=column.primary_key,
+            nullable=column.nullable,
+            server_default=column.server_default.arg if isinstance(column.server_default, sa.DefaultClause) else None,
+            autoincrement=False,
         )
         for column in table.columns
     ]

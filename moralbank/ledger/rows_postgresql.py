@@ -26,8 +26,8 @@ SELECT account_id, unit, n, balance, last_at, next_expiry_on FROM ledger_balance
 WHERE (SELECT pg_advisory_xact_lock_shared(%(space)s::int, %(book)s::int)::text) = ''
  AND book_id = %(book)s AND account_id = ANY(%(accounts)s::bigint[]) ORDER BY account_id, unit FOR UPDATE
 """)
-#: A statement of its own, so that it sees what stands now that the locks are held. OFFSET keeps each look-up one by one:
-#: joined with a table that was small when it was planned, it reads it whole.
+#: A statement of its own, so that it sees what stands now that the locks are held. OFFSET keeps the look-ups one by
+#: one: joined with a table that was small when they were planned, they read it whole.
 _LOOK = Words("""
 SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_series(1, %(seqs)s::int)),
  (SELECT max(day) FROM ledger_closed_days WHERE book_id = %(book)s::bigint),
