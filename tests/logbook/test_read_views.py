@@ -11,8 +11,10 @@ from flask.testing import FlaskClient
 
 from moralbank import ledger
 from moralbank.db import Database
-from moralbank.logbook import service
+from moralbank.logbook import queries, service
+from moralbank.logbook.errors import UnknownTile
 from moralbank.transparency import Log, checkpoint, cosignature, note, proof, tiles, tree
+from moralbank.transparency import queries as logs
 from tests._people import make_login, sign_in
 from tests.logbook._signed import TITLES, WITNESSES, SignedBook, key_of
 
@@ -109,10 +111,8 @@ def test_each_refusal_is_named(grown: SignedBook, client: FlaskClient):
 
 
 def test_any_two_sizes_are_shown_to_be_one_log(grown: SignedBook, client: FlaskClient, database: Database):
-    from moralbank.transparency import queries
-
     with database.reading() as db:
-        roots = [queries.root_at(db, grown.book, Log.LEDGER, size) for size in range(5)]
+        roots = [logs.root_at(db, grown.book, Log.LEDGER, size) for size in range(5)]
     for new in range(5):
         for old in range(new + 1):
             answer = client.get(f"/log/NS-00/consistency/{old}/{new}")
@@ -169,6 +169,15 @@ def test_leaves_are_for_auditors_of_the_whole_book(grown: SignedBook, client: Fl
     assert json.loads(found[0])["kind"] == "award"
     assert client.get("/log/NS-00/tile/entries/000").status_code == 404
     assert client.get("/log/NS-00/tile/entries/1/000.p/4").status_code == 404
+
+
+def test_what_reads_tiles_for_everybody_never_gives_leaves(grown: SignedBook, database: Database):
+    with database.reading() as db:
+        for read, path in ((queries.read_tile, "tile/entries/000.p/4"), (queries.read_bundle, "tile/0/000.p/4")):
+            with pytest.raises(UnknownTile):
+                read(db, grown.book, Log.LEDGER, path)
+        assert queries.read_tile(db, grown.book, Log.LEDGER, "tile/0/000.p/4")
+        assert queries.read_bundle(db, grown.book, Log.LEDGER, "tile/entries/000.p/4")
 
 
 def test_the_public_parts_may_be_read_from_anywhere_and_set_no_cookie(
