@@ -784,14 +784,27 @@ class Book:
         self.entries += 1
 
     def _reversal(self, entry, legs):
-        """A reversal comes once, behind its original, is its exact mirror, and is not itself reversed."""
+        """A reversal comes once, behind its original, is its mirror, and is not itself reversed."""
         self.reversals += 1
         mirror = {(account, unit, -amount) for account, unit, amount, *_ in legs}
         original = self.originals.pop(entry.rev, None)
         # What stands before the part that was exported is not here to be compared.
         is_before = original is None and self.start
-        if entry.id in self.reversed_later or (original != mirror and not is_before):
+        is_mirror = original == mirror or is_before or (entry.kind == "reversal" and self._takes_all(original, mirror))
+        if entry.id in self.reversed_later or not is_mirror:
             raise Broken("bad-reversal")
+
+    def _takes_all(self, original, mirror):
+        """A reversal takes less than was given only where the account then holds nothing: it was spent before."""
+        taken = {(account, unit): amount for account, unit, amount in mirror}
+        for account, unit, given in original or ():
+            part = taken.pop((account, unit), 0)
+            if not min(0, given) <= part <= max(0, given):
+                return False
+            held = self.accounts[account] in GUARDED
+            if part != given and held and (given < 0 or self.lines[account, unit].balance):
+                return False
+        return not taken
 
     def _private(self, index, entry, opening):
         if opening is not None:

@@ -167,7 +167,7 @@ def lapse(db: Connection, limit: int) -> int:
 def forget(db: Connection, resident_id: int) -> int:
     """Blank what was written about a resident; what was decided stays. Return how many requests there are."""
     theirs = sa.update(requests).where(requests.c.resident_id == resident_id)
-    return db.execute(theirs.values(reason="", answer=sa.case((requests.c.answer.is_not(None), "")))).rowcount
+    return db.execute(theirs.values(reason="", answer=None)).rowcount
 
 
 def _check(db: Connection, hand: Hand, request: Request) -> Resident:

@@ -15,6 +15,7 @@ from moralbank import clock, ledger, transparency
 from moralbank.access import forgetting as access
 from moralbank.access.deeds import Deed, Kind, record
 from moralbank.activities import forgetting as activities
+from moralbank.approvals import service as approvals
 from moralbank.db import insert_for
 from moralbank.forgetting import queries
 from moralbank.forgetting.errors import (
@@ -134,7 +135,7 @@ def _refuse_unready(db: Connection, resident: Resident, points: Points) -> None:
     left = activities.unfinished(db, resident.resident_id)
     if left.sessions or left.led:
         raise SessionsUnfinished(sessions=left.sessions, led=left.led)
-    held = ledger.balance(db, resident.book_id, resident.account_id, Unit.POINTS).balance
+    held = ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id]
     if held and points is Points.NONE:
         raise PointsLeft(points=held)
 
@@ -147,6 +148,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     answers = forget_answers(db, whose)
     codes = forget_codes(db, whose)
     attendance = activities.forget_attendance(db, whose)
+    approvals.forget(db, whose)
     outside = history.forget_name(db, book, account)
     known = residents.forget_resident(db, resident)
     identifiers = [resident.name, *filter(None, [resident.phone]), *cards]
@@ -172,7 +174,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
 def _donate(db: Connection, resident: Resident, request: Request, actor: str) -> int:
     """Give what is left to the mutual-aid pool, as the person chose; both who agreed stand in the entry."""
     book, account = resident.book_id, resident.account_id
-    points = ledger.balance(db, book, account, Unit.POINTS).balance
+    points = ledger.available(db, book, [account])[account]
     if not points:
         return 0
     pool = ledger.internal_account(db, book, AccountKind.POOL)

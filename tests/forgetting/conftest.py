@@ -16,6 +16,7 @@ from flask import Flask
 from moralbank import ledger
 from moralbank.access import deeds
 from moralbank.access.deeds import Deed, Kind, Reason
+from moralbank.approvals import service as approvals
 from moralbank.branches.queries import get_branch
 from moralbank.db import Database
 from moralbank.forgetting import service
@@ -104,6 +105,7 @@ def bank(app: Flask, database: Database, database_url: str, tmp_path: Path) -> B
         db.execute(history_accounts.insert().values(outside | {"account_id": before.account_id}))
         place = (before.branch_id, before.book_id, who, before.account_id)
         deeds.record(db, Deed("staff:1", Kind.VIEW, *place, reason=Reason.OTHER, note=REASON))
+        approvals.ask_adjustment(db, approvals.Hand("staff:1", 1, "陈红"), who, 5, REASON)
         return make_login(db, "staff", before.branch_id), make_login(db, "staff", before.branch_id), other
 
     maker, checker, neighbour = database.transact(live)

@@ -79,6 +79,7 @@ def marks_in(files: list[Path]) -> set[tuple[str, str]]:
 def test_nothing_that_tells_of_her_is_left_in_any_cell(bank: Bank) -> None:
     before = found_in(bank.database)
     assert {"residents_residents.name", "web_idempotency.body", "ledger_private_parts.content"} <= before
+    assert "approvals_requests.reason" in before
     assert {"access_deed_notes.note", "residents_import_rows.cells", "history_accounts.outside_name"} <= before
     bank.forget()
     left = found_in(bank.database)

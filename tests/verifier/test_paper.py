@@ -157,6 +157,22 @@ def test_a_second_reversal_and_one_that_is_no_mirror_are_named(tmp_path: Path, k
         assert "it reverses what cannot be reversed" in said
 
 
+@pytest.mark.parametrize(("spent", "taken", "status"), [(15, 5, 0), (15, 4, 1), (0, 5, 1), (20, 0, 0)])
+def test_a_reversal_takes_less_only_where_it_takes_all_that_is_left(
+    tmp_path: Path, keys: Path, spent: int, taken: int, status: int
+) -> None:
+    paper = Paper()
+    given = paper.award(SUN, 20)
+    if spent:
+        paper.redemption(SUN, spent)
+    points = ((SUN, "points", -taken), (p.ISSUER, "points", taken)) if taken else ()
+    minutes = ((SUN, "minutes", -120), (p.REGISTRY, "minutes", 120))
+    paper.entry("reversal", *points, *minutes, rev=given, ok="staff:2")
+    paper.sign()
+    found, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
+    assert (found, "it reverses what cannot be reversed" in said) == (status, status == 1), said
+
+
 def test_one_source_is_posted_once_and_one_id_is_one_entry(tmp_path: Path, keys: Path) -> None:
     paper = p.small_book()
     paper.award(SUN, 20, src=["attendance", "1"])
