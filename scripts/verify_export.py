@@ -91,6 +91,8 @@ bad-reversal: 冲正的不是一笔没有冲正过的分录，或不是它的镜
 unbalanced: 各条腿合计不为零 | its legs do not sum to zero
 bad-account: 没有账户 {account}，或它的种类不符 | account {account} is unknown, or of another kind
 oversettled: 商家 {account} 的结算超出了应得的数目 | merchant {account} is settled more than it is owed
+bad-settlement: 账户 {account} 在 {month} 的结算与账簿不符
+  | the settlement of account {account} for {month} differs from the book
 gap: 账户 {account} 的行号断了：应为 {due}，写着 {n}
   | the line numbers of account {account} have a gap: {due}, found {n}
 bad-balance: 账户 {account} 第 {n} 行的余额不对
@@ -98,7 +100,6 @@ bad-balance: 账户 {account} 第 {n} 行的余额不对
 negative: 账户 {account} 的余额为负 | the balance of account {account} is negative
 backwards: 账户 {account} 第 {n} 行早于上一行 | account {account}, line {n} is earlier than the one before
 early-expiry: 账户 {account} 有没到期的积分被记为到期 | points of account {account} expired before their day
-expired-spent: 账户 {account} 用掉了已经到期的积分 | account {account} spent points that had expired
 stray-private: 有一份私密部分不属于这里的分录 | a private part belongs to no entry here
 bad-private: 私密部分不是当初承诺的那一份 | the private part is not the one committed to
 lost-private: 私密部分不见了，也没有注销记录 | its private part is gone and no erasure says so
@@ -158,7 +159,7 @@ f-entries: 笔分录，{legs} 条腿，{accounts} 个账户 | entries, {legs} le
 f-reversals: 笔冲正，各是一笔的镜像 | reversals, each the mirror of one entry
 f-two: 笔有第二人复核 | entries that a second person checked
 f-expiries: 笔到期，共 {points} 分 | expiries, of {points} points
-f-settlements: 条结算 | legs of settlements
+f-settlements: 份结算，逐分对上 | settlements, equal to the point
 f-statements: 份月对账单重新算出 | monthly statements made anew
 f-days: 个关了账的日子，{seals} 片封账叶子 | closed days, {seals} sealing leaves
 f-private: 份私密部分与承诺相符 | private parts as they were committed to
@@ -439,7 +440,7 @@ class Policy:
             return 1 <= int(needed) <= len(members)
         elif word == "quorum" and len(rest) == 1 and not is_new and self.quorum is None:
             self.quorum = rest[0]
-        elif not rest and word.count("+") >= 2:
+        elif word.count("+") >= 2:  # A key, perhaps with the time for which it signs behind it.
             key = VerifierKey(word)
             self.logs += [key] if key.type == SIGNS else []
             self.witnesses.update({key.text: key} if key.type == COSIGNS else {})
@@ -597,6 +598,7 @@ KINDS = set(
     "adjustment move offset".split()
 )
 TWO_PEOPLE = {"reversal", "adjustment", "offset"}
+SETTLE = {"settlement", "recirculation"}
 #: An entry's leaf, in the one spelling that it has: names in order, no blanks, nothing else.
 _DAY, _WHOLE, _WORD = r"\d{4}-\d\d-\d\d", r"[1-9]\d{0,15}", r'(?:[!#-\[\]-~]|\\["\\]){1,64}'
 _LEG = (
@@ -701,7 +703,7 @@ class Book:
     def __init__(self, number, start):
         #: `start`: the first leaf that is here; what came before is known only from a book that goes on.
         self.number, self.start = number, start
-        self.lines, self.sums, self.days = {}, {}, {}
+        self.lines, self.sums, self.days, self.sold, self.taken = {}, {}, {}, {}, {}
         self.reversed_later, self.originals = set(), {}
         self.ids, self.seqs, self.sources = Once(), Once(), Once()
         self.seals, self.erasures, self.new_keys, self.unopened = [], [], [], []
@@ -723,7 +725,7 @@ class Book:
             self.lowest.insert(0, last)
         said = export.rows("statements.txt", int, str, str, *[int] * 6)
         self.said = {(account, unit, month): figures for account, unit, month, *figures in said}
-        self.is_part = export.start > 0
+        self.is_part, self.is_opened = export.start > 0, export.about["with_openings"]
         self.unopened = []
 
     # -- one leaf --
@@ -749,6 +751,8 @@ class Book:
         if f["k"] == "snap":
             self.seals.append((index, f))
         elif f["k"] == "erase":
+            if f["by"].partition(":")[2] == f["ok"].partition(":")[2]:
+                raise Broken("alone")
             self.erasures.append(f)
         elif f["k"] == "key":
             self.new_keys.append((index, f))
@@ -814,8 +818,8 @@ class Book:
             if hmac.digest(salt, content.encode(), "sha256").hex() != entry.m:
                 raise Broken("bad-private")
             self.openings += 1
-        elif entry.m:
-            self.unopened.append((index, entry.id))
+        elif entry.m and self.is_opened:
+            self.unopened.append((index, entry.id, {int(leg[0]) for leg in legs_of(entry.legs)}))
 
     def _follow(self, entry, legs, seq, day):
         """Carry each account on by one line."""
@@ -837,10 +841,14 @@ class Book:
                 self._line(entry, leg, seq, day)
                 continue
             total = sums[account, unit] = sums.get((account, unit), 0) + amount
-            if entry.kind == "settlement":
-                self.settlements += 1
-                if holder == "merchant" and total < 0 and not self.start:
+            if holder != "merchant":
+                continue
+            if entry.kind in SETTLE:
+                self.taken[entry.id] = account, -amount
+                if total < 0 and not self.start:
                     raise Broken("oversettled", account=account)
+            else:
+                self.sold[account, day[:7]] = self.sold.get((account, day[:7]), 0) + amount
         if totals != [0, 0] or len({leg[:2] for leg in legs}) < len(legs):
             raise Broken("unbalanced")
         self.legs += len(legs)
@@ -905,11 +913,12 @@ class Book:
             once.check(what)
         self._check_balances(export.rows("balances.txt", int, str, int, int, str))
         if not self.is_part:
+            self._check_settlements(export.rows("settlements.txt", int, str, int, str))
             self._check_keys(export.rows("keys.txt", str, str, str, str))
         self._check_seals()
-        gone = {entry for fields in self.erasures for entry in fields.get("entries", ())}
-        for index, entry in self.unopened if export.about["with_openings"] else ():
-            if entry not in gone:
+        gone = {fields["a"] for fields in self.erasures}
+        for index, entry, accounts in self.unopened:
+            if not accounts & gone:
                 raise Broken("at-leaf", index=index, what=entry, why=say("lost-private"))
 
     def _check_balances(self, rows):
@@ -924,6 +933,20 @@ class Book:
             expected.remove((account, unit))
         for account, unit in sorted(expected):
             raise Broken("bad-row-of-balance", account=account, unit=unit)
+
+    def _check_settlements(self, rows):
+        """A settled month is what was sold in it, to the point, and its entries take just that off the account."""
+        settled, taken = {}, dict(self.taken)
+        for account, month, points, entry in rows:
+            settled[account, month] = settled.get((account, month), 0) + points
+            self.settlements += 1
+            if taken.pop(entry, (account, 0) if entry == "-" else None) != (account, points):
+                raise Broken("bad-settlement", account=account, month=month)
+        for (account, month), points in settled.items():
+            if self.sold.get((account, month), 0) != points:
+                raise Broken("bad-settlement", account=account, month=month)
+        for account, _ in taken.values():
+            raise Broken("bad-settlement", account=account, month="?")
 
     def _check_keys(self, rows):
         """One key, one effect: no key comes twice, and every entry has exactly one."""

@@ -27,6 +27,7 @@ from moralbank.ledger import Book
 from moralbank.logbook.queries import policy_of
 from moralbank.reports.errors import BookUnreadable, ExportExists, NothingSince, VerifierMissing
 from moralbank.reports.evidence_text import readme
+from moralbank.settlements import queries as settlements
 from moralbank.transparency import Log, copying, cosignature, note
 from moralbank.transparency import queries as logs
 from moralbank.transparency.copying import Stretch
@@ -36,7 +37,7 @@ VERIFIER = Path(__file__).resolve().parents[2] / "scripts" / "verify_export.py"
 _PIECE_BYTES = 1 << 18
 _NAMES = {Log.LEDGER: "ledger", Log.ACCESS: "access"}
 #: What a leaf and all that belongs to it take in the file, packed.
-BYTES_A_LEAF = 220
+BYTES_A_LEAF = 150
 #: How many leaves are between two words on how far it is.
 _STEP = 10_000
 
@@ -192,6 +193,7 @@ def _files(
     yield "reversed.txt", _rows((entry_id,) for entry_id in ledger.list_reversed(db, number))
     yield "differences.txt", _rows(ledger.stream_differences(db, number))
     if not whole.start:
+        yield "settlements.txt", _rows(settlements.stream_book(db, number))
         yield "keys.txt", _rows(ledger.stream_keys(db, number))
     if asked.with_openings:
         yield "openings.txt", _rows(_openings(db, number, whole, [seq for seq, _ in unsealed]))

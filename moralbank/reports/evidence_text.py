@@ -28,6 +28,7 @@ _README = """\
   unsealed.jsonl        已记账、还没有进树的分录（通常没有，或只有最后几秒的）
   accounts.txt balances.txt keys.txt   账户及种类，余额表，幂等键
   statements.txt        每户每月：期初、存入、支出、期末、首行、末行
+  settlements.txt       每个商家每月的结算
   rules.txt closed_days.txt            积分规则的各版本，已关账的日子
   reversed.txt          后来被冲正的分录
   differences.txt       数据库的表格与叶子不符之处（应当是空的）
@@ -56,6 +57,7 @@ or use the same file from elsewhere. In the end it says that all is sound, or na
   unsealed.jsonl        entries that are posted and not in the tree yet (mostly none, or those of the last seconds)
   accounts.txt balances.txt keys.txt   accounts with their kinds, balance rows, idempotency keys
   statements.txt        for each account and month: opening, in, out, closing, first and last line
+  settlements.txt       what each merchant's months were settled with
   rules.txt closed_days.txt            the versions of the earning rules, the days that are closed
   reversed.txt          entries that were reversed later
   differences.txt       where the tables of the database say otherwise than a leaf (it should be empty)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import ledger
-from moralbank.merchants.queries import list_offers
+from moralbank.merchants.queries import list_merchants_by_id, list_offers
 from moralbank.settlements.errors import UnknownDispute, UnknownSettlement
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
 
@@ -281,3 +281,20 @@ def budget(db: Connection, book_id: int, on: date) -> Budget:
         ),
         offered_points=sum(stocked.left * stocked.offer.points for stocked in offered),
     )
+
+
+def stream_book(db: Connection, book_id: int) -> Iterator[tuple[int, str, int, str | None]]:
+    """Yield the merchant's account, the month ("2026-03"), the points and the entry of every settlement of a book."""
+    last = 0
+    of_book = settlements.c.book_id == book_id
+    while page := db.execute(
+        sa.select(settlements)
+        .where(of_book, settlements.c.settlement_id > last)
+        .order_by(settlements.c.settlement_id)
+        .limit(LIST_MAX)
+    ).all():
+        whose = list_merchants_by_id(db, {row.merchant_id for row in page})
+        for row in page:
+            entry = None if row.entry_id is None else row.entry_id.hex
+            yield whose[row.merchant_id].account_id, f"{row.month_on:%Y-%m}", row.points, entry
+        last = page[-1].settlement_id

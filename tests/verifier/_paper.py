@@ -36,11 +36,13 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 
 def root_of(hashes: list[bytes]) -> bytes:
-    """The tree as RFC 6962 defines it, by recursion."""
-    if len(hashes) < 2:
-        return hashes[0] if hashes else hashlib.sha256().digest()
-    half = 1 << (len(hashes) - 1).bit_length() - 1
-    return hashlib.sha256(b"\x01" + root_of(hashes[:half]) + root_of(hashes[half:])).digest()
+    """The tree as RFC 6962 defines it, level by level: what has no neighbour rises as it is."""
+    level = list(hashes)
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        odd = level[-1:] if len(level) % 2 else []
+        level = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs] + odd
+    return level[0] if level else hashlib.sha256().digest()
 
 
 def frontier_of(hashes: list[bytes]) -> list[bytes]:
@@ -108,7 +110,12 @@ class Paper:
     keys: list[list[str]] = field(default_factory=list)
     signed_sizes: list[int] = field(default_factory=list)
     closed: list[list] = field(default_factory=list)
+    settled: list[list] = field(default_factory=list)
     seq: int = 0
+
+    def settle(self, points: int, month: str) -> None:
+        entry_id = self.entry("settlement", (SHOP, "points", -points), (SETTLED, "points", points))
+        self.settled.append([SHOP, month, points, entry_id])
 
     def entry(self, kind: str, *legs: tuple, private: str | None = None, **more) -> str:
         """Append an entry; a leg is account, unit, amount and, for some credits, the day on which it is gone."""
@@ -221,6 +228,7 @@ class Paper:
             "rules.txt": rows([["V01", 1, "2026-01-01", "consulted"]]),
             "closed_days.txt": rows(self.closed),
             "statements.txt": rows(said),
+            "settlements.txt": rows(self.settled),
             "unsealed.jsonl": b"",
             "openings.txt": rows([row for row in self.openings if row[0] >= start]),
             "differences.txt": b"",
@@ -281,7 +289,7 @@ def small_book() -> Paper:
     paper.sign()
     paper.award(SUN, 9)
     paper.reverse(len(paper.leaves) - 1, "reversal", ok="staff:2")
-    paper.entry("settlement", (SHOP, "points", -13), (SETTLED, "points", 13))
+    paper.settle(13, "2026-04")
     paper.fact("view", log=2, who="staff:1", of=ZHAO)
     paper.award(SUN, 40)
     paper.sign()

@@ -135,7 +135,7 @@ def test_what_was_given_back_expires_with_the_lot_it_was_drawn_from(tmp_path: Pa
 
 def test_a_merchant_is_not_settled_more_than_it_is_owed(tmp_path: Path, keys: Path) -> None:
     paper = p.small_book()
-    paper.entry("settlement", (SHOP, "points", -1), (p.SETTLED, "points", 1))
+    paper.settle(1, "2026-04")
     paper.sign()
     status, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
     assert status == 1
@@ -189,11 +189,13 @@ def replaced(files: dict[str, bytes], name: str, old: str, new: str) -> None:
 
 BESIDE = {
     "a balance": ("balances.txt", f"{ZHAO} points 6 0 ", f"{ZHAO} points 6 1 ", "balance row"),
-    "a kind": ("accounts.txt", f"{SHOP} merchant", f"{SHOP} opening", "kind was changed"),
+    "a kind": ("accounts.txt", f"{p.EXPIRED} expired", f"{p.EXPIRED} opening", "kind was changed"),
     "a guard": ("accounts.txt", f"{ZHAO} resident", f"{ZHAO} merchant", "of another kind"),
     "a statement": ("statements.txt", f"{SUN} points 2026-03 0 ", f"{SUN} points 2026-03 1 ", "the statement of"),
     "a key": ("keys.txt", "key-000002", "key-000001", "comes twice"),
     "an answer": ("keys.txt", "key-000002", "key-000002 x", "has not one answer"),
+    "a settlement": ("settlements.txt", "2026-04 13", "2026-04 12", "settlement of account"),
+    "a settled month": ("settlements.txt", "2026-04 13", "2026-03 13", "settlement of account"),
     "a salt": ("openings.txt", "1 ", "1 00", "not the one committed to"),
     "a close": ("closed_days.txt", "2026-03-01 5", "2026-03-01 6", "differs from its seal"),
     "a rule": ("rules.txt", "2026-01-01", "2026-12-31", "or was not in force"),
@@ -213,13 +215,14 @@ def test_what_stands_beside_the_leaves_is_held_against_them(tmp_path: Path, keys
     assert words in said
 
 
-def test_a_private_part_that_is_gone_needs_an_erasure_that_names_its_entry(tmp_path: Path, keys: Path) -> None:
+def test_a_private_part_that_is_gone_needs_an_erasure_of_somebody_whose_line_it_was(tmp_path: Path, keys: Path) -> None:
     paper = p.small_book()
     lost = paper.openings.pop()
     status, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
     assert status == 1
     assert "its private part is gone and no erasure says so" in said
-    paper.fact("erase", entries=[json.loads(paper.leaves[lost[0]])["id"]])
+    assert json.loads(paper.leaves[lost[0]])["legs"][0]["a"] == ZHAO
+    paper.fact("erase", a=ZHAO, why="asked", by="staff:1", ok="staff:2")
     paper.sign()
     status, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
     assert status == 0
@@ -265,7 +268,7 @@ def test_a_book_grows_from_what_it_was_and_never_shrinks(tmp_path: Path, keys: P
     old = paper.write(tmp_path / "old.zip")
     head = tmp_path / "head.txt"
     head.write_text(json.loads(p.unpack(old)["ledger/checkpoints.jsonl"].splitlines()[-1]))
-    paper.redemption(SUN, 4)
+    paper.award(SUN, 4)
     paper.sign()
     new = paper.write(tmp_path / "new.zip")
     part = paper.write(tmp_path / "part.zip", start=6)

@@ -140,7 +140,8 @@ def test_yesterdays_database_put_back_is_seen(bank: Bank, tmp_path: Path) -> Non
 
 
 def test_the_tables_that_are_walked_are_all_that_the_ledger_and_its_logs_have() -> None:
-    """Tiles come only with 256 leaves (test_audit); refusals are the signer's own memory, copied out."""
-    named = {table.name for table in TABLES} | {"transparency_tiles", "transparency_refusals"}
+    """Tiles come with 256 leaves, refusals are the signer's own memory copied out, notices are what holders read."""
+    besides = {"transparency_tiles", "transparency_refusals", "ledger_expiry_notices"}
+    named = {table.name for table in TABLES} | besides
     there = {name for name in books.books.metadata.tables if name.startswith(("ledger_", "transparency_"))}
     assert there <= named
