@@ -67,27 +67,30 @@ async function isSigned(key, message, signature) {
   return crypto.subtle.verify("Ed25519", known, signature, message);
 }
 
-/** Check the checkpoint's signatures; return the checkpoint, with how many witnesses signed, or null for unknown. */
+/** Check the checkpoint's signatures; return the checkpoint, with how many witnesses signed. */
 async function openCheckpoint(noteText, origin, keys, witnesses) {
   const note = readNote(noteText);
   if (note.origin !== origin) throw new Wrong("signature");
   const by = (key) => note.signatures.filter((one) => one.name === key.name && one.id === key.id);
-  let [isByLog, offices] = [false, 0];
+  let [isByLog, isUnknown, offices] = [false, false, 0];
+  const holds = async (key, message, signature) => {
+    const known = await isSigned(key, utf8(message), signature);
+    if (known === false) throw new Wrong("signature", key.name);
+    isUnknown ||= known === null;
+  };
   for (const key of keys.map(readKey))
     for (const { payload } of by(key)) {
-      const holds = await isSigned(key, utf8(note.text), payload);
-      if (holds === false) throw new Wrong("signature");
-      isByLog = holds ?? (isByLog || null);
+      await holds(key, note.text, payload);
+      isByLog = true;
     }
-  if (isByLog === false) throw new Wrong("signature");
+  if (!isByLog) throw new Wrong("signature");
   for (const key of witnesses.map(readKey))
     for (const { payload } of by(key).slice(-1)) {
       const time = new DataView(payload.buffer, payload.byteOffset).getBigUint64(0);
-      const holds = await isSigned(key, utf8(`cosignature/v1\ntime ${time}\n${note.text}`), payload.slice(8));
-      if (holds === false) throw new Wrong("signature", key.name);
-      offices = holds ? offices + 1 : null;
+      await holds(key, `cosignature/v1\ntime ${time}\n${note.text}`, payload.slice(8));
+      offices += 1;
     }
-  return { ...note, offices: isByLog === null ? null : offices };
+  return { ...note, offices, isUnknown };
 }
 
 async function isOpened(commitment, { salt, content }) {
@@ -180,8 +183,8 @@ async function check(section) {
   if (text === null) return;
   try {
     const sealed = said.month ? await checkStatement(JSON.parse(text), said) : await checkEntry(text, said);
-    if (sealed?.offices != null && sealed.offices < said.offices) throw new Wrong("signature");
-    show(section, sealed?.offices === null ? "hashes" : "browser");
+    if (sealed && sealed.offices < said.offices) throw new Wrong("signature");
+    show(section, sealed?.isUnknown ? "hashes" : "browser");
   } catch (error) {
     show(section, "wrong", error.why ?? "file", error.place);
   }
