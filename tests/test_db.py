@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -174,3 +175,28 @@ def test_a_connection_lost_in_the_middle_of_an_act_is_a_fault_and_the_next_act_w
     with pytest.raises(sa.exc.DBAPIError):
         database.transact(act)
     assert database.transact(act) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_eager_writer_finds_the_gaps_of_one_who_writes_all_the_time(database: Database, database_url: str) -> None:
+    eager = Database(database_url, is_eager=True)
+    stop = threading.Event()
+
+    def write(db: sa.Connection) -> None:
+        db.exec_driver_sql("UPDATE ledger_books SET last_account = last_account")
+
+    def write_on() -> None:
+        while not stop.is_set():
+            database.transact(write)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        for _ in range(10):
+            eager.transact(write)
+    finally:
+        stop.set()
+        writer.join()
+    with eager.engine.connect() as db:
+        assert db.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+    eager.dispose()
