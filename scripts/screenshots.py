@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
@@ -24,6 +25,10 @@ from moralbank.approvals import service as approvals
 from moralbank.branches.queries import find_branch
 from moralbank.db import Database
 from moralbank.demo import district, logins
+from moralbank.forgetting import service as forgetting
+from moralbank.forgetting.errors import SessionsUnfinished
+from moralbank.forgetting.service import Asked
+from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import queries as merchants
 from moralbank.redemptions import codes, numbers
 from moralbank.redemptions import service as redemptions
@@ -112,6 +117,7 @@ def know(db: Connection) -> Town:
         "past_session": waiting,
         "waiting": waiting,
         "serial": activities.list_posters(db, poster)[0].serial,
+        "forgetting": _ask_to_forget(db, town),
         "activity": activities.get_session(db, running).activity.activity_id,
         "import": imports.list_imports(db, [hub.branch_id, station.branch_id])[0].import_id,
     }
@@ -122,6 +128,18 @@ def _session(db: Connection, code: str) -> int:
     activity = activities.find_activity_by_code(db, code)
     assert activity is not None, "the district has it today"
     return activities.list_sessions(db, [activity.activity_id])[0].session.session_id
+
+
+def _ask_to_forget(db: Connection, town: Town) -> int:
+    """Let somebody of the cast have asked to be forgotten, so that the page has something to decide."""
+    for name in ("bo", "wei"):
+        resident_id = town.logins[name].principal.resident_id
+        assert resident_id is not None, "the cast are residents"
+        asked = Asked(Ground.WITHDRAWN, AskedBy.SELF, Proof.IDENTITY_CARD, Points.DONATE)
+        with suppress(SessionsUnfinished), clock.at(NOW - timedelta(hours=2)):
+            actor = f"admin:{town.logins['director'].login_id}"
+            return forgetting.ask(db, resident_id, asked, actor=actor).request_id
+    return 0
 
 
 def _buy(db: Connection, town: Town, merchant_id: int, offer_id: int) -> int:
@@ -166,7 +184,11 @@ def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *
             given = [{"name": name, "value": value, "url": bank.url} for name, value in chosen.items()]
             context.add_cookies([*given, *([bank.cookie_of(page.who)] if page.who else [])])
             windows[reader] = context.new_page()
-        windows[reader].goto(page.path.format(**bank.town.values))
+        path = page.path.format(**bank.town.values)
+        answer = windows[reader].goto(path)
+        if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
+            windows[reader].locator("button[name=reason]").first.click()
+            windows[reader].goto(path)
         windows[reader].evaluate("document.activeElement?.blur()")
         if whole:  # A window as high as the page: what sticks to its foot covers nothing.
             height = windows[reader].evaluate("document.documentElement.scrollHeight")

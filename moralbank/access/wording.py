@@ -46,6 +46,8 @@ ABOUT = {
     "entries": N_("账本明细"),
     "account": N_("账户"),
     "request": N_("申请"),
+    "witness": N_("见证人"),
+    "witness-policy": N_("见证规则"),
 }
 
 SCOPE_NAMES = {

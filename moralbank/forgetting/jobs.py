@@ -5,7 +5,6 @@ Nothing here decides anything: a step that was cut short is done again, and is n
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +21,7 @@ from moralbank.personal import PERSONAL
 #: Rewriting a larger SQLite file keeps writers waiting for longer than anybody should: it is done at night.
 AT_ONCE_BYTES = 256 * 2**20
 _NIGHT_HOURS = range(1, 5)
-_CHECKPOINT_TRIES = 20
+_READERS_WAIT_MS = 3000
 
 
 def follow(database: Database) -> int:
@@ -69,12 +68,10 @@ def _rewrite_sqlite(driver: Any, *, at_once: bool) -> bool:
         return False
     driver.execute("PRAGMA secure_delete = ON")
     driver.execute("VACUUM")
-    for _ in range(_CHECKPOINT_TRIES):
-        is_busy, *_pages = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if not is_busy:
-            return True
-        time.sleep(0.25)  # Somebody still reads what was there before.
-    return False
+    # Whoever still reads what was there before keeps the log from being emptied: the next slot tries again.
+    driver.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
+    is_busy, *_pages = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not is_busy
 
 
 def _rewrite_postgresql(driver: Any) -> bool:

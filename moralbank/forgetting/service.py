@@ -16,7 +16,7 @@ from moralbank.access import forgetting as access
 from moralbank.access.deeds import Deed, Kind, record
 from moralbank.activities import forgetting as activities
 from moralbank.approvals import service as approvals
-from moralbank.db import insert_for
+from moralbank.db import Raced, insert_for
 from moralbank.forgetting import queries
 from moralbank.forgetting.errors import (
     ForgettingAsked,
@@ -188,7 +188,12 @@ def _donate(db: Connection, resident: Resident, request: Request, actor: str) ->
         source=("forgetting", str(request.request_id)),
         checker=actor,
     )
-    ledger.post(db, draft)
+    try:
+        posted = ledger.post(db, draft)
+    except ledger.InsufficientBalance:
+        raise Raced from None  # Some of it was spent in the same moment.
+    if posted.leg(account, Unit.POINTS).balance_after:
+        raise Raced  # Some more came.
     return points
 
 

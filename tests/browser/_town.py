@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
+from moralbank.access.deeds import Deed, Kind, Reason, record
 from moralbank.access.service import GrantDraft, open_login
 from moralbank.activities import checkin, service, signoff
 from moralbank.activities.checkin import Scan
@@ -26,6 +27,9 @@ from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
+from moralbank.forgetting import service as forgetting
+from moralbank.forgetting.service import Asked
+from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import service as merchants
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.noticeboard import service as noticeboard
@@ -90,7 +94,20 @@ def build(db: Connection) -> Town:
         _ask(db, town)
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
+        _look(db, town)
     return town
+
+
+def _look(db: Connection, town: Town) -> None:
+    """Let staff have looked at Wei for two reasons, and Bo have asked to be forgotten."""
+    wei, by = town.people["wei"], f"staff:{town.logins['min'].login_id}"
+    place = (wei.branch_id, wei.book_id, wei.resident_id, wei.account_id)
+    record(db, Deed(by, Kind.VIEW, *place, reason=Reason.DESK))
+    record(db, Deed(by, Kind.VIEW, *place, reason=Reason.OTHER, note="photo 7 of the fair"))
+    asked = Asked(Ground.WITHDRAWN, AskedBy.SELF, Proof.IDENTITY_CARD, Points.DONATE)
+    director = f"admin:{town.logins['director'].login_id}"
+    request = forgetting.ask(db, town.people["bo"].resident_id, asked, actor=director)
+    town.values["forgetting"] = request.request_id
 
 
 def _seal(db: Connection, town: Town) -> None:

@@ -53,6 +53,8 @@ class Bank:
     maker: MadeLogin
     checker: MadeLogin
     var: Path
+    #: Where the village's shop is.
+    merchant_id: int
 
     @property
     def people(self) -> Path:
@@ -118,7 +120,7 @@ def bank(app: Flask, database: Database, database_url: str, tmp_path: Path) -> B
         form(client, "/login", {"identifier": NAME, "secret": "000000"})
     with database.reading() as db:
         resident = residents.get_resident(db, who)
-    return Bank(database, database_url, app, resident, neighbour, maker, checker, tmp_path)
+    return Bank(database, database_url, app, resident, neighbour, maker, checker, tmp_path, village.ids["merchant_id"])
 
 
 @pytest.fixture
