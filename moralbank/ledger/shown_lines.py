@@ -27,9 +27,14 @@ def _as_stored(column: sa.ColumnElement[Any], name: str) -> sa.Label[Any]:
     return sa.type_coerce(column, _AsStored()).label(name)
 
 
+def _id(column: sa.ColumnElement[Any], name: str) -> sa.Label[str]:
+    """Read an id as text: with hyphens on PostgreSQL, without on SQLite."""
+    return sa.cast(column, sa.String).label(name)
+
+
 _SHOWN = Prepared(
     sa.select(
-        _as_stored(_postings.c.entry_id, "entry_id"),
+        _id(_postings.c.entry_id, "entry_id"),
         _postings.c.seq,
         _postings.c.n,
         _postings.c.amount,
@@ -40,8 +45,8 @@ _SHOWN = Prepared(
         _entries.c.actor,
         _entries.c.checker,
         _entries.c.grade,
-        _as_stored(_entries.c.reverses, "reverses"),
-        _as_stored(_later.c.entry_id, "reversed_by"),
+        _id(_entries.c.reverses, "reverses"),
+        _id(_later.c.entry_id, "reversed_by"),
     )
     .join(_entries, (_entries.c.book_id == _postings.c.book_id) & (_entries.c.entry_id == _postings.c.entry_id))
     .outerjoin(_later, (_later.c.book_id == _entries.c.book_id) & (_later.c.reverses == _entries.c.entry_id))
@@ -68,19 +73,9 @@ def asking_shown(book: int, account: int, unit: Unit, *, limit: int) -> Question
 def _read(rows: list[Row]) -> list[Row]:
     if not rows:
         return rows
-    if isinstance(rows[0][0], str):
+    if isinstance(rows[0][6], str):
         return [_of_text(*row) for row in rows]
-    return [
-        (
-            str(row[0]),
-            *row[1:6],
-            _instant(row[6]),
-            str(row[7]),
-            *row[8:11],
-            *(other and str(other) for other in row[11:]),
-        )
-        for row in rows
-    ]
+    return [(*row[:6], _instant(row[6]), str(row[7]), *row[8:]) for row in rows]
 
 
 def _of_text(
