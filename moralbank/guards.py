@@ -107,7 +107,7 @@ GUARDS: dict[str, dict[str, str]] = {
         "ledger_keys.ledger_keys_append_only": "ba981fb28cf6ba28",
         "ledger_keys.ledger_keys_no_truncate": "707e33a55a69b2ae",
         "ledger_postings.ledger_postings_append_only": "ba981fb28cf6ba28",
-        "ledger_postings.ledger_postings_before_entry": "675d349951413ec4",
+        "ledger_postings.ledger_postings_before_entry": "84fb4502bf95bb94",
         "ledger_postings.ledger_postings_no_truncate": "707e33a55a69b2ae",
         "transparency_checkpoints.transparency_checkpoints_append_only": "ba981fb28cf6ba28",
         "transparency_checkpoints.transparency_checkpoints_no_truncate": "707e33a55a69b2ae",

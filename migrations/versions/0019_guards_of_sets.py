@@ -10,6 +10,7 @@ down_revision = "0018_job_works"
 #: From this version on a foreign key may stay in the schema without being looked up row by row.
 _NOT_ENFORCED = (18,)
 
+#: OFFSET keeps the look-ups one by one: planned as a join while a large batch came, they would read all entries.
 _POSTINGS = """
 CREATE OR REPLACE FUNCTION ledger_posting_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -21,7 +22,8 @@ BEGIN
   END IF;
   IF EXISTS (
     SELECT 1 FROM (SELECT book_id, entry_id, count(*) AS legs FROM fresh GROUP BY book_id, entry_id) f
-    JOIN ledger_entries e ON e.book_id = f.book_id AND e.entry_id = f.entry_id
+    CROSS JOIN LATERAL
+      (SELECT 1 FROM ledger_entries e WHERE e.book_id = f.book_id AND e.entry_id = f.entry_id OFFSET 0) e
     WHERE f.legs <>
       (SELECT count(*) FROM ledger_postings p WHERE p.book_id = f.book_id AND p.entry_id = f.entry_id)
   ) THEN
