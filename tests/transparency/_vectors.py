@@ -106,7 +106,7 @@ def _entries(count: int) -> list[bytes]:
             PostedLeg(2 if amount > 0 else 3001, Unit.POINTS, -amount, None, None, None),
         )
         commits_to = f"{number:064x}" if number % 2 else None
-        found.append(encode(draft, UUID(int=number + 1), number + 1, at, at.date(), legs, commits_to))
+        found.append(encode(draft, UUID(int=number + 1).hex, number + 1, at, at.date(), legs, commits_to))
     return found
 
 
