@@ -56,6 +56,8 @@ class Village:
             self._employ("operator", tree["NS-01"], merchant_id=merchant_id)
             self._employ("resident", tree["NS-01"], resident_id=resident["resident_id"])
             self._spend(merchant_id)
+            self._employ("staff", tree["NS-00"], known_as="deputy")
+            self._correct()
             self._read_the_books(resident)
 
     def ask(self, role: str, method: str, template: str, json: Any = None, **more: Any) -> Any:
@@ -71,15 +73,15 @@ class Village:
     def read(self, role: str, template: str, **query: Any) -> Any:
         return self.ask(role, "GET", template, query_string=query)
 
-    def _employ(self, role: str, branch: Branch | None, **whose: Any) -> None:
+    def _employ(self, role: str, branch: Branch | None, known_as: str | None = None, **whose: Any) -> None:
         def employ(db: Connection) -> tuple[MadeLogin, str]:
             login = make_login(db, role, branch, **whose)
             scopes = access.scopes_of(login.principal)
             return login, issue_token(db, login.principal, "tests", scopes, clock.today() + timedelta(days=300))
 
         login, token = self.database.transact(employ)
-        self.headers[role] = {"Authorization": f"Bearer {token}"}
-        self.scopes[role] = set(access.scopes_of(login.principal))
+        self.headers[known_as or role] = {"Authorization": f"Bearer {token}"}
+        self.scopes[known_as or role] = set(access.scopes_of(login.principal))
 
     def _look_around(self) -> None:
         self.read("staff", "/branches", limit=2)
@@ -137,6 +139,22 @@ class Village:
         done = self.ask("staff", "POST", "/sessions/{session_id}/sign-off", {"head_count": 1, "confirmed": confirmed})
         assert sum(award["points"] for award in done["awards"]) > 0
         self.read("staff", "/sessions/{session_id}/awards")
+
+    def _correct(self) -> None:
+        """Give five points by hand and take them back: one asks, a deputy decides."""
+        who, reason = self.ids["resident_id"], {"reason": "漏记了一次"}
+        for decided in ("refuse", "withdraw", "approve"):
+            body = {"resident_id": who, "points": 5, **reason}
+            made = self.ask("staff", "POST", "/approvals/adjustments", body)
+            self.ids["request_id"] = made["request_id"]
+            by, text = ("staff", None) if decided == "withdraw" else ("deputy", None)
+            done = self.ask(by, "POST", f"/approvals/{{request_id}}/{decided}", reason if decided == "refuse" else text)
+        asked = {"book": "NS-00", "entry_id": done["posted_entry_id"], **reason}
+        self.ids["request_id"] = self.ask("staff", "POST", "/approvals/reversals", asked)["request_id"]
+        self.read("auditor", "/approvals", state="waiting")
+        self.read("auditor", "/approvals/{request_id}")
+        self.ask("deputy", "POST", "/approvals/{request_id}/approve")
+        self.read("auditor", "/deeds", book="NS-00")
 
     def _contract(self) -> int:
         text = {"name": "老街理发店", "kind": "理发", "contact": "孙建国", "phone": "13900000001"}
