@@ -299,3 +299,18 @@ def test_a_fork_is_named_although_each_of_its_books_is_sound(tmp_path: Path, key
     status, said = run("since", left, right, "--key", keys)
     assert status == 1
     assert "the book was rewritten" in said
+
+
+def test_a_book_rewritten_below_what_was_signed_is_named_by_the_first_checkpoint_that_differs(
+    tmp_path: Path, keys: Path
+) -> None:
+    """Everything follows from everything else, but the signatures are over what was."""
+    signed = p.unpack(p.small_book().write(tmp_path / "export.zip"))["ledger/checkpoints.jsonl"]
+    paper = p.small_book()
+    changed(paper, 4, lambda fields: fields.update(by="operator:9"))
+    paper.keys[3][0] = "operator:9"
+    files = p.unpack(paper.write(tmp_path / "export.zip"))
+    files["ledger/checkpoints.jsonl"] = signed
+    status, said = run(p.pack(tmp_path / "export.zip", files), "--key", keys)
+    assert status == 1
+    assert "the first 10 leaves are not those that were signed" in said
