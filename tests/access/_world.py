@@ -21,8 +21,13 @@ from moralbank.access.service import GrantDraft
 from moralbank.activities import calendars
 from moralbank.activities import service as activities
 from moralbank.activities.values import Plan
+from moralbank.approvals import service as approvals
+from moralbank.approvals.service import Hand
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
+from moralbank.forgetting import service as forgettings
+from moralbank.forgetting.service import Asked
+from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
@@ -105,6 +110,11 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     settlement_id, dispute_id = _settle(db, shop, till, resident)
     spare = access_service.open_login(db, f"spare-{n}", f"{name}备用", [GrantDraft("staff", branch.branch_id)], by=None)
     grant_id = access.get_login(db, spare.login_id).grants[0].grant_id
+    maker = Hand(f"staff:{spare.login_id}", spare.login_id, f"{name}备用")
+    adjustment = approvals.ask_adjustment(db, maker, neighbour.resident_id, 5, "补记上周的搬运")
+    leaver = residents.enrol(db, Person(f"{name}要走", branch.branch_id), actor="system")
+    wish = Asked(Ground.WITHDRAWN, AskedBy.SELF, Proof.IDENTITY_CARD, Points.NONE)
+    forgetting = forgettings.ask(db, leaver.resident_id, wish, actor=f"staff:{spare.login_id}")
     return Place(
         branch,
         walkers,
@@ -120,11 +130,13 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "charge_id": receipt.charge_id,
             "dispute_id": dispute_id,
             "entry_id": entry_id,
+            "forgetting_id": forgetting.request_id,
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
             "login_id": spare.login_id,
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
+            "request_id": adjustment.request_id,
             "resident_id": neighbour.resident_id,
             "secret": calendars.make_address(db, neighbour.resident_id),
             "settlement_id": settlement_id,
