@@ -164,7 +164,10 @@ def contents(path: Path) -> dict[str, bytes] | None:
 def evidence_of(name: str, data: bytes) -> object:
     """Return what of a file of an export is evidence, in a form in which a lost part equals the whole."""
     if name == "book.json":
-        return {key: value for key, value in json.loads(data).items() if key not in ("code", "name", "at")}
+        about = json.loads(data)
+        for log in ("ledger", "access"):  # From which size on a name holds matters to a log that has two.
+            about[log]["origins"] = [name for _, name in about[log]["origins"]]
+        return {key: value for key, value in about.items() if key not in ("code", "name", "at")}
     if name.endswith("checkpoints.jsonl"):
         return None  # Fewer checkpoints, or fewer signatures below one, prove less, and what they prove is the same.
     if name in ("ledger/keys.txt", "access/keys.txt"):
@@ -174,6 +177,8 @@ def evidence_of(name: str, data: bytes) -> object:
         return [[row[0], *row[2:]] for row in rows]  # The words by which requests were told apart.
     if name == "rules.txt":
         return {tuple(row[:2]) for row in rows}  # The text of the consultation is shown, not proven.
+    if name == "openings.txt":  # A salt in capitals is the same salt.
+        return {(row[0], row[1].lower(), *row[2:]) for row in rows}
     return set(data.splitlines()) if name.endswith(".txt") else data  # The order of a table's rows says nothing.
 
 
