@@ -126,8 +126,10 @@ class Sitting:
         """Choose who comes; they sign up in the days before and scan on the day."""
         random = self._town.random
         shift = random.choice((-1, 0, 0, 0, 1, 1))
-        for place, person in enumerate(self._choose(self._turnout() + shift)):
+        coming = self._choose(self._turnout() + shift)
+        for person in coming:  # All of them before anybody lends a phone, or they might be lent it.
             person.busy.append((self._starts_at, self._ends_at))
+        for place, person in enumerate(coming):
             if self._programme.needs_signup or random.random() < 0.3:
                 ahead = max(timedelta(hours=1), self._starts_at - clock.now() - timedelta(hours=2))
                 self._town.diary.at(clock.now() + ahead * random.random(), partial(self._sign_up, person))

@@ -174,7 +174,7 @@ def show(resident_id: int) -> str:
 
 
 @blueprint.route("/<int:resident_id>/reason", methods=["GET", "POST"])
-@allow("staff", "auditor", scope="branch")
+@allow("staff", "auditor", scope="branch", only_looks=True)
 def reason(resident_id: int) -> str | Response | tuple[str, int]:
     """Ask why somebody opens a person's data, once, and write it down before they see it."""
     resident = reachable(resident_id)

@@ -52,20 +52,26 @@ class Allowed:
     token: str | None = None
     #: Open to one who must change their secret first.
     before_change: bool = False
+    #: Changes nothing of the bank by any method: it only says why somebody looks, so auditors may too.
+    only_looks: bool = False
 
 
 PUBLIC = Allowed((), "public")
 
 
 def allow(
-    *roles: str, scope: str = "branch", token: str | None = None, before_change: bool = False
+    *roles: str,
+    scope: str = "branch",
+    token: str | None = None,
+    before_change: bool = False,
+    only_looks: bool = False,
 ) -> Callable[[F], F]:
     """Open a view (or one method of a MethodView) to these roles; an administrator counts as staff."""
     if not roles or not set(roles) <= set(ROLES):
         raise ValueError(f"allow() needs roles out of {ROLES}, not {roles}")
     if scope not in SCOPES or (token is not None and token not in queries.SCOPES):
         raise ValueError(f"unknown scope {scope!r} or token scope {token!r}")
-    return _marker(Allowed(roles, scope, token, before_change))
+    return _marker(Allowed(roles, scope, token, before_change, only_looks))
 
 
 def public(view: F) -> F:
@@ -111,7 +117,7 @@ def principal_or_none() -> Principal | None:
 def acting_roles() -> tuple[str, ...]:
     """Return the roles by which the view is open to the one who asks; an auditor's never opens a change."""
     allowed: Allowed = g.allowed
-    changes = request.method in _UNSAFE and allowed.scope != "self"
+    changes = request.method in _UNSAFE and allowed.scope != "self" and not allowed.only_looks
     return tuple(role for role in allowed.roles if current().has(role) and not (changes and role == "auditor"))
 
 

@@ -105,7 +105,7 @@ class Step:
     def may(self) -> bool:
         """Whether the table opens the route to the role."""
         held = {"admin": {"admin", "staff"}}.get(self.role, {self.role})
-        if self.method in UNSAFE and self.allowed.scope != "self":
+        if self.method in UNSAFE and self.allowed.scope != "self" and not self.allowed.only_looks:
             held = held - {"auditor"}
         return self.is_public or bool(held & set(self.allowed.roles))
 
