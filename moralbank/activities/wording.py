@@ -75,7 +75,7 @@ def say(answer: Answer) -> Said:
     if verdict.once_out_is_open and answer.facts["out_from"] <= clock.now():
         sentence = verdict.once_out_is_open
     words = _(sentence)
-    facts = {name: _shown(name, value) for name, value in answer.facts.items() if f"%({name})" in words}
+    facts = {name: _shown(name, value) for name, value in answer.facts.items() if f"{{{name}}}" in words}
     return Said(verdict.sign, verdict.sound, _(verdict.title), fill(words, facts))
 
 
