@@ -5,6 +5,7 @@ Nothing here decides anything: a step that was cut short is done again, and is n
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from moralbank.personal import PERSONAL
 AT_ONCE_BYTES = 256 * 2**20
 _NIGHT_HOURS = range(1, 5)
 _READERS_WAIT_MS = 3000
+_SNAPSHOTS_WAIT_SECONDS = 5.0
 
 
 def follow(database: Database) -> int:
@@ -81,6 +83,8 @@ def _rewrite_postgresql(driver: Any) -> bool:
     owned = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid = ANY(%s::regclass[])"
     if not driver.execute(owned, [tables]).fetchone()[0]:
         return False
+    if not _older_snapshots_ended(driver):
+        return False
     driver.execute("SET lock_timeout = '5s'")
     try:
         for table in tables:
@@ -88,4 +92,19 @@ def _rewrite_postgresql(driver: Any) -> bool:
         driver.execute("VACUUM (FULL) pg_statistic")
     except psycopg.errors.LockNotAvailable:  # The next slot tries again.
         return False
+    return True
+
+
+def _older_snapshots_ended(driver: Any) -> bool:
+    """Wait a little until nobody may still see the deleted rows, which a rewrite would carry over for them."""
+    now = driver.execute("SELECT pg_current_xact_id()::xid::text").fetchone()[0]
+    older = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND age(backend_xmin) > age(%s::xid) LIMIT 1"
+    )
+    give_up = time.monotonic() + _SNAPSHOTS_WAIT_SECONDS
+    while driver.execute(older, [now]).fetchone() is not None:
+        if time.monotonic() > give_up:  # The next slot tries again.
+            return False
+        time.sleep(0.1)
     return True
