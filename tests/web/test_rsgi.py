@@ -6,7 +6,9 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +116,9 @@ def ask(application: Any, *sends: Send) -> list[Protocol]:
         finally:
             entrance.__rsgi_del__(asyncio.get_running_loop())
 
-    return asyncio.run(run())
+    # In a thread of its own: a browser's driver keeps a loop running in the thread of the tests.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, run()).result()
 
 
 @pytest.fixture
