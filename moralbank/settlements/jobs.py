@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from moralbank import clock, slots
 from moralbank.db import Database
-from moralbank.merchants.queries import LIST_MAX, Merchant, list_merchants
 from moralbank.settlements import service
 from moralbank.settlements.errors import MonthNotClosed
+from moralbank.settlements.queries import all_merchants
 
 
 def settle_months(database: Database) -> int:
@@ -17,7 +17,9 @@ def settle_months(database: Database) -> int:
     Return how many settlements there are of that month. A merchant is a transaction of its own.
     """
     month = (clock.today().replace(day=1) - timedelta(days=1)).replace(day=1)
-    merchants, issued = _merchants(database), 0
+    with database.reading() as db:
+        merchants = all_merchants(db)
+    issued = 0
     for done, merchant in enumerate(merchants):
         slots.tell(database, done, len(merchants))
         try:
@@ -26,11 +28,3 @@ def settle_months(database: Database) -> int:
             continue
     database.transact(service.confirm_silent, clock.today())
     return issued
-
-
-def _merchants(database: Database) -> list[Merchant]:
-    found: list[Merchant] = []
-    with database.reading() as db:
-        while page := list_merchants(db, after_id=found[-1].merchant_id if found else 0, limit=LIST_MAX):
-            found += page
-    return found

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import ledger
-from moralbank.merchants.queries import list_merchants_by_id, list_offers
+from moralbank.merchants.queries import Merchant, StockedOffer, list_merchants, list_merchants_by_id, list_offers
 from moralbank.settlements.errors import UnknownDispute, UnknownSettlement
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
 
@@ -267,7 +267,7 @@ def budget(db: Connection, book_id: int, on: date) -> Budget:
         for which in (is_paid, ~is_paid & settlements.c.carried_into.is_(None))
     ]
     paid, owed = db.execute(sa.select(*sums).where(settlements.c.book_id == book_id)).one()
-    offered = list_offers(db, book_id=book_id, only_open=True)
+    offered = _open_offers(db, book_id)
     return Budget(
         outstanding_points=ledger.outstanding(db, book_id, ledger.Unit.POINTS),
         fen_per_hundred=db.execute(cost).scalar(),
@@ -298,3 +298,23 @@ def stream_book(db: Connection, book_id: int) -> Iterator[tuple[int, str, int, s
             entry = None if row.entry_id is None else row.entry_id.hex
             yield whose[row.merchant_id].account_id, f"{row.month_on:%Y-%m}", row.points, entry
         last = page[-1].settlement_id
+
+
+def _open_offers(db: Connection, book_id: int) -> list[StockedOffer]:
+    """Return all that residents could take of a book's merchants now, however many that are."""
+    found: list[StockedOffer] = []
+    while page := list_offers(
+        db, book_id=book_id, only_open=True, after_id=found[-1].offer.offer_id if found else 0, limit=LIST_MAX
+    ):
+        found += page
+    return found
+
+
+def all_merchants(db: Connection, branch_ids: list[int] | None = None) -> list[Merchant]:
+    """Return all merchants of branches, however many they are; None means everywhere."""
+    found: list[Merchant] = []
+    while page := list_merchants(
+        db, branch_ids=branch_ids, after_id=found[-1].merchant_id if found else 0, limit=LIST_MAX
+    ):
+        found += page
+    return found

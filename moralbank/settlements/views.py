@@ -13,7 +13,7 @@ from moralbank import clock
 from moralbank.access.queries import actor_names
 from moralbank.branches.queries import list_branches_under
 from moralbank.errors import N_, Invalid, Refused
-from moralbank.merchants.queries import get_merchant, list_merchants, list_merchants_by_id
+from moralbank.merchants.queries import get_merchant, list_merchants_by_id
 from moralbank.settlements import queries, service
 from moralbank.settlements.errors import DisputeAnswered, MonthNotClosed
 from moralbank.settlements.queries import Settlement, SettlementLine
@@ -89,7 +89,7 @@ def settle() -> Response:
     month = _last_month()
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
-        merchants = list_merchants(db, branch_ids=branch_ids)
+        merchants = queries.all_merchants(db, branch_ids)
     issued, waiting = 0, 0
     for merchant in merchants:
         try:
