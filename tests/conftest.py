@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from flask import Flask
 from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 
@@ -131,13 +132,64 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 
 
 @pytest.fixture
-def app(config: Config, database: Database, compiled_templates: FileSystemBytecodeCache):
+def fresh_app(config: Config, database: Database, compiled_templates: FileSystemBytecodeCache) -> Flask:
+    """An application of this test's own, to which it may add routes."""
+    return _make_app(config, database, compiled_templates)
+
+
+@pytest.fixture(scope="session")
+def built_apps() -> dict[str, LentApp]:
+    """The applications of this process, by engine."""
+    return {}
+
+
+@pytest.fixture
+def app(
+    config: Config, database: Database, compiled_templates: FileSystemBytecodeCache, built_apps: dict[str, LentApp]
+) -> Flask:
+    """The application on this test's database; to build one takes longer than most tests, so they share it in turn."""
+    engine = database.engine.dialect.name
+    if engine not in built_apps:
+        built_apps[engine] = LentApp(_make_app(config, database, compiled_templates))
+    return built_apps[engine].lend(config, database)
+
+
+def _make_app(config: Config, database: Database, templates: FileSystemBytecodeCache) -> Flask:
     from moralbank.app import create_app
 
     app = create_app(config, database)
-    app.jinja_env.bytecode_cache = compiled_templates
+    app.jinja_env.bytecode_cache = templates
     app.testing = True
     return app
+
+
+class LentApp:
+    """An application that forgets, from test to test, what it was told and which database it had."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._reference = app.wsgi_app.reference  # type: ignore[attr-defined]
+        self._config, self._extensions = dict(app.config), dict(app.extensions)
+        self._before = {name: list(functions) for name, functions in app.before_request_funcs.items()}
+
+    def lend(self, config: Config, database: Database) -> Flask:
+        from moralbank.app import SHORT_READS, SHORT_WAYS
+        from moralbank.web import db as web_db
+        from moralbank.web import outages
+        from moralbank.web.front import Front
+
+        app = self._app
+        app.config.clear()
+        app.config.update(self._config | {"MORALBANK": config})
+        app.extensions.clear()
+        app.extensions.update(self._extensions)
+        app.before_request_funcs.clear()
+        app.before_request_funcs.update({name: list(functions) for name, functions in self._before.items()})
+        outages.init_app(app)
+        web_db.init_app(app, database)
+        app.wsgi_app = self._reference  # type: ignore[method-assign]
+        app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
+        return app
 
 
 @pytest.fixture

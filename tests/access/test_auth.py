@@ -31,8 +31,9 @@ class Things(MethodView):
 
 
 @pytest.fixture
-def app(app: Flask) -> Flask:
+def app(fresh_app: Flask) -> Flask:
     """The application with a few rooms of its own, each declared in another way, or in none."""
+    app = fresh_app
 
     @app.route("/t/silent", methods=["GET", "POST"])
     def silent() -> str:

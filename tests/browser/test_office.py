@@ -32,6 +32,7 @@ def sign_in(page: Any, identifier: str, secret: str) -> None:
 def test_a_resident_reads_a_statement_and_takes_it_home(windows: Windows):
     phone = windows.open("wei", path="/me")
     phone.get_by_role("navigation").get_by_role("link", name="存折").click()
+    phone.wait_for_url("**/me/passbook")
     lines = phone.locator(".line .line-n-inline").all_inner_texts()
     assert [int("".join(c for c in line if c.isdigit())) for line in lines] == [6, 5, 4, 3, 2, 1]
     phone.get_by_role("link", name="对账单").click()

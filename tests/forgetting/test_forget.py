@@ -127,15 +127,18 @@ def test_the_files_hold_nothing_of_her_once_they_were_swept(bank: Bank) -> None:
     except PermissionError:
         pytest.skip("the server's files are another user's")
     bank.forget()
-    assert jobs.sweep(bank.database, bank.people) == 0, "her key is destroyed where its file is"
+    for _slot in range(5):  # A sweep that an older snapshot or a lock keeps waiting is for the next slot.
+        assert jobs.sweep(bank.database, bank.people) == 0, "her key is destroyed where its file is"
+        with bank.database.reading() as db:
+            [request] = queries.list_unswept(db)
+        if request.swept_at is not None:
+            break
+    assert request.swept_at is not None
     bank.people.touch(mode=0o600)
     bank.people.unlink()
     left = {secret for _file, secret in marks_in(files_of(bank))}
     # In a preview that names the neighbour under her phone.
     assert left <= {"13800000001"}
-    with bank.database.reading() as db:
-        [request] = queries.list_unswept(db)
-    assert request.swept_at is not None
 
 
 def test_the_others_of_the_household_stay_whole(bank: Bank) -> None:

@@ -40,29 +40,29 @@ def run(signed: SignedBook, database_url: str, monkeypatch: pytest.MonkeyPatch):
 def test_a_stick_goes_to_the_witness_and_back(signed: SignedBook, run, tmp_path: Path):
     place, stick = tmp_path / "street", tmp_path / "stick"
     stick.mkdir()
-    key = run("init", place, "--name", "street.example/witness").output.strip()
+    key = run("init", place, "--name", "street.example/witness").stdout.strip()
     assert stat.S_IMODE((place / witness_files.KEY).stat().st_mode) == 0o600
     run("trust", place, key_of(1, Log.LEDGER).key)
     run("add", key, "--book", "NS-00", "--title", "南山街道办事处")
-    assert run("policy", "--book", "NS-00", "1 of 1").output == "1 of 1\n"
+    assert run("policy", "--book", "NS-00", "1 of 1").stdout == "1 of 1\n"
     for size, log in ((1, ()), (2, ())):
         signed.award()
         assert signed.sign() == size
         run("request", "--book", "NS-00", "--for", "street.example/witness", "-o", stick / "request", *log)
         run("sign", place, stick / "request", "-o", stick / "signed")
-        told = run("accept", stick / "signed", "--book", "NS-00").output
+        told = run("accept", stick / "signed", "--book", "NS-00").stdout
         assert told == f"ledger log, size {size}: signed by street.example/witness\n"
     with signed.database.reading() as db:
         standing = queries.get_standing(db, signed.book, Log.LEDGER)
     assert standing.is_enough
-    shown = run("show", place).output
+    shown = run("show", place).stdout
     assert shown.startswith(f"{key}\nbank.example/log/NS-00  size 2  root ")
-    assert "policy 1 of 1\n南山街道办事处  by file\n" in run("list", "--book", "NS-00").output
+    assert "policy 1 of 1\n南山街道办事处  by file\n" in run("list", "--book", "NS-00").stdout
 
 
 def test_the_log_of_deeds_is_signed_by_file_too_and_a_line_alone_will_do(signed: SignedBook, run, tmp_path: Path):
     place = tmp_path / "street"
-    key = run("init", place, "--name", "street.example").output.strip()
+    key = run("init", place, "--name", "street.example").stdout.strip()
     run("add", key, "--book", "NS-00", "--title", "街道")
     run("trust", place, key_of(1, Log.ACCESS).key)
     for _ in range(3):
@@ -71,7 +71,7 @@ def test_the_log_of_deeds_is_signed_by_file_too_and_a_line_alone_will_do(signed:
     request = run("request", "--book", "NS-00", "--access").stdout_bytes
     line = run("sign", place, "--line", given=request).stdout_bytes
     assert line.startswith("— street.example ".encode())
-    told = run("accept", "--book", "NS-00", given=line).output
+    told = run("accept", "--book", "NS-00", given=line).stdout
     assert told.startswith("access log, size ")
 
 
@@ -108,9 +108,9 @@ def test_what_the_bank_refuses_is_named(signed: SignedBook, run, tmp_path: Path)
     run("request", "--book", "NS-00", "--since", 9, fails=LargerThanLog)
     run("retire", "nobody", "--book", "NS-00", fails=UnknownWitness)
     run("policy", "--book", "NS-00", "2 of 3", fails=BadPolicy)
-    key = run("init", tmp_path / "street", "--name", "street.example").output.strip()
+    key = run("init", tmp_path / "street", "--name", "street.example").stdout.strip()
     run("add", key, "--book", "NS-00", "--title", "街道", "--url", "https://street.example/w")
-    assert "street.example witnesses NS-00 no more" in run("retire", "street.example", "--book", "NS-00").output
+    assert "street.example witnesses NS-00 no more" in run("retire", "street.example", "--book", "NS-00").stdout
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -34,10 +34,10 @@ class Caller:
 
 
 @pytest.fixture
-def trial_app(app: Flask, database_url: str) -> Flask:
+def trial_app(fresh_app: Flask, database_url: str) -> Flask:
     """The application with the operations of _trials.py added."""
-    _trials.add_to(app, database_url)
-    return app
+    _trials.add_to(fresh_app, database_url)
+    return fresh_app
 
 
 @pytest.fixture
