@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter
 
 from moralbank import startup
 from moralbank.access import admin_views
+from moralbank.activities import review_views
 from moralbank.activities.front import CHECK_IN
 from moralbank.approvals.views import count_waiting
 from moralbank.branches.queries import list_branches_under
@@ -56,6 +57,9 @@ PAGES = (
     "moralbank.activities.staff_views",
     "moralbank.activities.slip_views",
     "moralbank.activities.desk_views",
+    "moralbank.activities.camera_views",
+    "moralbank.activities.offline_views",
+    "moralbank.activities.review_views",
     "moralbank.activities.scan_views",
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
@@ -113,6 +117,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
     navigation.count_at(app, "/staff/approvals", count_waiting)
+    navigation.count_at(app, "/staff/reviews", review_views.count_waiting)
     if config.production:
         startup.refuse_unsafe(database)
     return app

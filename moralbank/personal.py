@@ -71,6 +71,7 @@ PERSONAL: tuple[Held, ...] = (
     Held("access_sessions", _OF_LOGIN, {"token_hash": "", "address": "", "device": ""}, goes=True),
     Held("access_deed_notes", _OF_DEED, {"salt": b"", "note": ""}, goes=True),
     Held("activities_checkins", "t.resident_id", {"reason": None, "device": None}),
+    Held("activities_device_scans", "t.resident_id", {"reason": None, "code": None}),
     Held("approvals_requests", "t.resident_id", {"reason": "", "answer": None}),
     Held("history_accounts", _OF_ACCOUNT, {"outside_name": ""}, goes=True),
     Held("ledger_private_parts", _OF_ENTRY, {"salt": b"", "content": ""}, goes=True),

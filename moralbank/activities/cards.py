@@ -66,7 +66,9 @@ def _card_bearer(found: tuple[Resident, Card] | None) -> int | Answer:
 
 def _other(code: str) -> Answer:
     app = other_app(code)
-    return Answer(verdicts.WRONG_APP, facts={"app": app}) if app else Answer(verdicts.UNKNOWN)
+    # An address is what phones open: a camera also sees posters, notices and other people's codes.
+    is_ours = not app and "://" not in code
+    return Answer(verdicts.UNKNOWN) if is_ours else Answer(verdicts.WRONG_APP, facts={"app": app})
 
 
 def other_app(digits: str) -> str:

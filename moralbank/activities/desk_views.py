@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from threading import Lock
 from typing import Any
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
 from moralbank.access.deeds import Kind, Reason
-from moralbank.activities import checkin, photos, queries, verdicts, wording
+from moralbank.activities import checkin, offline, photos, queries, verdicts, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.cards import NUMBER_DIGITS, read_code
 from moralbank.activities.checkin import Scan
@@ -32,6 +33,7 @@ from moralbank.web.i18n import gettext as _
 blueprint = Blueprint("desk", __name__, url_prefix="/staff/desk")
 
 PHOTOS_PER_MINUTE = 60
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _lock = Lock()
 _photo_times: dict[int, deque[float]] = defaultdict(deque)
 
@@ -58,8 +60,7 @@ def scan(session_id: int) -> str | tuple[str, int]:
     except Invalid as refusal:
         return _page(session, None, None, in_words(refusal)), refusal.status
     code = "".join(given["code"].split())
-    means = Means.DESK_DIGITS if given["typed"] == "hand" or len(code) == NUMBER_DIGITS else Means.DESK_CARD
-    return _count(session, code, means, given)
+    return _count(session, code, _means(code, given["typed"]), given)
 
 
 @blueprint.post("/<int:session_id>/photo")
@@ -96,6 +97,20 @@ def undo(session_id: int) -> Response:
     return redirect(url_for("desk.desk", session_id=session_id), 303)
 
 
+def _nonce(given: str) -> str:
+    """Return the key of a scan: a phone's own is the same when it comes again in a batch, whoever is signed in then."""
+    if _UUID.fullmatch(given):
+        return offline.nonce_of(given)
+    return f"desk:{current().login_id}:{given or ids.token(16)}"
+
+
+def _means(code: str, typed: str) -> Means:
+    """Return how a code came in: by the camera, by a scanner that types, or by hand."""
+    if typed == "hand" or len(code) == NUMBER_DIGITS:
+        return Means.DESK_DIGITS
+    return Means.DESK_PHOTO if typed == "camera" else Means.DESK_CARD
+
+
 def _count(session: Session, code: str, means: Means, given: dict[str, Any]) -> str | tuple[str, int]:
     """Find whose code this is and count the scan."""
     with database().reading() as db:
@@ -110,7 +125,7 @@ def _count(session: Session, code: str, means: Means, given: dict[str, Any]) -> 
         session_id=session.session_id,
         resident_id=found,
         means=means,
-        nonce=f"desk:{current().login_id}:{given['nonce'] or ids.token(16)}",
+        nonce=_nonce(given["nonce"]),
         actor=actor(),
         direction=Direction(given["direction"]) if given["direction"] else None,
         override=reason if given["override"] else None,

@@ -161,7 +161,61 @@ class BadPicture(Invalid):
     sentence = N_("请上传 2 MB 以内、边长不超过 4096 的 JPEG、PNG 或 WebP 照片。")
 
 
+class BadFrame(Invalid):
+    code = "frame-unreadable"
+    title = N_("画面读不了")
+    sentence = N_("摄像头的画面要在 200 KB 以内、边长不超过 1280。请刷新页面再试，或改用照片或输号码。")
+
+
 class ReasonMissing(Invalid):
     code = "override-reason-missing"
     title = N_("请写明原因")
     sentence = N_("不按时间签到要写明原因，组织者签字时会看到。")
+
+
+class BadDeviceKey(Invalid):
+    code = "device-bad-key"
+    title = N_("这台手机登记不了")
+    sentence = N_("这台手机给的公钥不对。请刷新页面再试，或换一台手机。")
+
+
+class UnknownDevice(NotFound):
+    code = "device-unknown"
+    title = N_("没有这台手机")
+    sentence = N_("没有登记过这台手机。请在手机上刷新签到台，它会重新登记。")
+
+
+class BadSignature(Invalid):
+    code = "device-bad-signature"
+    title = N_("签名不对")
+    sentence = N_("这一批签到不是这台手机签的名，没有收下。请在扫码的那台手机上重新上传。")
+
+
+class SnapshotOver(Refused):
+    code = "roster-snapshot-over"
+    title = N_("这一场早已结束")
+    sentence = N_("这一场结束已超过一天，手机上不再保存名单。补签请用补录。")
+
+
+class UnknownReview(NotFound):
+    code = "offline-scan-unknown"
+    title = N_("没有这次扫码")
+    sentence = N_("没有找到这次离线扫码，请从待核对的列表里选。")
+
+
+class ReviewDecided(Conflict):
+    code = "offline-scan-decided"
+    title = N_("已经有人处理过")
+    sentence = N_("这次离线扫码已经处理过了，请刷新列表。")
+
+
+class ReviewUnfit(Invalid):
+    code = "offline-scan-unfit"
+    title = N_("还不能这样处理")
+    sentence = N_("请改正标出的内容再处理。")
+
+
+class ReviewTooLate(Refused):
+    code = "offline-scan-too-late"
+    title = N_("不能再算进这一场")
+    sentence = N_("这一场已签字、取消，或结束已超过 72 小时。人确实来过的，请用补录，再在这里不采用。")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.activities.models import activities, awards, checkins, receipts, sessions, signups
+from moralbank.activities.models import activities, awards, checkins, device_scans, receipts, sessions, signups
 from moralbank.activities.service import cancel_sign_up
 from moralbank.activities.values import State, Status
 
@@ -62,6 +62,11 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
         cancel_sign_up(db, session_id, resident_id)
     theirs = checkins.c.resident_id == resident_id
     scans = db.execute(checkins.update().where(theirs).values(reason=None, device=None)).rowcount
+    kept = device_scans.update().where(device_scans.c.resident_id == resident_id)
+    # Nobody is left whom staff could ask.
+    decided = {"state": "dismissed", "decided_by": "system", "decided_at": clock.now()}
+    db.execute(kept.where(device_scans.c.state == "review").values(decided))
+    db.execute(kept.values(reason=None, code=None))
     db.execute(receipts.delete().where(receipts.c.used_by == resident_id))
     leads = activities.c.leader_resident_id == resident_id
     db.execute(activities.update().where(leads).values(leader_resident_id=None))
@@ -71,7 +76,8 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
 def list_attendance(db: Connection, resident_id: int) -> dict[str, list[dict[str, Any]]]:
     """Return all sign-ups, scans and awards of a person, for the copy of their data."""
     found = {}
-    for name, table in (("signups", signups), ("scans", checkins), ("awards", awards)):
+    tables = {"signups": signups, "scans": checkins, "kept_scans": device_scans, "awards": awards}
+    for name, table in tables.items():
         query = sa.select(table).where(table.c.resident_id == resident_id).order_by(*table.primary_key)
         found[name] = [dict(row) for row in db.execute(query).mappings()]
     return found

@@ -182,3 +182,59 @@ feeds = sa.Table(
     sa.Column("secret_hash", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("made_at", UtcDateTime, nullable=False),
 )
+
+#: A phone of the desk, known by the public half of a key that never leaves it.
+devices = sa.Table(
+    "activities_devices",
+    metadata,
+    sa.Column("device_id", BigId, primary_key=True),
+    #: A point on P-256, uncompressed.
+    sa.Column("public_key", sa.LargeBinary, nullable=False, unique=True),
+    #: What kind of phone it is, as its browser says.
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("branch_id", BigId, sa.ForeignKey("branches_branches.branch_id"), nullable=False, index=True),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    sa.Column("registered_by", sa.String(64), nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.Column("revoked_by", sa.String(64)),
+    sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_whole"),
+)
+
+#: Every scan that a phone kept while there was no network, whatever became of it.
+device_scans = sa.Table(
+    "activities_device_scans",
+    metadata,
+    sa.Column("scan_id", BigId, primary_key=True),
+    sa.Column("nonce", sa.String(36), nullable=False, unique=True),
+    sa.Column("device_id", BigId, sa.ForeignKey("activities_devices.device_id"), nullable=False),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    #: NULL: nobody was found under the code.
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), index=True),
+    #: What was scanned, where nobody was found under it.
+    sa.Column("code", sa.String(40)),
+    sa.Column("direction", sa.String(3)),
+    #: By the phone's clock; sent_at by the same clock, received_at by ours: the difference is what it is wrong by.
+    sa.Column("device_time", UtcDateTime, nullable=False),
+    sa.Column("sent_at", UtcDateTime, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    #: The instant that counts, by our clock.
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("means", sa.String(16), nullable=False),
+    #: The phone's count of its scans, and the hash of the one before and of this.
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    #: Why somebody must look at it.
+    sa.Column("cause", sa.String(16)),
+    sa.Column("checkin_id", BigId, sa.ForeignKey("activities_checkins.checkin_id"), index=True),
+    sa.Column("uploaded_by", sa.String(64), nullable=False),
+    sa.Column("reason", sa.String(200)),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("decided_at", UtcDateTime),
+    sa.CheckConstraint("state IN ('counted', 'already', 'review', 'accepted', 'dismissed')", name="state_known"),
+    sa.CheckConstraint("(state = 'review') = (cause IS NOT NULL AND decided_at IS NULL)", name="review_whole"),
+    sa.CheckConstraint("(decided_at IS NULL) = (decided_by IS NULL)", name="decided_whole"),
+    sa.Index("ix_activities_device_scans_session_id_state", "session_id", "state"),
+    sa.Index("ix_activities_device_scans_device_id_seq", "device_id", "seq"),
+)

@@ -24,7 +24,7 @@
  * fieldset[data-either="id"] choosing in it empties the field of that id; filling that chooses the option without a value
  * [data-key="F8"]            a button pressed by that key
  * [data-refocus="#id"]       overlay button, shown when the window loses the keyboard; gives it back to the field
- * [data-sound-start]         a button that allows sound and plays a trial; [data-sound="good|bad"] plays when it appears,
+ * [data-sound-start]         a button that allows sound and plays a trial; [data-sound="good|kept|bad"] plays when it appears,
  *                            [data-say] is spoken where there is a Chinese voice
  * [data-wake]                keeps the screen on · [data-focus] takes the keyboard when it appears
  */
@@ -83,6 +83,9 @@ async function sendWithRetry(form, submitter) {
   target.removeAttribute("aria-busy");
   setBusy(form, false);
 }
+
+/* Another module may have sent a form its own way; it hands the answer over here. */
+document.addEventListener("moralbank:answered", ({ target, detail }) => settle(target, find(target.dataset.target), detail));
 
 /** Put the new in the place of what stands, unless it did not come, or what stands has become the last word. */
 function renew(form, target, answer) {
@@ -305,7 +308,7 @@ function tone(frequency, start, seconds) {
 }
 
 function play(kind) {
-  const notes = kind === "good" ? [[880, 0], [1320, 0.12]] : [[220, 0], [220, 0.25]];
+  const notes = { good: [[880, 0], [1320, 0.12]], kept: [[660, 0]] }[kind] ?? [[220, 0], [220, 0.25]];
   if (audio?.state === "running") for (const [frequency, start] of notes) tone(frequency, start, 0.2);
 }
 

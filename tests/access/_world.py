@@ -7,19 +7,23 @@ name STRANGER. (What activities there are is public.)
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access import service as access_service
 from moralbank.access.service import GrantDraft
-from moralbank.activities import calendars
+from moralbank.activities import calendars, devices, offline, reviews
 from moralbank.activities import service as activities
+from moralbank.activities.offline import Batch, Kept
 from moralbank.activities.values import Plan
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
@@ -103,6 +107,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     starts_at = clock.now() + timedelta(days=2)
     session = activities.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(hours=2))
     activities.publish_activity(db, activity.activity_id)
+    device_id, scan_id = _phone(db, branch, session.session_id)
     poster = activities.print_poster(db, session.session_id, actor="system")
     till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
     order = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
@@ -128,6 +133,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "branch_code": branch.code,
             "branch_id": branch.branch_id,
             "charge_id": receipt.charge_id,
+            "device_id": device_id,
             "dispute_id": dispute_id,
             "entry_id": entry_id,
             "forgetting_id": forgetting.request_id,
@@ -138,6 +144,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "offer_id": offer.offer_id,
             "request_id": adjustment.request_id,
             "resident_id": neighbour.resident_id,
+            "scan_id": scan_id,
             "secret": calendars.make_address(db, neighbour.resident_id),
             "settlement_id": settlement_id,
         },
@@ -155,6 +162,19 @@ def _settle(db: Connection, shop: Merchant, till: Till, resident: Resident) -> t
     [settlement] = settlements.settle(db, shop, last_day.replace(day=1), actor="system")
     asked = settlements.raise_dispute(db, settlement.settlement_id, 1, "伞没有还", actor="system")
     return settlement.settlement_id, asked.dispute_id
+
+
+def _phone(db: Connection, branch: Branch, session_id: int) -> tuple[int, int]:
+    """Register a phone of the desk, and let it have kept a scan of a card that is nobody's."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    text = base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+    device = devices.register(db, text, name="phone", branch_id=branch.branch_id, actor="system")
+    nonce, now = str(uuid4()), clock.now()
+    kept = Kept(nonce, session_id, f"70{branch.branch_id:022d}", None, now, 1, "0" * 64)
+    offline.take_batch(db, Batch(device, now, [kept]), {branch.branch_id}, actor="system")
+    [waiting] = reviews.list_reviews(db, [branch.branch_id])
+    return device.device_id, waiting.scan_id
 
 
 def _roster(db: Connection, branch: Branch) -> int:

@@ -61,6 +61,7 @@ FREE: dict[str, Any] = {
     "rule_code": "V01",
     "token": "nothing",
     "deed": "publish",
+    "choice": "accept",
     "month": f"{clock.today():%Y-%m}",
     "day": f"{clock.today()}",
     "book_code": "NS-00",

@@ -57,6 +57,8 @@ COUNTER = (
     Page("counter-statements", "/counter/statement", "yulan", "counter"),
     Page("counter-statement", "/counter/statement/{month}", "yulan", "counter"),
     Page("desk", "/staff/desk/{desk}", "min", "counter"),
+    Page("desk-phone", "/staff/desk/{desk}", "min", "phone"),
+    Page("desk-offline", "/staff/desk/{desk}/offline", "min", "phone"),
 )
 STAFF = (
     Page("staff-activities", "/staff/activities", "min", "desk"),
@@ -66,6 +68,8 @@ STAFF = (
     Page("staff-session", "/staff/sessions/{session}", "min", "desk"),
     Page("staff-session-poster", "/staff/sessions/{week}", "min", "desk"),
     Page("poster", "/staff/sessions/{week}/posters/{serial}", "min", "desk"),
+    Page("reviews", "/staff/reviews", "min", "desk"),
+    Page("devices", "/staff/devices", "min", "desk"),
     Page("sign-off-nobody", "/staff/sessions/{session}/sign-off", "min", "desk"),
     Page("sign-off", "/staff/sessions/{waiting}/sign-off", "min", "desk"),
     Page("signed-off", "/staff/sessions/{past_session}/sign-off", "min", "desk"),
