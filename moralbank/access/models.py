@@ -114,9 +114,11 @@ access_deeds = sa.Table(
     sa.Column("about", sa.String(64), nullable=False),
     #: How many people a list showed.
     sa.Column("people", sa.Integer),
-    #: Of its leaf, in hex.
+    #: Of its leaf, in hex; and the leaf's number among the facts of the access log.
     sa.Column("leaf_hash", sa.String(64)),
+    sa.Column("fact_no", sa.BigInteger),
     sa.Index("ix_access_deeds_book_id", "book_id", "deed_id"),
+    sa.Index("ix_access_deeds_book_id_fact_no", "book_id", "fact_no"),
     sa.Index("ix_access_deeds_resident_id", "resident_id", "deed_id"),
     sa.Index("ix_access_deeds_login_id", "login_id", "deed_id"),
 )

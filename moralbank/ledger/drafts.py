@@ -90,12 +90,14 @@ def private_of(draft: Draft) -> str | None:
     return private_text(draft.private) if draft.private else None
 
 
-def fingerprint(draft: Draft, private: str | None) -> bytes:
-    """Return the SHA-256 of all that the draft asks for, so that a repeated key with another body shows.
+def fingerprint(draft: Draft, private: str = "{}") -> bytes:
+    """Return the SHA-256 of what the draft asks for, so that a repeated key with another body shows.
 
-    private: as private_of returns it. Shape: canonical JSON, a list of kind, legs, branch, source, rule,
-    grade, day, reversed entry, private part and entry; and the checker, but only where there is one, so that what was
-    asked before there were any stays the same.
+    Nothing private is in it: a hash that stays for ever would tell a forgotten memo to whoever guesses it. That the
+    private part is the same is told by the commitment in the leaf, whose salt goes with the person.
+    private: keys that were kept before this was so hash the private text too.
+    Shape: canonical JSON, a list of kind, legs, branch, source, rule, grade, day, reversed entry, {} and entry; and the
+    checker, but only where there is one, so that what was asked before there were any stays the same.
     """
     legs = ",".join([f'[{leg.account},{leg.unit:d},{leg.amount},"{leg.expires_on or ""}"]' for leg in draft.legs])
     source = "" if draft.source is None else f"{quoted(draft.source[0])},{quoted(draft.source[1])}"
@@ -105,6 +107,6 @@ def fingerprint(draft: Draft, private: str | None) -> bytes:
     checker = "" if draft.checker is None else f",{quoted(draft.checker)}"
     asked = (
         f"[{quoted(draft.kind)},[{legs}],{draft.branch or 0},[{source}],[{rule}],{quoted(draft.grade or '')},"
-        f'"{draft.occurred_on or ""}","{reverses}",{private or "{}"},"{entry}"{checker}]'
+        f'"{draft.occurred_on or ""}","{reverses}",{private},"{entry}"{checker}]'
     )
     return hashlib.sha256(asked.encode()).digest()

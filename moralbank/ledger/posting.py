@@ -176,18 +176,20 @@ def _look(db: Connection, book: int, items: Sequence[Draft]) -> rows.Seen:
 
 def _decide_all(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> list[Verdict]:
     batch = _batch(db, book, items, seen)
-    given: dict[tuple[str, str], tuple[bytes, Verdict]] = {}
+    salts = _salts(db, book, items, seen)
+    given: dict[tuple[str, str], tuple[bytes, str | None, Verdict]] = {}
     verdicts: list[Verdict] = []
     for draft in items:
         private = drafts.private_of(draft)
-        name, asked = (draft.actor, draft.key), drafts.fingerprint(draft, private)
+        name, asked = (draft.actor, draft.key), drafts.fingerprint(draft)
         if name in seen.answered:
-            verdict = _again(seen.answered[name], asked)
+            first = seen.answered[name]
+            verdict = _again(first) if _is_same(first, draft, private, salts.get(name)) else errors.KeyReused()
         elif name in given:
-            verdict = _same(given[name], asked)
+            verdict = _same(given[name], asked, private)
         else:
             verdict = _decide(batch, draft, private, asked)
-            given[name] = asked, verdict
+            given[name] = asked, private, verdict
         verdicts.append(verdict)
     if batch.writes.keys:
         rows.of(db).append(book, batch.writes)
@@ -207,17 +209,48 @@ def _batch(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -
     )
 
 
-def _again(first: rows.Answered, asked: bytes) -> Verdict:
-    if first.fingerprint != asked:
-        return errors.KeyReused()
+def _salts(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> dict[tuple[str, str], bytes]:
+    """Return the salts of the private parts that repeated keys were answered with, as far as they are there."""
+    again: dict[tuple[str, str], UUID] = {}
+    for draft in items:
+        name = (draft.actor, draft.key)
+        first = seen.answered.get(name) if draft.private else None
+        if first is not None and first.leaf is not None:
+            again[name] = UUID(hex=json.loads(first.leaf)["id"])
+    found = rows.salts(db, book, list(again.values())) if again else {}
+    return {name: found[entry_id] for name, entry_id in again.items() if entry_id in found}
+
+
+#: Kept in place of a fingerprint of which the private part can't be told any more: whatever is asked, it was the same.
+_ANY = bytes(32)
+
+
+def _is_same(first: rows.Answered, draft: Draft, private: str | None, salt: bytes | None) -> bool:
+    """Tell whether a key asks again for what it was first answered for.
+
+    Of a refused draft nothing private was kept, and of a forgotten person nothing private is: then it is not compared.
+    """
+    if first.fingerprint == _ANY:
+        return True
+    if first.fingerprint != drafts.fingerprint(draft):
+        return private is not None and first.fingerprint == drafts.fingerprint(draft, private)
+    if first.leaf is None:
+        return True
+    committed = json.loads(first.leaf).get("m")
+    if private is None or committed is None:
+        return private is committed
+    return salt is None or leaf.commitment(salt, private) == committed
+
+
+def _again(first: rows.Answered) -> Verdict:
     if first.leaf is not None:
         return leaf.posted_from(first.leaf)
     return _REFUSALS[first.refusal or ""]()
 
 
-def _same(given: tuple[bytes, Verdict], asked: bytes) -> Verdict:
-    first_asked, verdict = given
-    if first_asked != asked:
+def _same(given: tuple[bytes, str | None, Verdict], asked: bytes, private: str | None) -> Verdict:
+    *first, verdict = given
+    if first != [asked, private]:
         return errors.KeyReused()
     return replace(verdict, replayed=True) if isinstance(verdict, Posted) else verdict
 

@@ -129,6 +129,17 @@ def of(db: Connection) -> Rows:
     return PostgresqlRows(db)
 
 
+def salts(db: Connection, book: int, entry_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Return the salts of those of the entries whose private parts are there."""
+    parts, found = models.private_parts.c, {}
+    for start in range(0, len(entry_ids), CHUNK):
+        query = sa.select(parts.entry_id, parts.salt).where(
+            parts.book_id == book, parts.entry_id.in_(entry_ids[start : start + CHUNK])
+        )
+        found.update({row.entry_id: bytes(row.salt) for row in db.execute(query)})
+    return found
+
+
 def leaves(db: Connection, book: int, entry_ids: Iterable[UUID]) -> dict[UUID, bytes]:
     """Return the leaves of those of the entries that exist."""
     found: dict[UUID, bytes] = {}

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from moralbank import clock, ledger
 from moralbank.db import Database
-from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit, models
+from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit, drafts, models
 from tests.ledger.conftest import Book, open_test_book, rows_of
+from tests.ledger.test_verify import disarm
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -180,6 +181,39 @@ class TestKeys:
         other = book.award("a1", book.guiying, 25, **{**asked, **{k: v for k, v in changes.items() if k != "kind"}})
         with pytest.raises(ledger.KeyReused):
             database.transact(ledger.post, replace(other, kind=kind))
+
+    def test_nothing_is_left_by_which_a_deleted_memo_could_be_guessed(self, database: Database, book: Book) -> None:
+        """While it is there another memo is a conflict; when it is gone the key still has its one effect."""
+        draft = book.award("a1", book.guiying, 25, private={"memo": "楼院美化"})
+        first = database.transact(ledger.post, draft)
+        kept = sa.select(models.keys.c.fingerprint).where(models.keys.c.key == "a1")
+        with database.reading() as db:
+            fingerprint = bytes(db.execute(kept).scalar_one())
+        guesses = [drafts.fingerprint(draft, drafts.private_of(draft) or ""), drafts.fingerprint(draft)]
+        assert [guess == fingerprint for guess in guesses] == [False, True]
+        other = replace(draft, private={"memo": "楼院清洁"})
+        for asked in (other, replace(draft, private={})):
+            with pytest.raises(ledger.KeyReused):
+                database.transact(ledger.post, asked)
+        one, *rest = database.transact(ledger.post_many, [replace(one, key="a2") for one in (draft, draft, other)])
+        assert rest[0] == replace(one, replayed=True)
+        assert isinstance(rest[1], ledger.KeyReused)
+        database.transact(ledger.forget_private, book.book, book.guiying)
+        assert database.transact(ledger.post, draft) == replace(first, replayed=True)
+        assert database.transact(ledger.post, other).entry_id == first.entry_id
+
+    def test_a_key_that_was_kept_with_its_memo_is_known_again(self, database: Database, book: Book) -> None:
+        draft = book.award("a1", book.guiying, 25, private={"memo": "楼院美化"})
+        first = database.transact(ledger.post, draft)
+        with database.engine.begin() as db:
+            disarm(db)
+            earlier = drafts.fingerprint(draft, drafts.private_of(draft) or "")
+            if not database.is_sqlite:
+                db.exec_driver_sql("ALTER TABLE ledger_keys DISABLE TRIGGER ALL")
+            db.execute(models.keys.update().values(fingerprint=earlier))
+        assert database.transact(ledger.post, draft) == replace(first, replayed=True)
+        with pytest.raises(ledger.KeyReused):
+            database.transact(ledger.post, replace(draft, private={"memo": "楼院清洁"}))
 
     def test_what_could_not_be_meant_uses_up_no_key(self, database: Database, book: Book) -> None:
         [refusal] = database.transact(ledger.post_many, [book.award("a1", book.shop + 99, 25)])

@@ -85,7 +85,7 @@ def other(value: object, column: sa.Column) -> list[object]:
     elif isinstance(value, date):
         changed = [value + timedelta(days=1)]
     elif isinstance(value, str):
-        changed = [chr(ord(value[0]) ^ 1) + value[1:], value + "x"]
+        changed = [chr(ord(value[0]) ^ 1) + value[1:], value + "x"] if value else ["x"]
     else:
         kind = column.type
         if isinstance(kind, sa.String):

@@ -205,7 +205,7 @@ class World:
         balances = dict.fromkeys((what for what in self.engine.state.held), 0)
         asked = {}
         for request in self.requests:
-            asked[drafts.fingerprint(request.draft, drafts.private_of(request.draft))] = request.draft
+            asked[drafts.fingerprint(request.draft)] = request.draft
         sources: set[object] = set()
         for writes in self.engine.log:
             for _, _, fingerprint, entry_id, refusal in writes.keys:
@@ -237,7 +237,7 @@ class World:
                 continue  # What an act raises undoes it with its key: the same may be tried again.
             if kept is None:
                 raise Anomaly(f"{draft.key} was answered and is not kept")
-            if kept.fingerprint != drafts.fingerprint(draft, drafts.private_of(draft)):
+            if kept.fingerprint != drafts.fingerprint(draft):
                 if not isinstance(answer, ledger.KeyReused):
                     raise Anomaly(f"{draft.key} came with other content and was told {answer!r}")
             elif kept.leaf is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -22,7 +24,7 @@ import sqlalchemy as sa
 from moralbank import db as moralbank_db
 from moralbank import guards, ledger, schema, startup
 from moralbank.db import APP_ROLE, Database
-from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
+from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit, models
 from tests import _ci, _postgres
 from tests.conftest import PG_PORT
 from tests.upgrades import _bank, _widening
@@ -330,6 +332,37 @@ def test_a_database_that_is_not_the_banks_is_left_alone(url: str) -> None:
     engine.dispose()
     with pytest.raises(schema.SchemaForeign):
         schema.migrate(url)
+
+
+def test_keys_lose_their_memos_and_still_know_what_was_asked(url: str) -> None:
+    """A key of which the memo is gone, or that was refused, gives its first answer whatever is asked."""
+    step = next(place for place, name in enumerate(REVISIONS) if name.endswith("keys_without_memos"))
+    fill_at(url, REVISIONS[step - 1])
+    with opened(url) as database, database.engine.begin() as db:
+        if not database.is_sqlite:
+            db.exec_driver_sql("RESET ROLE")
+        kept = {row.key: bytes(row.fingerprint) for row in db.execute(sa.text("SELECT * FROM ledger_keys"))}
+        part = "SELECT entry_id FROM ledger_keys WHERE key = 'undo:1'"
+        db.exec_driver_sql(f"DELETE FROM ledger_private_parts WHERE entry_id = ({part})")
+        refused = "INSERT INTO ledger_keys (book_id, actor, key, fingerprint, refusal) VALUES (1, 'staff:1', 'no', "
+        db.execute(sa.text(f"{refused}:hash, 'insufficient-balance')"), {"hash": b"x" * 32})
+    schema.migrate(url)
+    with opened(url) as database:
+        with database.reading() as db:
+            now = {row.key: bytes(row.fingerprint) for row in db.execute(sa.text("SELECT * FROM ledger_keys"))}
+            first = db.execute(models.entries.select().where(models.entries.c.kind == "redemption")).one()
+            assert guards.find_broken(db) == []
+        assert now["undo:1"] == now["no"] == bytes(32)
+        assert {key for key in kept if kept[key] == now[key]} == set()
+        fields = json.loads(first.leaf_bytes)
+        legs = tuple(Leg(leg["a"], Unit[leg["u"].upper()], leg["d"]) for leg in fields["legs"])
+        draft = Draft(
+            1, "redemption", legs, "charge:1", fields["by"], fields["br"], tuple(fields["src"]),
+            entry_id=first.entry_id, private={"memo": "理发一次", "place": "老街理发店"},
+        )  # fmt: skip
+        assert database.transact(ledger.post, draft).entry_id == first.entry_id
+        with pytest.raises(ledger.KeyReused):
+            database.transact(ledger.post, replace(draft, private={"memo": "理发两次"}))
 
 
 def test_a_revision_is_named_as_its_file_is() -> None:
