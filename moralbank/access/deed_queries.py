@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -33,12 +34,22 @@ class DeedLine:
     about: str
     people: int | None
     leaf_hash: str | None
+    #: The leaf's number among the facts of the book's access log; None where there is no leaf.
+    fact_no: int | None
     #: What was written beside the reason; empty when nothing was, or when it was forgotten.
     note: str
 
     @property
     def actor(self) -> str:
         return self.role if self.login_id is None else f"{self.role}:{self.login_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A deed with the salt of what was written beside it; None where nothing was, or where it was forgotten."""
+
+    line: DeedLine
+    salt: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,29 @@ def list_lookers(db: Connection, resident_id: int, *, before_id: int | None = No
     return _read(db, query.order_by(_D.deed_id.desc()).limit(min(limit, LIMIT_MAX)))
 
 
+def list_stated(db: Connection, book_id: int, *, after: int, limit: int) -> list[Stated]:
+    """Return deeds of a book with a leaf, for whoever holds them against it, in the order in which they came."""
+    query = (
+        sa.select(*_COLUMNS, access_deed_notes.c.salt)
+        .select_from(access_deeds.outerjoin(access_deed_notes))
+        .where(_D.book_id == book_id, _D.deed_id > after, _D.fact_no.is_not(None))
+        .order_by(_D.deed_id)
+        .limit(limit)
+    )
+    return [Stated(_line(row[:-1]), None if row[-1] is None else bytes(row[-1])) for row in db.execute(query)]
+
+
+def list_notes(db: Connection, book_id: int, first: int, last: int) -> list[tuple[int, bytes, str]]:
+    """Return number, salt and note of the deeds of a book with these fact numbers, by number."""
+    query = (
+        sa.select(_D.fact_no, access_deed_notes.c.salt, access_deed_notes.c.note)
+        .join(access_deed_notes, access_deed_notes.c.deed_id == _D.deed_id)
+        .where(_D.book_id == book_id, _D.fact_no >= first, _D.fact_no <= last)
+        .order_by(_D.fact_no)
+    )
+    return [(no, bytes(salt), note) for no, salt, note in db.execute(query)]
+
+
 def count_lists(db: Connection, book_id: int, days: int) -> int:
     """Count how often lists of people of a book were shown in these last days."""
     query = sa.select(sa.func.count()).select_from(access_deeds)
@@ -103,13 +137,14 @@ def _lines() -> sa.Select[tuple[object, ...]]:
 
 
 def _read(db: Connection, query: sa.Select[tuple[object, ...]]) -> list[DeedLine]:
-    found = []
-    for row in db.execute(query):
-        fields = dict(zip(DeedLine.__dataclass_fields__, row, strict=True))
-        reason = fields["reason"]
-        fields |= {"kind": Kind(fields["kind"]), "reason": Reason(reason) if reason else None}
-        found.append(DeedLine(**fields | {"note": fields["note"] or ""}))
-    return found
+    return [_line(row) for row in db.execute(query)]
+
+
+def _line(row: Sequence[Any]) -> DeedLine:
+    fields: dict[str, Any] = dict(zip(DeedLine.__dataclass_fields__, row, strict=True))
+    reason = fields["reason"]
+    fields |= {"kind": Kind(fields["kind"]), "reason": Reason(reason) if reason else None}
+    return DeedLine(**fields | {"note": fields["note"] or ""})
 
 
 def _wanted(which: DeedFilter) -> list[sa.ColumnElement[bool]]:

@@ -23,6 +23,7 @@ from moralbank.access.errors import ReasonUnfit
 from moralbank.access.models import access_deed_notes, access_deeds
 from moralbank.access.queries import EVERYWHERE, Grant
 from moralbank.branches import queries as branches
+from moralbank.transparency import facts
 
 #: How long a reason holds for the person it was given for.
 REMEMBERED = timedelta(minutes=15)
@@ -113,7 +114,8 @@ def record_many(db: Connection, deeds: Sequence[Deed]) -> list[None]:
             "reason": placed.reason,
             "about": placed.about,
             "people": placed.count,
-            "leaf_hash": leaf.hex() if leaf else None,
+            "leaf_hash": leaf.leaf_hash.hex() if leaf else None,
+            "fact_no": leaf.no if leaf else None,
         }
         deed_id = db.execute(access_deeds.insert().returning(access_deeds.c.deed_id), row).scalar_one()
         if note:
@@ -159,7 +161,7 @@ def _placed(db: Connection, deed: Deed) -> Deed:
     return replace(deed, book_id=next((book.book_id for book in ledger.list_books(db)), None))
 
 
-def _append(db: Connection, deed: Deed, commits_to: str | None) -> bytes | None:
+def _append(db: Connection, deed: Deed, commits_to: str | None) -> facts.Written | None:
     """Make the deed a leaf of its book's access log.
 
     Shape: by (role:login), and where they apply br (branch), a (account of whom it is about), why (reason), src (what
@@ -177,4 +179,4 @@ def _append(db: Connection, deed: Deed, commits_to: str | None) -> bytes | None:
         "m": commits_to,
     }
     given = {name: value for name, value in fields.items() if value is not None}
-    return transparency.append_fact(db, deed.book_id, transparency.Log.ACCESS, str(deed.kind), given)
+    return facts.write_fact(db, deed.book_id, transparency.Log.ACCESS, str(deed.kind), given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -10,15 +11,16 @@ from sqlalchemy import Connection
 from moralbank import clock, ledger
 from moralbank.ledger import Book, Entry, Unit
 from moralbank.logbook import queries as logbook
-from moralbank.proofs.errors import UnknownProofEntry
+from moralbank.proofs.errors import UnknownProofDeed, UnknownProofEntry
 from moralbank.proofs.values import Seal, Signed, Slip, Trust
-from moralbank.transparency import Log, cosignature, note, queries, tree
+from moralbank.transparency import Log, cosignature, facts, note, queries, tree
 from moralbank.transparency.proof import Proof
 from moralbank.transparency.values import Checkpoint
 from moralbank.transparency.witnessed import first_cosigned_size
 
 #: What a slip promises. It takes ten seconds at most while all is well; a minute is what people read off a clock.
 PROMISED = timedelta(minutes=1)
+_NUMBER_MAX = 2**63 - 1
 
 
 def find_book(db: Connection, code: str) -> Book | None:
@@ -26,15 +28,15 @@ def find_book(db: Connection, code: str) -> Book | None:
     return next((book for book in ledger.list_books(db) if book.code == code), None)
 
 
-def trust_of(db: Connection, book: int) -> Trust | None:
-    """Return whose signatures count for the book's log; None before its first checkpoint."""
-    origins = tuple(queries.list_origins(db, book, Log.LEDGER))
+def trust_of(db: Connection, book: int, log: Log = Log.LEDGER) -> Trust | None:
+    """Return whose signatures count for a log of the book; None before its first checkpoint."""
+    origins = tuple(queries.list_origins(db, book, log))
     if not origins:
         return None
-    keys = tuple(note.parse_verifier_key(key.text) for key in queries.verifier_keys(db, book, Log.LEDGER))
+    keys = tuple(note.parse_verifier_key(key.text) for key in queries.verifier_keys(db, book, log))
     witnesses = logbook.list_witnesses(db, book)
     titles = {witness.name: witness.title for witness in witnesses}
-    return Trust(origins, keys, logbook.policy_of(db, book), titles)
+    return Trust(origins, keys, logbook.policy_of(db, book), titles, log)
 
 
 def find_signed(db: Connection, book: int, index: int, trust: Trust | None) -> Signed | None:
@@ -46,7 +48,7 @@ def find_signed(db: Connection, book: int, index: int, trust: Trust | None) -> S
         return None
     found = _first_witnessed(db, book, index, trust)
     if found is None:
-        found = next(iter(queries.list_checkpoints(db, book, Log.LEDGER, index, 1)), None)
+        found = next(iter(queries.list_checkpoints(db, book, trust.log, index, 1)), None)
     return None if found is None else signed(found, trust)
 
 
@@ -54,8 +56,8 @@ def _first_witnessed(db: Connection, book: int, index: int, trust: Trust) -> Che
     if not trust.policy.needed:
         return None
     names = [key.name for key in trust.policy.keys]
-    size = first_cosigned_size(db, book, Log.LEDGER, names, index + 1, trust.policy.needed)
-    return None if size is None else queries.find_checkpoint(db, book, Log.LEDGER, size)
+    size = first_cosigned_size(db, book, trust.log, names, index + 1, trust.policy.needed)
+    return None if size is None else queries.find_checkpoint(db, book, trust.log, size)
 
 
 def signed(checkpoint: Checkpoint, trust: Trust) -> Signed:
@@ -75,18 +77,33 @@ def seal_of(db: Connection, book: Book, entry_id: UUID, public_url: str) -> Seal
 
 def _seal(db: Connection, book: Book, entry: Entry, public_url: str) -> Seal:
     index = queries.leaf_index_of_entry(db, book.book_id, entry.entry_id)
-    found = None if index is None else find_signed(db, book.book_id, index, trust_of(db, book.book_id))
-    leaf_hash = tree.leaf_hash(entry.leaf_bytes)
-    due_at = (entry.posted_at + PROMISED).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    page = f"{public_url}/log/{book.code}/entries/{entry.entry_id.hex}"
+    return _seal_leaf(db, book, Log.LEDGER, index, entry.leaf_bytes, entry.posted_at, page)
+
+
+def seal_of_deed(db: Connection, book: Book, no: int, public_url: str) -> Seal:
+    """Return what stands for a deed, the fact of this number in the book's access log. Raises: UnknownProofDeed."""
+    found = facts.list_leaves(db, book.book_id, Log.ACCESS, no, 1) if 0 < no <= _NUMBER_MAX else []
+    if not found or found[0][0] != no:
+        raise UnknownProofDeed()
+    leaf = found[0][1]
+    index = queries.leaf_index_of_fact(db, book.book_id, Log.ACCESS, no)
+    made_at = datetime.fromisoformat(json.loads(leaf)["at"])
+    return _seal_leaf(db, book, Log.ACCESS, index, leaf, made_at, f"{public_url}/log/{book.code}/access/deeds/{no}")
+
+
+def _seal_leaf(db: Connection, book: Book, log: Log, index: int | None, leaf: bytes, at: datetime, page: str) -> Seal:
+    found = None if index is None else find_signed(db, book.book_id, index, trust_of(db, book.book_id, log))
+    leaf_hash = tree.leaf_hash(leaf)
+    due_at = (at + PROMISED).replace(second=0, microsecond=0) + timedelta(minutes=1)
     return Seal(
-        entry_id=entry.entry_id,
         book_code=book.code,
         leaf_hash=leaf_hash,
         due_at=due_at,
         is_overdue=found is None and clock.now() > due_at,
         signed=found,
         index=index,
-        url=f"{public_url}/log/{book.code}/entries/{entry.entry_id.hex}#{leaf_hash.hex()}",
+        url=f"{page}#{leaf_hash.hex()}",
     )
 
 
@@ -102,10 +119,10 @@ def find_slip(db: Connection, book_id: int, entry_id: UUID, account: int, unit: 
     return None
 
 
-def proof_of(db: Connection, book: int, seal: Seal) -> Proof | None:
-    """Return the proof that leads from an entry's leaf to its checkpoint; None while it is in none."""
+def proof_of(db: Connection, book: int, seal: Seal, log: Log = Log.LEDGER) -> Proof | None:
+    """Return the proof that leads from an entry's or deed's leaf to its checkpoint; None while it is in none."""
     if seal.signed is None or seal.index is None:
         return None
     checkpoint = seal.signed.checkpoint
-    path = queries.inclusion_proof(db, book, Log.LEDGER, seal.index, checkpoint.size)
+    path = queries.inclusion_proof(db, book, log, seal.index, checkpoint.size)
     return Proof(seal.index, tuple(path), checkpoint.note)

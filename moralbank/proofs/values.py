@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from moralbank.transparency import board
 from moralbank.transparency.cosignature import Policy
 from moralbank.transparency.note import VerifierKey
-from moralbank.transparency.values import Checkpoint
+from moralbank.transparency.values import Checkpoint, Log
 
 MARK_CHARACTERS = 4
 
@@ -24,6 +23,7 @@ class Trust:
     policy: Policy
     #: What people call a witness, by the name of its key.
     titles: dict[str, str]
+    log: Log = Log.LEDGER
 
     def origin_at(self, size: int) -> str:
         """Return the name under which the log signs a tree of this size."""
@@ -54,9 +54,8 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What stands for one entry. due_at: by then it is in a signed checkpoint, or something is wrong."""
+    """What stands for one entry or deed. due_at: by then it is in a signed checkpoint, or something is wrong."""
 
-    entry_id: UUID
     book_code: str
     leaf_hash: bytes
     due_at: datetime

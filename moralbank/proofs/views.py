@@ -1,4 +1,4 @@
-"""The page behind a seal: anybody who has a slip sees whether its line is in the book that was signed."""
+"""The page behind a seal: whoever has a slip, or was looked at, sees whether it is in the log that was signed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, render_template, url_for
 from sqlalchemy import Connection
 
-from moralbank.branches.queries import find_hub
+from moralbank.branches.queries import Branch, find_hub
 from moralbank.config import Config
 from moralbank.errors import MoralBankError
 from moralbank.ledger import Book
 from moralbank.proofs import queries, wording
-from moralbank.proofs.errors import UnknownProofEntry
+from moralbank.proofs.errors import UnknownProofDeed, UnknownProofEntry
 from moralbank.proofs.values import Seal, Trust
+from moralbank.transparency import Log
 from moralbank.transparency import proof as proofs
 from moralbank.transparency.cosignature import NO_WITNESSES
 from moralbank.web.auth import public
@@ -42,16 +43,7 @@ def entry(book_code: str, entry: str) -> str:
     with database().reading() as db:
         found = _find(db, book_code, entry)
         hub = find_hub(db, found.book.book_id)
-    return render_template(
-        "proofs/entry.html",
-        book=found.book,
-        hub=hub,
-        seal=found.seal,
-        fails=_fails(found),
-        said=_said(found),
-        file=url_for(".proof_file", book_code=book_code, entry=entry),
-        wording=wording,
-    )
+    return _page(wording.OF_ENTRY, found, hub, url_for(".proof_file", book_code=book_code, entry=entry))
 
 
 @blueprint.get("/<book_code>/entries/<entry>.tlog-proof")
@@ -60,11 +52,57 @@ def proof_file(book_code: str, entry: str) -> Response:
     """Give the proof that the page shows, with the checkpoint that enough offices signed, as other programs read it."""
     with database().reading() as db:
         found = _find(db, book_code, entry)
+    return _file(found)
+
+
+@blueprint.get("/<book_code>/access/deeds/<int:no>")
+@public
+def deed(book_code: str, no: int) -> str:
+    """Show what is proven of one deed: hashes, and who signed. Nothing of who did it, to whom or why."""
+    with database().reading() as db:
+        found = _find_deed(db, book_code, no)
+        hub = find_hub(db, found.book.book_id)
+    return _page(wording.OF_DEED, found, hub, url_for(".deed_file", book_code=book_code, no=no))
+
+
+@blueprint.get("/<book_code>/access/deeds/<int:no>.tlog-proof")
+@public
+def deed_file(book_code: str, no: int) -> Response:
+    """Give the proof that the deed's page shows, as other programs read it."""
+    with database().reading() as db:
+        found = _find_deed(db, book_code, no)
+    return _file(found)
+
+
+def _page(words: dict[str, str], found: _Found, hub: Branch | None, file: str) -> str:
+    return render_template(
+        "proofs/entry.html",
+        words=words,
+        book=found.book,
+        hub=hub,
+        seal=found.seal,
+        fails=_fails(found),
+        said=_said(found),
+        file=file,
+        wording=wording,
+    )
+
+
+def _file(found: _Found) -> Response:
     if found.proof is None:
         return Response(status=425, headers={"Retry-After": "60"})
     answer = Response(found.proof.encode(), mimetype="text/plain")
     answer.headers["Cache-Control"] = _MINUTE
     return answer
+
+
+def _find_deed(db: Connection, book_code: str, no: int) -> _Found:
+    book = queries.find_book(db, book_code)
+    if book is None:
+        raise UnknownProofDeed
+    seal, log = queries.seal_of_deed(db, book, no, public_url()), Log.ACCESS
+    trust = queries.trust_of(db, book.book_id, log)
+    return _Found(book, seal, trust, queries.proof_of(db, book.book_id, seal, log))
 
 
 def _find(db: Connection, book_code: str, entry: str) -> _Found:

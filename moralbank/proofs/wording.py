@@ -10,6 +10,25 @@ from moralbank.proofs.values import Signed
 from moralbank.web.i18n import gettext as _
 from moralbank.web.i18n import language, ngettext
 
+#: What the page of a proof says of an entry, and of a deed.
+OF_ENTRY = {
+    "title": N_("这一笔的证明"),
+    "proven": N_("这一笔在%(book)s里，没有改过。"),
+    "code": N_("这一笔的编码"),
+    "compare": N_("请把小票上的编码和上面的比一比：一样，就是您手里的这一笔。扫码打开的，手机已替您比过。"),
+    "late": N_("这一笔已记账，该在%(time)s前封存，还没有封。请保留小票，拍下这一页，告诉驿站和监督单位。"),
+    "soon": N_("这一笔刚刚记账，%(time)s前封存，到时再看这一页。"),
+}
+OF_DEED = {
+    "title": N_("这一条经办的证明"),
+    "proven": N_("这一条经办记录在%(book)s里，没有改过。"),
+    "code": N_("这一条的编码"),
+    "compare": N_(
+        "从记录里点进来的，手机已把编码和那里的比过。谁做的、看了谁、为什么，这一页不说；那些只给本人和监督员看。"
+    ),
+    "late": N_("这一条已经记下，该在%(time)s前封存，还没有封。请拍下这一页，告诉驿站和监督单位。"),
+    "soon": N_("这一条刚刚记下，%(time)s前封存，到时再看这一页。"),
+}
 _EN = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _ZH = "零一两三四五六七八九十"
 _MONTHS = (

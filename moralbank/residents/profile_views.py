@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from moralbank import ledger
 from moralbank.access import deed_queries
 from moralbank.access.wording import DEED_KINDS, REASONS
 from moralbank.branches import queries as branches
@@ -58,12 +59,14 @@ def lookers() -> str:
         places = {place.branch_id: place for place in branches.list_branches(db)}
         names = actor_names(db, {line.actor for line in page})
         lists = deed_queries.count_lists(db, resident.book_id, LISTS_DAYS)
+        codes = {book.book_id: book.code for book in ledger.list_books(db)}
     return render_template(
         "residents/lookers.html",
         lines=page,
         places=places,
         names=names,
         lists=lists,
+        codes=codes,
         days=LISTS_DAYS,
         kinds=DEED_KINDS,
         reasons=REASONS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -25,8 +26,20 @@ _OWN = frozenset({"v", "book", "log", "k", "at", "no"})
 _counters, _facts = models.counters, models.facts
 
 
+class Written(NamedTuple):
+    """A fact that was just written: its number in the log, and its leaf's hash."""
+
+    no: int
+    leaf_hash: bytes
+
+
 def append_fact(db: Connection, book: int, log: Log, kind: str, fields: Mapping[str, object]) -> bytes:
-    """Write a fact into a log and return its leaf's hash. It is sealed with the next batch.
+    """Write a fact into a log and return its leaf's hash. Raises: as write_fact."""
+    return write_fact(db, book, log, kind, fields).leaf_hash
+
+
+def write_fact(db: Connection, book: int, log: Log, kind: str, fields: Mapping[str, object]) -> Written:
+    """Write a fact into a log. It is sealed with the next batch.
 
     Facts of a log are numbered without gaps; who writes one keeps others of that log waiting until the commit.
     fields: what it says, under ASCII names; text in NFC, whole numbers, lists and objects of these, never a person's
@@ -46,7 +59,7 @@ def append_fact(db: Connection, book: int, log: Log, kind: str, fields: Mapping[
         raise BadFact(field="size")
     row = {"book_id": book, "log": int(log), "no": no, "kind": kind, "made_at": now, "leaf_bytes": leaf}
     db.execute(_facts.insert(), [row])
-    return tree.leaf_hash(leaf)
+    return Written(no, tree.leaf_hash(leaf))
 
 
 def find_last(db: Connection, book: int, log: Log) -> int:
