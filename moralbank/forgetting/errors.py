@@ -44,4 +44,4 @@ class SessionsUnfinished(Refused):
 class PointsLeft(Refused):
     code = "forgetting-points-left"
     title = N_("账上还有积分")
-    sentence = N_("账上还有 {points} 分，请先兑换完，或由本人书面选择捐给互助池。")
+    sentence = N_("账上还有 {points} 分，请先兑换完，或由本人书面选择捐给互助池、放弃。")

@@ -18,6 +18,8 @@ requests = sa.Table(
     sa.Column("proven_by", sa.String(16), nullable=False),
     #: What becomes of points that are left, by the person's own written choice.
     sa.Column("points", sa.String(8), nullable=False),
+    #: They chose to give up what is left; then points is "none". NULL: it was not to be chosen yet.
+    sa.Column("gives_up", sa.Boolean),
     sa.Column("state", sa.String(8), nullable=False),
     #: Who entered it, and who decided: never the same login.
     sa.Column("asked_at", UtcDateTime, nullable=False),

@@ -56,7 +56,7 @@ class Request:
         return self.state is State.ASKED and clock.now() < self.lapses_at
 
 
-_COLUMNS = [_Q[name] for name in Request.__dataclass_fields__]
+_COLUMNS = [*(_Q[name] for name in Request.__dataclass_fields__), _Q.gives_up]
 
 
 def get_request(db: Connection, request_id: int, *, held: bool = False) -> Request:
@@ -94,11 +94,12 @@ def list_unswept(db: Connection, *, limit: int = 500) -> list[Request]:
 
 def _request(row: sa.Row[tuple[object, ...]]) -> Request:
     fields = dict(row._mapping)
+    gives_up = fields.pop("gives_up")
     fields |= {
         "ground": Ground(fields["ground"]),
         "asked_for_by": AskedBy(fields["asked_for_by"]),
         "proven_by": Proof(fields["proven_by"]),
-        "points": Points(fields["points"]),
+        "points": Points.LEAVE if gives_up else Points(fields["points"]),
         "state": State(fields["state"]),
     }
     return Request(**fields)

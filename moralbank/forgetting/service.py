@@ -74,7 +74,8 @@ def ask(db: Connection, resident_id: int, asked: Asked, *, actor: str) -> Reques
         "ground": asked.ground,
         "asked_for_by": asked.asked_for_by,
         "proven_by": asked.proven_by,
-        "points": asked.points,
+        "points": Points.NONE if asked.points is Points.LEAVE else asked.points,
+        "gives_up": asked.points is Points.LEAVE,
         "state": State.ASKED,
         "asked_at": clock.now(),
         "asked_role": role,
@@ -97,7 +98,8 @@ def refuse(db: Connection, request_id: int, *, actor: str) -> Request:
 def forget(db: Connection, request_id: int, *, actor: str) -> Removal:
     """Agree to a request and forget the person, for good.
 
-    Writes: the erasure as a leaf of the book's log and of its access log: account, ground, both who agreed, no name.
+    Writes: the erasure as a leaf of the book's log and of its access log: account, ground, both who agreed, and how
+        many points were given up, if any; no name.
     Raises (in the order checked): UnknownForgetting, ForgettingDecided, ForgettingByOne, ResidentForgotten,
         SessionsUnfinished, PointsLeft, and what posting a donation raises.
     """
@@ -108,7 +110,9 @@ def forget(db: Connection, request_id: int, *, actor: str) -> Removal:
     _refuse_unready(db, resident, request.points)
     removal = _erase(db, resident, request, actor)
     _decide(db, request, State.DONE, actor)
-    stated = {"a": resident.account_id, "why": str(request.ground), "by": request.maker, "ok": actor}
+    stated: dict[str, object] = {"a": resident.account_id, "why": str(request.ground), "by": request.maker, "ok": actor}
+    if removal.given_up_points:
+        stated["left"] = removal.given_up_points
     transparency.append_fact(db, resident.book_id, Log.LEDGER, ERASE, stated)
     about = f"request:{request_id}"
     place = (resident.branch_id, resident.book_id, resident.resident_id, resident.account_id)
@@ -143,7 +147,8 @@ def _refuse_unready(db: Connection, resident: Resident, points: Points) -> None:
 def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> Removal:
     """Take everything away, the uppermost packages' first. The donation comes before, while there is a holder."""
     whose, book, account = resident.resident_id, resident.book_id, resident.account_id
-    donated = _donate(db, resident, request, actor)
+    donated = _donate(db, resident, request, actor) if request.points is not Points.LEAVE else 0
+    given_up = ledger.available(db, book, [account])[account]
     cards = [card.number for card in list_cards(db, whose)]
     answers = forget_answers(db, whose)
     codes = forget_codes(db, whose)
@@ -156,6 +161,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     memos = ledger.forget_private(db, book, account)
     return Removal(
         donated_points=donated,
+        given_up_points=given_up,
         cards=known.cards,
         consents=known.consents,
         logins=login.logins,

@@ -43,6 +43,9 @@ class Points(StrEnum):
 
     NONE = "none"
     DONATE = "donate"
+    #: Given up: they stay on the account that is nobody's any more, where none can spend them, and each lot expires on
+    #: its own day like any other (docs/decisions/0017-giving-up-points.md).
+    LEAVE = "leave"
 
 
 class State(StrEnum):
@@ -62,6 +65,7 @@ class Removal:
     """How much is taken away, by what it is."""
 
     donated_points: int
+    given_up_points: int
     cards: int
     consents: int
     logins: int

@@ -23,6 +23,7 @@ PROOFS = {
 POINTS = {
     Points.NONE: N_("没有积分，或先兑换完"),
     Points.DONATE: N_("本人书面选择：剩下的捐给互助池"),
+    Points.LEAVE: N_("本人书面选择：放弃剩下的"),
 }
 STATES = {
     State.ASKED: N_("待审批"),
@@ -33,6 +34,7 @@ STATES = {
 #: What is counted, by the fields of values.Removal.
 REMOVED = {
     "donated_points": N_("捐给互助池的积分"),
+    "given_up_points": N_("放弃的积分（留在没有名字的账户上，到期作废）"),
     "cards": N_("居民卡"),
     "consents": N_("同意记录"),
     "logins": N_("登录账号"),

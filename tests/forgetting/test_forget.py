@@ -25,6 +25,7 @@ from moralbank.forgetting.errors import (
 from moralbank.forgetting.service import Asked
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof, State
 from moralbank.ledger import AccountKind, Unit
+from moralbank.ledger.jobs import expire_points
 from moralbank.residents import queries as residents
 from moralbank.residents import service as people
 from moralbank.residents.enrolment import Person
@@ -217,6 +218,31 @@ def test_the_preview_counts_what_would_go_and_takes_nothing(bank: Bank) -> None:
     assert bank.database.transact(service.forget, request.request_id, actor=by) == expected
     assert expected.donated_points > 0
     assert min(expected.cards, expected.memos, expected.notes, expected.roster_rows, expected.answers) > 0
+
+
+def test_points_that_are_given_up_stay_and_expire_on_their_day(bank: Bank) -> None:
+    """No line is written by giving up; nobody can spend them; each lot goes when it would have gone."""
+    account, book = bank.resident.account_id, bank.resident.book_id
+    with bank.database.reading() as db:
+        held = ledger.balance(db, book, account, Unit.POINTS).balance
+        days = {lot.expires_on for lot in ledger.open_lots(db, book, account, Unit.POINTS, clock.now())}
+    request = bank.asked(Points.LEAVE)
+    assert request.points is Points.LEAVE
+    removal = bank.database.transact(service.forget, request.request_id, actor=f"staff:{bank.checker.login_id}")
+    assert (removal.donated_points, removal.given_up_points) == (0, held)
+    with bank.database.reading() as db:
+        assert ledger.balance(db, book, account, Unit.POINTS).balance == held
+        [leaf] = [leaf for _, leaf in facts.list_leaves(db, book, Log.LEDGER, 1, 99) if b'"k":"erase"' in leaf]
+    assert json.loads(leaf)["left"] == held
+    last = max(day for day in days if day is not None)
+    for day in (last - timedelta(days=60), last):
+        with clock.at(clock.start_of(day)):
+            expire_points(bank.database)
+    with bank.database.reading() as db:
+        [line] = ledger.history(db, book, account, Unit.POINTS, limit=1)
+        report = ledger.verify(db, book)
+    assert line.kind == "expiry"
+    assert report.is_sound
 
 
 def test_next_of_kin_ask_for_one_who_died(bank: Bank) -> None:
