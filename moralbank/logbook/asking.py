@@ -28,6 +28,7 @@ from moralbank.logbook.queries import LOCAL, Witness, list_rounds, list_witnesse
 from moralbank.transparency import Checkpoint, Log, checkpoint, cosignature, note
 from moralbank.transparency import queries as logs
 from moralbank.transparency.errors import BadNote, WrongSignature
+from moralbank.transparency.handing import Handover, followed, list_handovers
 from moralbank.transparency.note import Note, Signature, VerifierKey
 from moralbank.transparency.witness_files import Witness as LocalWitness
 from moralbank.transparency.witness_server import ADD, SIZE_TYPE, answer
@@ -75,6 +76,7 @@ class Errand:
     note: Note
     request: Request
     failures: int
+    handovers: tuple[Handover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,8 @@ def make_errand(db: Connection, witness: Witness, log: Log, old: int, latest: Ch
     """Return the errand that takes this checkpoint to a witness that signed size `old` last."""
     _, signed = checkpoint.read(latest.note)
     keys = log_keys(db, witness.book, log)
-    return Errand(witness, log, keys, latest.size, signed, request_from(db, latest, old), failures)
+    handovers = tuple(list_handovers(db, witness.book, log)) if witness.is_local else ()
+    return Errand(witness, log, keys, latest.size, signed, request_from(db, latest, old), failures, handovers)
 
 
 def _door(errand: Errand, var: Path) -> Post:
@@ -233,6 +236,11 @@ def _door(errand: Errand, var: Path) -> Post:
         # Who keeps a witness checks a log's key first; the demonstration's take the first that they meet.
         if key.name not in local.logs():
             local.trust(key)
+        # Who keeps one is told of a new key and trusts it also; the demonstration's follow what the old key signed.
+        trusted = local.logs()[key.name].keys
+        for new in followed(trusted, errand.handovers):
+            if new not in trusted:
+                local.trust(new, also=True)
     return lambda body: answer(local, body)
 
 

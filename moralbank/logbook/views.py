@@ -78,6 +78,7 @@ def show(book: str) -> str:
             for log in Log
         ]
         witnesses = queries.list_witnesses(db, found.book_id)
+        retired = queries.list_witnesses(db, found.book_id, retired=True)
         policy = queries.policy_of(db, found.book_id)
     return render_template(
         "logbook/show.html",
@@ -86,6 +87,7 @@ def show(book: str) -> str:
         logs=shown,
         ledger_log=shown[0],
         witnesses=witnesses,
+        retired=retired,
         policy=policy,
         all_local=bool(witnesses) and all(witness.is_local for witness in witnesses),
         may_manage=_may_manage(hub),
@@ -154,6 +156,7 @@ def _register(
         retired = queries.list_witnesses(db, book.book_id, retired=True)
         rounds = queries.list_rounds(db, [witness.witness_id for witness in in_office])
         policy = queries.policy_of(db, book.book_id)
+        keys = {_(LOG_NAMES[log]): queries.list_keys(db, book.book_id, log) for log in Log}
         names = actor_names(db, {witness.added_by for witness in [*in_office, *retired]})
     return render_template(
         "logbook/witnesses.html",
@@ -169,6 +172,7 @@ def _register(
             if (last := rounds.get((witness.witness_id, log))) and last.outcome in ALARMING
         ],
         policy=policy,
+        keys=keys,
         names=names,
         given=given or {},
         errors=errors or {},

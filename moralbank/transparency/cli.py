@@ -55,7 +55,9 @@ def rotate_key(lost: bool) -> None:
         beside = (
             f"the old key signs until {clock.local(handed.until):%Y-%m-%d}" if handed.until else "the old key is lost"
         )
-        click.echo(f"{handed.key}\n    {beside}")
+        click.echo(
+            f"{handed.key}\n    {beside}\n    every witness: moralbank witness trust PLACE '{handed.key}' --also"
+        )
     database.dispose()
 
 

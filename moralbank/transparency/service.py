@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
 from moralbank.db import Database
-from moralbank.transparency import facts, models, note, queries
+from moralbank.transparency import facts, handing, models, note, queries
 from moralbank.transparency.note import VerifierKey
 from moralbank.transparency.signer import BOTH_SIGN
 from moralbank.transparency.signer_errors import RotationRunning, SigningKeyLost, SigningKeyThere, UnknownRefusal
@@ -83,11 +83,6 @@ def resolve_refusal(db: Connection, place: Place, number: int, verdict: Verdict)
     return found
 
 
-def statement(origin: str, key: VerifierKey, until: datetime) -> str:
-    """Return the text that an old key signs to hand a log over; the `key` leaf carries the signature's line."""
-    return f"moralbank key\n{origin}\n{key}\n{ledger.instant(until)}\n"
-
-
 def _announce(db: Connection, old: FileKey | None, new: FileKey) -> list[HandedOver]:
     handed = []
     for book, log, origin in _named_logs(db):
@@ -98,9 +93,10 @@ def _announce(db: Connection, old: FileKey | None, new: FileKey) -> list[HandedO
         until = None
         if old is not None and old.until is not None:
             until, named = old.until, NamedKey(origin, old)
-            line = note.sign(statement(origin, key, until), [named]).signatures[0]
+            text = handing.statement(origin, str(key), ledger.instant(until))
+            line = note.sign(text, [named]).signatures[0]
             fields |= {"old": str(named.key), "until": ledger.instant(until), "sig": str(line)}
-        facts.append_fact(db, book, log, "key", fields)
+        facts.append_fact(db, book, log, handing.KIND, fields)
         running = (_keys.c.book_id == book, _keys.c.log == int(log), _keys.c.valid_until.is_(None))
         db.execute(sa.update(_keys).where(*running).values(valid_until=until or clock.now()))
         row = {"book_id": book, "log": int(log), "verifier_key": str(key), "valid_from": clock.now()}

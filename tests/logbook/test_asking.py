@@ -16,7 +16,8 @@ from moralbank.db import Database
 from moralbank.logbook import asking, queries, service
 from moralbank.logbook.asking import Outcome
 from moralbank.logbook.queries import Witness
-from moralbank.transparency import Log, checkpoint, cosignature, note, witness_files
+from moralbank.transparency import Log, append_fact, checkpoint, cosignature, note, witness_files
+from moralbank.transparency.handing import statement
 from moralbank.transparency.witness_server import WitnessServer
 from tests.logbook._signed import WITNESSES, SignedBook, key_of
 from tests.transparency._logs import GrowingLog, leaves
@@ -255,3 +256,30 @@ def test_the_demonstrations_witnesses_sign_in_their_own_place(signed: SignedBook
     assert cosigners(signed) == ["street-office.example"]
     assert outcome(signed, missing) == Outcome.AWAY
     assert sorted(made.logs()) == [key_of(1, Log.LEDGER).name, key_of(1, Log.ACCESS).name]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_demonstrations_witnesses_follow_a_key_that_the_old_one_hands_over_and_no_other(
+    signed: SignedBook, tmp_path: Path, database: Database
+):
+    made = witness_files.found(tmp_path / "witnesses" / "street-office", "street-office.example")
+    add(signed, made.key, "local:street-office")
+    signed.award()
+    signed.sign()
+    asking.ask_witnesses(database, tmp_path)
+    old, origin = key_of(1, Log.LEDGER), key_of(1, Log.LEDGER).name
+    new, stranger = (note.signing_key(origin, bytes([seed]) * 32) for seed in (71, 72))
+    until = "2027-01-01T00:00:00.000000Z"
+    by_old, by_new = (
+        str(note.sign(statement(origin, str(new.key), until), [one]).signatures[0]) for one in (old, stranger)
+    )
+    stated = {"origin": origin, "new": str(new.key), "old": str(old.key), "until": until}
+    database.transact(append_fact, signed.book, Log.LEDGER, "key", stated | {"sig": by_new})
+    signed.sign()
+    asking.ask_witnesses(database, tmp_path)
+    assert made.logs()[origin].keys == (old.key,)
+    database.transact(append_fact, signed.book, Log.LEDGER, "key", stated | {"sig": by_old})
+    signed.sign()
+    asking.ask_witnesses(database, tmp_path)
+    assert made.logs()[origin].keys == (old.key, new.key)
+    assert cosigners(signed) == ["street-office.example"]
