@@ -23,6 +23,7 @@ from moralbank import ledger
 from moralbank.db import Database, migrate
 from moralbank.earning import service as earning
 from moralbank.earning.rules import packaged_rules
+from moralbank.noticeboard import service as noticeboard
 from moralbank.reports import evidence
 from moralbank.reports.evidence import Asked
 from moralbank.transparency import Log, integrate
@@ -33,6 +34,7 @@ from scripts.bench_grown import Grown
 from tests.verifier import _paper
 
 ENTRIES = 1_000_000
+CHECKPOINTS = 100
 #: Runs the verifier and has it count itself: a child's peak, as its parent is told, is never below the parent's own.
 _COUNTED = """
 import resource, runpy, sys
@@ -79,15 +81,23 @@ def _grow(url: str, var: Path, entries: int) -> None:
 
 
 def _seal(url: str, var: Path) -> None:
-    """Integrate and sign all that is not yet."""
+    """Close and seal every day, integrate all that is not yet, and sign a hundred checkpoints on the way."""
     database, started = Database(url), time.perf_counter()
     with database.reading() as db:
         number = ledger.list_books(db)[0].book_id
+        batches = ledger.count_entries(db, number) // integrate.BATCH
+    days = 0
+    while database.transact(noticeboard.seal_next_day, number):
+        days += 1
+    signer = Signer(database, KeyFile(var / "signing.key"), Place(var / "signer"), "bank.example")
     for log in Log:
+        batch = 0
         while database.transact(integrate.integrate, number, log, integrate.BATCH):
-            pass
-    Signer(database, KeyFile(var / "signing.key"), Place(var / "signer"), "bank.example").cycle()
-    print(f"sealed and signed in {time.perf_counter() - started:,.0f} s", flush=True)
+            batch += 1
+            if batch % max(1, batches // CHECKPOINTS) == 0:
+                signer.cycle()
+    signer.cycle()
+    print(f"{days} days closed, all sealed and signed in {time.perf_counter() - started:,.0f} s", flush=True)
     database.dispose()
 
 

@@ -61,8 +61,7 @@ not-canonical: 叶子不是规范写法的 JSON | the leaf is not canonical JSON
 bad-key: 验证公钥不合规定：{text} | not a verifier key: {text}
 bad-policy: 见证规则里有一行不合规定：{text} | a line of the policy is not understood: {text}
 bad-checkpoint: 检查点不是合规的签名文本（{why}） | the checkpoint is not a well-formed signed note ({why})
-bad-signature: {size} 片叶子的检查点：{name} 的签名不对
-  | the checkpoint of {size} leaves: the signature of {name} is wrong
+bad-signature: {size} 片叶子的检查点：{name} 的签名不对 | checkpoint of {size} leaves: the signature of {name} is wrong
 unsigned: {size} 片叶子的检查点：没有您所知道的公钥的签名（{origin}）
   | the checkpoint of {size} leaves: not signed by a key that you know ({origin})
 few-witnesses: {size} 片叶子的检查点：见证人的签名不够（有 {have} 家）
@@ -86,20 +85,23 @@ bad-day: 发生日期晚于记账日期，或没有这个时间 | it happened af
 closed: 记入了已经关账的 {day} | posted into {day}, which was closed
 alone: 应有第二人复核，而且不是本人 | a second person, another one, must have checked it
 unknown-rule: 规则 {rule} 不存在，或当天还没有生效 | rule {rule} is unknown, or was not in force
-bad-reversal: 冲正的不是一笔没有冲正过的分录，或不是它的镜像
-  | it reverses what cannot be reversed, or is not its mirror
+bad-reversal: 冲正的不是一笔没有冲正过的分录，或不是它的镜像 | it reverses what cannot be reversed, or is not its mirror
+bad-offset: 冲正抵扣的不是一笔冲正时不足的分录，或超出了所缺，或晚于十二个月
+  | it offsets no award whose reversal fell short, or takes more than was missing, or later than twelve months
+bad-shortfall: 冲正 {award} 时所缺的与账簿不符（{what}）
+  | what the reversal of {award} could not take differs from the book ({what})
 unbalanced: 各条腿合计不为零 | its legs do not sum to zero
 bad-account: 没有账户 {account}，或它的种类不符 | account {account} is unknown, or of another kind
 oversettled: 商家 {account} 的结算超出了应得的数目 | merchant {account} is settled more than it is owed
 bad-settlement: 账户 {account} 在 {month} 的结算与账簿不符
   | the settlement of account {account} for {month} differs from the book
-gap: 账户 {account} 的行号断了：应为 {due}，写着 {n}
-  | the line numbers of account {account} have a gap: {due}, found {n}
-bad-balance: 账户 {account} 第 {n} 行的余额不对
-  | account {account}, line {n}: the balance does not follow
+gap: 账户 {account} 的行号断了：应为 {due}，写着 {n} | line numbers of account {account} have a gap: {due}, found {n}
+bad-balance: 账户 {account} 第 {n} 行的余额不对 | account {account}, line {n}: the balance does not follow
 negative: 账户 {account} 的余额为负 | the balance of account {account} is negative
 backwards: 账户 {account} 第 {n} 行早于上一行 | account {account}, line {n} is earlier than the one before
 early-expiry: 账户 {account} 有没到期的积分被记为到期 | points of account {account} expired before their day
+unannounced: 账户 {account} 有积分没有提前七天提醒就到期了（{day}）
+  | points of account {account} expired with no notice seven days before ({day})
 stray-private: 有一份私密部分不属于这里的分录 | a private part belongs to no entry here
 bad-private: 私密部分不是当初承诺的那一份 | the private part is not the one committed to
 lost-private: 私密部分不见了，也没有注销记录 | its private part is gone and no erasure says so
@@ -124,8 +126,7 @@ rewritten: 旧的 {size} 片叶子不是新的开头：账簿被改写过
   | the {size} leaves of the old one are not the beginning of the new: the book was rewritten
 bad-proof: 不是 tlog-proof 证明文件，或者损坏了 | not a tlog-proof, or a damaged one
 other-leaf: 叶子的哈希不是给出的那个 | the leaf has another hash than the one given
-proof-fails: 证明不成立：这片叶子不在签过名的账簿里
-  | the proof does not hold: this leaf is not in the book that was signed
+proof-fails: 证明不成立：这片叶子不在签过名的账簿里 | the proof fails: this leaf is not in the book that was signed
 proof-holds: 成立：第 {index} 片叶子在 {origin} 签过名的 {size} 片叶子里，有 {n} 家见证人签名。
   | It holds: leaf {index} is among the {size} leaves that {origin} signed, cosigned by {n} witnesses.
 bad-form: 不是对账单文件，或者损坏了 | not a statement's file, or a damaged one
@@ -159,10 +160,14 @@ f-entries: 笔分录，{legs} 条腿，{accounts} 个账户 | entries, {legs} le
 f-reversals: 笔冲正，各是一笔的镜像 | reversals, each the mirror of one entry
 f-two: 笔有第二人复核 | entries that a second person checked
 f-expiries: 笔到期，共 {points} 分 | expiries, of {points} points
+f-notices: 次到期提醒 | notices of expiry
+f-shortfalls: 笔冲正时积分不足，共缺 {missing} 分：已抵扣 {taken}，满一年放弃 {let_go}
+  | reversals that fell short, by {missing} points: {taken} offset later, {let_go} let go after a year
 f-settlements: 份结算，逐分对上 | settlements, equal to the point
 f-statements: 份月对账单重新算出 | monthly statements made anew
 f-days: 个关了账的日子，{seals} 片封账叶子 | closed days, {seals} sealing leaves
 f-private: 份私密部分与承诺相符 | private parts as they were committed to
+f-notes: 份经办事由与承诺相符 | reasons of deeds as they were committed to
 f-keys: 个幂等键 | keys
 f-erasures: 次注销个人资料，在事项 {which} | erasures of personal data, facts {which}
 unit-points: 积分 | points
@@ -664,6 +669,16 @@ def check_fact(f, book, log, last_no, is_part=False):
     return f["no"]
 
 
+def instant(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def is_just_behind(at, later):
+    """Tell whether an instant comes within a minute behind another: two of one act."""
+    one, two = (datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ") for text in (at, later))
+    return timedelta(0) <= two - one <= timedelta(minutes=1)
+
+
 def digest(text):
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -697,6 +712,50 @@ class Line:
         self.n, self.balance, self.at, self.month, self.lots = 0, 0, "", "", Lots()
 
 
+Said = namedtuple("Said", "award account request missing taken let_go steps opened ends closed")
+
+
+class Shortfall:
+    """What a reversal could not take of an award, and what was offset for it from later ones (kind offset)."""
+
+    def __init__(self):
+        #: What the export says; what the award gave, its reversal took and when; what offsets took, in how many steps.
+        self.said, self.given, self.back, self.reversed_at, self.taken, self.steps = None, None, 0, None, 0, 0
+
+    def points(self, legs):
+        return sum(leg[2] for leg in legs if leg[:2] == (self.said.account, "points") and leg[3])
+
+    def offset(self, entry, legs):
+        """Take the next offset: this holder's, in turn, no more than is missing, within a year behind the reversal."""
+        amount = -self.points(legs)
+        self.taken, self.steps = self.taken + amount, self.steps + 1
+        _, _, step = entry.source_id.partition(":")
+        is_in_time = self.said.opened <= entry.at and (
+            entry.at < self.said.ends or is_just_behind(self.said.ends, entry.at)
+        )
+        is_in_turn = step == str(self.steps) or self.given is None
+        if amount <= 0 or self.taken > self.said.missing or not is_in_time or not is_in_turn:
+            raise Broken("bad-offset")
+
+    def check(self, approved_at):
+        """Hold what the export says against the leaves; approved_at: when the deeds say so, None where they can't."""
+        said, day = self.said, date.fromisoformat(local_day(self.said.opened))
+        last = date(day.year + 1, 3, 1) if (day.month, day.day) == (2, 29) else day.replace(year=day.year + 1)
+        opened_at = [at for at in (self.reversed_at, approved_at) if at]
+        is_settled = said.taken + said.let_go == said.missing
+        faults = {
+            "missing": self.given is not None and self.given - self.back != said.missing,
+            "offset": self.given is not None and (self.taken, self.steps) != (said.taken, said.steps),
+            "opened": not all(is_just_behind(*sorted([at, said.opened])) for at in opened_at),
+            "ends": said.ends != instant(datetime(last.year, last.month, last.day) - AHEAD),
+            "let go": said.let_go and (said.closed == "-" or said.closed < said.ends),
+            "closed": said.let_go < 0 or said.taken + said.let_go > said.missing or is_settled != (said.closed != "-"),
+        }
+        for what in faults:
+            if faults[what]:
+                raise Broken("bad-shortfall", award=said.award, what=what)
+
+
 class Book:
     """The book as rebuilt from its leaves."""
 
@@ -705,6 +764,7 @@ class Book:
         self.number, self.start = number, start
         self.lines, self.sums, self.days, self.sold, self.taken = {}, {}, {}, {}, {}
         self.reversed_later, self.originals = set(), {}
+        self.shortfalls, self.listed, self.notices = {}, set(), {}
         self.ids, self.seqs, self.sources = Once(), Once(), Once()
         self.seals, self.erasures, self.new_keys, self.unopened = [], [], [], []
         self.next_index, self.fact_no = start, 0
@@ -727,6 +787,22 @@ class Book:
         self.said = {(account, unit, month): figures for account, unit, month, *figures in said}
         self.is_part, self.is_opened = export.start > 0, export.about["with_openings"]
         self.unopened = []
+        self.expect(export)
+
+    def expect(self, export):
+        """Learn which originals are needed later, and who was told of what expires.
+
+        Only a hint, so that not every original is kept: what it leaves out is refused.
+        """
+        self.reversed_later.update(entry for (entry,) in export.rows("reversed.txt", str))
+        self.listed = set()
+        for row in export.rows("offsets.txt", str, int, str, int, int, int, int, str, str, str):
+            if row[0] in self.listed:
+                raise Broken("bad-shortfall", award=row[0], what="twice")
+            self.listed.add(row[0])
+            self.shortfalls.setdefault(row[0], Shortfall()).said = Said(*row)
+        for account, until, noted_on in export.rows("notices.txt", int, str, str):
+            self.notices[account, until] = noted_on
 
     # -- one leaf --
 
@@ -780,6 +856,11 @@ class Book:
             for account, balance, amount, n, unit, until in legs_of(entry.legs)
         ]
         self._follow(entry, legs, seq, day)
+        if entry.id in self.shortfalls:
+            shortfall = self.shortfalls[entry.id]
+            shortfall.given = shortfall.points(legs)
+        if kind == "offset":
+            self._offset(entry, legs)
         if entry.rev:
             self._reversal(entry, legs)
         elif entry.id in self.reversed_later:
@@ -792,14 +873,32 @@ class Book:
         self.reversals += 1
         mirror = {(account, unit, -amount) for account, unit, amount, *_ in legs}
         original = self.originals.pop(entry.rev, None)
+        if entry.rev in self.shortfalls:
+            shortfall = self.shortfalls[entry.rev]
+            shortfall.back, shortfall.reversed_at = -shortfall.points(legs), entry.at
         # What stands before the part that was exported is not here to be compared.
         is_before = original is None and self.start
-        is_mirror = original == mirror or is_before or (entry.kind == "reversal" and self._takes_all(original, mirror))
+        is_mirror = (
+            original == mirror
+            or is_before
+            or (entry.kind == "reversal" and self._takes_all(entry.rev, original, mirror))
+        )
         if entry.id in self.reversed_later or not is_mirror:
             raise Broken("bad-reversal")
 
-    def _takes_all(self, original, mirror):
-        """A reversal takes less than was given only where the account then holds nothing: it was spent before."""
+    def _offset(self, entry, legs):
+        """An offset takes from one holder and gives it back to the bank, for an award that was taken back in part."""
+        shortfall = self.shortfalls.get(entry.source_id[:32]) if entry.source == "offset" else None
+        is_whole = shortfall and len(legs) == 2 and all(leg[1] == "points" for leg in legs)
+        if not is_whole or (shortfall.given is None and not self.start):
+            raise Broken("bad-offset")
+        shortfall.offset(entry, legs)
+
+    def _takes_all(self, rev, original, mirror):
+        """A reversal takes less than was given only where the account then holds nothing: it was spent before.
+
+        Then the export says that points are missing.
+        """
         taken = {(account, unit): amount for account, unit, amount in mirror}
         for account, unit, given in original or ():
             part = taken.pop((account, unit), 0)
@@ -807,6 +906,8 @@ class Book:
                 return False
             held = self.accounts[account] in GUARDED
             if part != given and held and (given < 0 or self.lines[account, unit].balance):
+                return False
+            if part != given and held and unit == "points" and rev not in self.shortfalls:
                 return False
         return not taken
 
@@ -884,7 +985,18 @@ class Book:
                 self.expired -= amount
                 if -amount > line.lots.due(day):
                     raise Broken("early-expiry", account=account)
+                self._announced(account, line.lots, -amount, day)
             line.lots.move(entry.id, seq, amount, until, entry.rev, entry.id in self.reversed_later)
+
+    def _announced(self, account, lots, amount, day):
+        """Points go seven days after their holder could read of it, at the earliest."""
+        week_before = (date.fromisoformat(day) - timedelta(days=7)).isoformat()
+        for until, _, rest in lots.left:
+            if self.notices.get((account, until), NEVER) > week_before:
+                raise Broken("unannounced", account=account, day=until)
+            amount -= rest
+            if amount <= 0:
+                return
 
     def _close_month(self, account, unit, line):
         """Hold the account's statement of its last month against what its lines came to."""
@@ -916,10 +1028,28 @@ class Book:
             self._check_settlements(export.rows("settlements.txt", int, str, int, str))
             self._check_keys(export.rows("keys.txt", str, str, str, str))
         self._check_seals()
-        gone = {fields["a"] for fields in self.erasures}
         for index, entry, accounts in self.unopened:
-            if not accounts & gone:
+            if not accounts & self.gone():
                 raise Broken("at-leaf", index=index, what=entry, why=say("lost-private"))
+
+    def gone(self):
+        """Return the accounts whose holders were forgotten."""
+        return {fields["a"] for fields in self.erasures}
+
+    def check_shortfalls(self, deeds):
+        """Hold every shortfall against the leaves, and against the deeds, which tell when a reversal was approved."""
+        for award, shortfall in self.shortfalls.items():
+            said = shortfall.said
+            if award not in self.listed or (shortfall.given is None and not self.start):
+                raise Broken("bad-shortfall", award=award, what="award")
+            account, approved_at = deeds.approvals.get(f"approval:{said.request}", (said.account, None))
+            # A deed that was done just now may not be in the tree yet.
+            is_sealed = (
+                not deeds.start and said.opened < deeds.last_at and not is_just_behind(said.opened, deeds.last_at)
+            )
+            if account != said.account or (approved_at is None and is_sealed):
+                raise Broken("bad-shortfall", award=award, what="approval")
+            shortfall.check(approved_at)
 
     def _check_balances(self, rows):
         expected = {(account, unit) for account, kind in self.accounts.items() if kind in GUARDED for unit in UNITS}
@@ -994,6 +1124,8 @@ class Book:
 # ---- 8. The export: a zip of plain files, each read as a stream and held against the manifest ------------------------
 
 FORMAT = "moralbank-export/1"
+#: What exports of earlier versions don't hold. Who leaves them out today is refused where a leaf needs them.
+ADDED_LATER = {"offsets.txt", "notices.txt"}
 #: What a damaged archive makes Python's zip reader raise.
 DAMAGED = (
     zipfile.BadZipFile,
@@ -1051,6 +1183,8 @@ class Export:
 
     def rows(self, name, *types):
         """Yield a file's lines as lists of values of these types, between which a blank stands; - is nothing."""
+        if name in ADDED_LATER and name not in self.files:
+            return
         last, converted = len(types) - 1, [(place, kind) for place, kind in enumerate(types) if kind is not str]
         for number, line in enumerate(self.lines(name), 1):
             row = line.decode("utf-8", "replace").split(" ", last)
@@ -1121,8 +1255,6 @@ class Log:
 def replay(export, book, more_sizes=()):
     """Hash and replay the ledger's log up to the last sealed leaf; return the log."""
     log = Log(export, "ledger")
-    # Only a hint, so that not every original is kept: a reversal whose original it does not name is refused.
-    book.reversed_later.update(entry for (entry,) in export.rows("reversed.txt", str))
     openings = export.rows("openings.txt", int, bytes.fromhex, str) if export.about["with_openings"] else iter(())
     book.upcoming, book.openings_left = next(openings, NO_OPENING), openings
     for index, leaf in log.leaves(more_sizes):
@@ -1157,18 +1289,37 @@ def check_book(export, book, more_sizes=()):
     return log
 
 
-def check_access(export):
-    """Hash the log of deeds and see that none of its numbers is missing; return it, and its new keys."""
-    log, last_no, keys = Log(export, "access"), 0, []
+def check_access(export, gone):
+    """Hash the log of deeds, see that none of its numbers is missing, and open what its leaves commit to; return it.
+
+    gone: accounts whose holders were forgotten, with what was written beside the deeds about them.
+    """
+    log = Log(export, "access")
+    log.new_keys, log.approvals, log.notes, log.last_at, last_no = [], {}, 0, "", 0
+    is_opened = export.about["with_openings"]
+    openings = export.rows("access/openings.txt", int, bytes.fromhex, str) if is_opened else iter(())
+    upcoming = next(openings, NO_OPENING)
     for index, leaf in log.leaves():
         try:
             fields = read_leaf(leaf)
             last_no = check_fact(fields, export.number, 2, last_no, log.start > 0)
+            log.last_at = max(log.last_at, fields["at"])
+            if upcoming[0] == index:
+                note, commitment = str(read_json(upcoming[2].encode())), fields.get("m", "")
+                if hmac.digest(upcoming[1], note.encode(), "sha256").hex() != commitment:
+                    raise Broken("bad-private")
+                upcoming, log.notes = next(openings, NO_OPENING), log.notes + 1
+            elif is_opened and "m" in fields and fields.get("a") not in gone:
+                raise Broken("lost-private")
         except Broken as broken:
             raise Broken("at-leaf", index=index, what="access", why=broken) from None
         if fields["k"] == "key":
-            keys.append((index, fields))
-    return log, keys
+            log.new_keys.append((index, fields))
+        elif fields["k"] == "approve":
+            log.approvals[fields.get("src")] = fields.get("a"), fields["at"]
+    if upcoming[0] < MAX_WHOLE:
+        raise Broken("stray-private")
+    return log
 
 
 # ---- 9. Signatures: the log's own on every checkpoint, the witnesses' as the policy asks -----------------------------
@@ -1253,9 +1404,10 @@ def verify(path, words, wants_all, old=None):
     log = check_book(export, book, [then.size] if then else [])
     if then and log.roots.get(then.size) != then.root:
         raise Broken("rewritten", size=then.size)
-    deeds, deed_keys = check_access(export)
+    deeds = check_access(export, book.gone())
+    book.check_shortfalls(deeds)
     signed = check_signatures(log, policy, is_yours, book.new_keys, wants_all)
-    signed_deeds = check_signatures(deeds, policy, is_yours, deed_keys, wants_all)
+    signed_deeds = check_signatures(deeds, policy, is_yours, deeds.new_keys, wants_all)
     export.finish()
     about = export.about
     print(say("f-book", code=about["code"], name=about["name"], at=about["at"]))
@@ -1264,6 +1416,7 @@ def verify(path, words, wants_all, old=None):
     tell_log(log, signed)
     tell(book.next_index - log.size, "f-unsealed")
     tell_log(deeds, signed_deeds)
+    tell(deeds.notes, "f-notes")
     tell_book(book)
     if not is_yours:
         print(say("own-keys"))
@@ -1288,6 +1441,10 @@ def tell_book(book):
     tell(book.reversals, "f-reversals")
     tell(book.two, "f-two")
     tell(book.expiries, "f-expiries", points=book.expired)
+    tell(len(book.notices), "f-notices")
+    short = [shortfall.said for shortfall in book.shortfalls.values()]
+    missing, taken, let_go = (sum(said[place] for said in short) for place in (3, 4, 5))
+    tell(len(short), "f-shortfalls", missing=missing, taken=taken, let_go=let_go)
     tell(book.settlements, "f-settlements")
     tell(book.months, "f-statements")
     tell(len(book.closed), "f-days", seals=len(book.seals))
@@ -1315,6 +1472,7 @@ def read_old(path, policy, export):
         if old.number != export.number:
             raise Broken("other-book")
         book = Book(old.number, old.start)
+        book.expect(export)
         book.hold_against(old)
         tree = replay(old, book).tree
         then = Checkpoint("", tree.size, tree.root(), "", [])
@@ -1372,10 +1530,7 @@ def verify_statement(path, words):
     policy, _ = trust(words)
     said = read_json(read_file(path))
     account, month = said["account"], date.fromisoformat(said["month"] + "-01")
-    since, until = (
-        (datetime(day.year, day.month, 1) - AHEAD).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-        for day in (month, month + timedelta(days=31))
-    )
+    since, until = (instant(datetime(day.year, day.month, 1) - AHEAD) for day in (month, month + timedelta(days=31)))
     if [said["format"], said["since"], said["until"]] != ["moralbank-statement/1", since, until]:
         raise Broken("bad-form")
     lines, count, checkpoint = {}, 0, None

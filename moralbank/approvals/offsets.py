@@ -40,9 +40,21 @@ def ends_at(opened_at: datetime) -> datetime:
         return clock.start_of(date(day.year + 1, 3, 1))
 
 
-def open_offset(db: Connection, book: int, account: int, request_id: int, entry: ledger.Entry, missing: int) -> None:
-    """Begin to offset what is missing from the account's later awards."""
-    now = clock.now()
+def open_offset(
+    db: Connection,
+    book: int,
+    account: int,
+    request_id: int,
+    entry: ledger.Entry,
+    missing: int,
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Begin to offset what is missing from the account's later awards.
+
+    at: the instant of the reversal, from which on the year is counted; None where nothing was left to reverse.
+    """
+    now = at or clock.now()
     db.execute(
         offsets.insert().values(
             book_id=book,

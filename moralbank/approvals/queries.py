@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -94,6 +94,7 @@ class Offset:
         return 0 if is_over else self.missing_points - self.offset_points
 
 
+_PAGE = 1_000
 _REQUEST = sa.select(*(requests.c[name] for name in Request.__dataclass_fields__))
 _OFFSET = sa.select(*(offsets.c[name] for name in Offset.__dataclass_fields__))
 
@@ -194,6 +195,25 @@ def list_open_offsets(db: Connection, book: int, accounts: Collection[int], *, l
         offsets.c.ends_at > clock.now(),
     ).order_by(offsets.c.offset_id)
     return [Offset(*row) for row in db.execute(query.with_for_update() if lock else query)]
+
+
+def stream_decided(db: Connection, book: int) -> Iterator[Request]:
+    """Yield the requests of a book that somebody approved or refused, in the order in which they were asked."""
+    last = 0
+    query = _REQUEST.where(requests.c.book_id == book, requests.c.state.in_(["approved", "refused"]))
+    query = query.order_by(requests.c.request_id).limit(_PAGE)
+    while page := [Request(*row) for row in db.execute(query.where(requests.c.request_id > last))]:
+        yield from page
+        last = page[-1].request_id
+
+
+def stream_offsets(db: Connection, book: int) -> Iterator[Offset]:
+    """Yield what reversals of a book could not take back, settled or not, in the order in which they came."""
+    last = 0
+    query = _OFFSET.where(offsets.c.book_id == book).order_by(offsets.c.offset_id).limit(_PAGE)
+    while page := [Offset(*row) for row in db.execute(query.where(offsets.c.offset_id > last))]:
+        yield from page
+        last = page[-1].offset_id
 
 
 def taken_back(db: Connection, book: int, residents: Collection[int]) -> set[UUID]:

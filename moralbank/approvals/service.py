@@ -223,7 +223,8 @@ def _take_back(db: Connection, request: Request, hand: Hand) -> Posted | None:
     given = sum(leg.amount for leg in entry.legs if leg.n is not None and leg.unit is Unit.POINTS)
     taken = -sum(leg.amount for leg in posted.legs if leg.n and leg.unit is Unit.POINTS) if posted else 0
     if given > taken:
-        offsets.open_offset(db, request.book_id, request.account_id, request.request_id, entry, given - taken)
+        at = posted.posted_at if posted else None
+        offsets.open_offset(db, request.book_id, request.account_id, request.request_id, entry, given - taken, at=at)
     return posted
 
 

@@ -72,6 +72,7 @@ from moralbank.ledger.streams import (
     stream_differences,
     stream_keys,
     stream_months,
+    stream_notices,
     two_people_from,
 )
 from moralbank.ledger.tail import last_posted_at, verify_tail
@@ -110,6 +111,6 @@ __all__ = [
     "list_leaves", "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of", "lots",
     "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
     "resume_numbers", "reverse", "reversed_ones", "seq_of", "stream_accounts", "stream_balances",
-    "stream_differences", "stream_keys", "stream_months", "sum_entries", "take_back", "totals_of_day",
+    "stream_differences", "stream_keys", "stream_months", "stream_notices", "sum_entries", "take_back", "totals_of_day",
     "trial_balance", "two_people_from", "verify", "verify_tail",
 ]  # fmt: skip

@@ -72,6 +72,24 @@ def stream_balances(db: Connection, book: int) -> Iterator[tuple[int, str, int, 
         last = (page[-1].account_id, page[-1].unit)
 
 
+def stream_notices(db: Connection, book: int, until: date) -> Iterator[tuple[int, str, str]]:
+    """Yield account, day of expiry, and since when its holder could read of it, of all that expired by a day."""
+    columns = models.expiry_notices.c
+    place = sa.tuple_(columns.account_id, columns.expires_on)
+    query = (
+        sa.select(columns.account_id, columns.expires_on, sa.func.min(columns.noted_on).label("noted_on"))
+        .where(columns.book_id == book, columns.expires_on <= until)
+        .group_by(columns.account_id, columns.expires_on)
+        .order_by(columns.account_id, columns.expires_on)
+        .limit(PAGE)
+    )
+    last = (0, date.min)
+    while page := db.execute(query.where(place > sa.tuple_(sa.literal(last[0]), sa.literal(last[1])))).all():
+        for account, expires_on, noted_on in page:
+            yield account, expires_on.isoformat(), noted_on.isoformat()
+        last = (page[-1].account_id, page[-1].expires_on)
+
+
 def stream_keys(db: Connection, book: int) -> Iterator[tuple[str, str, str | None, str | None]]:
     """Yield every key with its actor and what it was answered with, an entry or a refusal, by the octets of both."""
     # The order of the octets whatever the database's own is; SQLite knows no other.

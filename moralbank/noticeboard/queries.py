@@ -30,6 +30,12 @@ def list_days(db: Connection, book: int, before: date | None = None, limit: int 
     return _days_of(db, book, list(db.execute(query).scalars()))
 
 
+def list_numbers(db: Connection, book: int) -> list[tuple[date, int]]:
+    """Return the sealed days, each with the number of the fact that seals it."""
+    query = sa.select(_days.c.day, _days.c.fact_no).where(_days.c.book_id == book).order_by(_days.c.day)
+    return [(day, no) for day, no in db.execute(query)]
+
+
 def latest_day(db: Connection, book: int) -> date | None:
     """Return the last sealed day, or None."""
     found: date | None = db.execute(sa.select(sa.func.max(_days.c.day)).where(_days.c.book_id == book)).scalar()

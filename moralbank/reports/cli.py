@@ -16,7 +16,8 @@ from moralbank.access.deeds import Deed, Kind, Reason
 from moralbank.config import database_url
 from moralbank.db import Database
 from moralbank.ledger import Book, Report, Unit
-from moralbank.reports import evidence, queries
+from moralbank.reports import beside, evidence, queries
+from moralbank.reports.beside import Besides
 from moralbank.reports.errors import UnknownBookCode
 from moralbank.reports.evidence import Asked
 from moralbank.reports.queries import TrialBalance
@@ -41,7 +42,9 @@ def verify(code: str | None) -> None:
             logs = verify_all(db, book.book_id)
             for log in logs:
                 _print_log(log)
-            broken += not (report.is_sound and all(log.is_sound for log in logs))
+            besides = beside.verify(db, book.book_id)
+            _print_besides(besides)
+            broken += not (report.is_sound and all(log.is_sound for log in logs) and not besides.faults)
     if broken:
         sys.exit(1)
 
@@ -139,6 +142,15 @@ def _print_log(report: LogReport) -> None:
         f"{report.waiting:,} wait to be sealed"
     )
     for place, fault in enumerate(report.faults):
+        click.echo(f"{'' if place else 'BROKEN':>14}  {fault}")
+
+
+def _print_besides(found: Besides) -> None:
+    click.echo(
+        f"{found.deeds:>14,}  deeds, {found.requests:,} approvals, {found.settlements:,} settlements and "
+        f"{found.days:,} sealed days held against their leaves"
+    )
+    for place, fault in enumerate(found.faults):
         click.echo(f"{'' if place else 'BROKEN':>14}  {fault}")
 
 

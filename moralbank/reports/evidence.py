@@ -20,6 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access.deed_queries import list_notes
+from moralbank.approvals.queries import stream_offsets
 from moralbank.db import Database
 from moralbank.earning.queries import list_adoptions
 from moralbank.errors import MoralBankError
@@ -183,6 +185,8 @@ def _files(
         notes = (ledger.canonical(one.note.decode()) for one in copying.stream_checkpoints(db, number, log, part.start))
         yield f"{name}/checkpoints.jsonl", _lines(notes)
         yield f"{name}/keys.txt", _rows((key.text,) for key in logs.verifier_keys(db, number, log))
+    if asked.with_openings:
+        yield "access/openings.txt", _rows(_reasons(db, number, stretches[Log.ACCESS]))
     unsealed = list(copying.stream_unsealed(db, number))
     yield "unsealed.jsonl", _lines(leaf for _, leaf in unsealed)
     yield "accounts.txt", _rows(ledger.stream_accounts(db, number))
@@ -190,6 +194,8 @@ def _files(
     yield "rules.txt", _rows(_rules(db))
     yield "closed_days.txt", _rows(ledger.list_closed_days(db, number))
     yield "statements.txt", _rows(ledger.stream_months(db, number, month))
+    yield "offsets.txt", _rows(_offsets(db, number))
+    yield "notices.txt", _rows(ledger.stream_notices(db, number, clock.today()))
     yield "reversed.txt", _rows((entry_id,) for entry_id in ledger.list_reversed(db, number))
     yield "differences.txt", _rows(ledger.stream_differences(db, number))
     if not whole.start:
@@ -259,6 +265,24 @@ def _openings(db: Connection, book: int, part: Stretch, unsealed: list[int]) -> 
     for place, seq in enumerate(unsealed):
         for _, salt, content in ledger.list_private_parts(db, book, seq, seq):
             yield part.size + place, salt.hex(), content
+
+
+def _reasons(db: Connection, book: int, part: Stretch) -> Iterator[tuple[object, ...]]:
+    """Yield what was written beside the deeds, by the index of the leaf that commits to it."""
+    for run in copying.stream_runs(db, book, Log.ACCESS, part.start):
+        shift = run.first_index - run.first_number
+        for first in range(max(run.first_number, part.start - shift), run.end_number, copying.PAGE):
+            last = min(first + copying.PAGE, run.end_number) - 1
+            for no, salt, text in list_notes(db, book, first, last):
+                yield no + shift, salt.hex(), ledger.canonical(text).decode()
+
+
+def _offsets(db: Connection, book: int) -> Iterator[tuple[object, ...]]:
+    """Yield award, account, request, points missing, offset and let go, steps and times of each."""
+    for one in stream_offsets(db, book):
+        points = (one.missing_points, one.offset_points, one.written_off_points)
+        times = (ledger.instant(at) if at else None for at in (one.opened_at, one.ends_at, one.closed_at))
+        yield one.entry_id.hex, one.account_id, one.request_id, *points, one.steps, *times
 
 
 def _told(leaves: Iterable[bytes], progress: Callable[[int], None] | None) -> Iterator[bytes]:

@@ -31,8 +31,10 @@ _README = """\
   settlements.txt       每个商家每月的结算
   rules.txt closed_days.txt            积分规则的各版本，已关账的日子
   reversed.txt          后来被冲正的分录
+  offsets.txt           冲正时已经花掉的积分：所缺、已从后来的存入抵扣、满一年放弃
+  notices.txt           到期提醒：谁的哪一天到期的积分，从哪天起可以读到
   differences.txt       数据库的表格与叶子不符之处（应当是空的）
-  openings.txt          私密部分和它的盐（只在要求时才有）
+  openings.txt、access/openings.txt    私密部分、查看事由和它们的盐（只在要求时才有）
   manifest.json         以上每个文件的大小和 SHA-256
 
 Export of the book {name} ({code}), {at}
@@ -60,8 +62,10 @@ or use the same file from elsewhere. In the end it says that all is sound, or na
   settlements.txt       what each merchant's months were settled with
   rules.txt closed_days.txt            the versions of the earning rules, the days that are closed
   reversed.txt          entries that were reversed later
+  offsets.txt           points that were spent before a reversal: missing, offset from later awards, let go after a year
+  notices.txt           notices of expiry: whose points of which day, and since when it could be read
   differences.txt       where the tables of the database say otherwise than a leaf (it should be empty)
-  openings.txt          private parts with their salts (only when they were asked for)
+  openings.txt access/openings.txt     private parts and reasons of deeds with their salts (only when asked for)
   manifest.json         size and SHA-256 of each of these
 """
 

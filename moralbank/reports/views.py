@@ -18,7 +18,8 @@ from moralbank.access.errors import OutOfScope
 from moralbank.approvals.queries import REVERSIBLE
 from moralbank.errors import Invalid
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
-from moralbank.reports import evidence, exports, queries
+from moralbank.reports import beside, evidence, exports, queries
+from moralbank.reports.beside import Besides
 from moralbank.reports.errors import UnknownHolder
 from moralbank.reports.evidence import Asked
 from moralbank.reports.queries import Holder, Reach
@@ -214,6 +215,7 @@ def verify() -> str:
     asked, _errors = read_query(VerifyPage)
     report, seconds = None, 0.0
     logs: list[LogReport] = []
+    besides: Besides | None = None
     with database().reading() as db:
         reaches = queries.list_reaches(db, scope_paths())
         reach = queries.whole(queries.choose(reaches, asked["book"]))
@@ -223,6 +225,7 @@ def verify() -> str:
             begun = clock.now()
             report = ledger.verify(db, reach.book.book_id)
             logs = verify_all(db, reach.book.book_id)
+            besides = beside.verify(db, reach.book.book_id)
             seconds = (clock.now() - begun).total_seconds()
         leaves = transparency.size(db, reach.book.book_id, Log.LEDGER)
     return render_template(
@@ -231,7 +234,8 @@ def verify() -> str:
         reach=reach,
         report=report,
         logs=logs,
-        log_faults=sum(len(log.faults) for log in logs),
+        log_faults=sum(len(log.faults) for log in logs) + (len(besides.faults) if besides else 0),
+        besides=besides,
         refused=refused,
         why=REFUSED,
         latest=latest,

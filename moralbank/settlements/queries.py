@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -237,6 +238,25 @@ def list_disputes(db: Connection, settlement_id: int) -> list[Dispute]:
     return [Dispute(*row) for row in db.execute(query)]
 
 
+def lines_hash(numbered: Sequence[SettlementLine]) -> bytes:
+    """Return the SHA-256 of a settlement's lines as they are issued, by which a printed one is compared."""
+    spelled = [
+        [
+            line.number,
+            line.kind,
+            line.entry_id.hex if line.entry_id else "",
+            line.charge_id or 0,
+            line.dispute_id or 0,
+            line.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            line.title,
+            line.points,
+            line.owed_fen,
+        ]
+        for line in numbered
+    ]
+    return hashlib.sha256(ledger.canonical(spelled)).digest()
+
+
 def get_dispute(db: Connection, dispute_id: int) -> Dispute:
     """Return the dispute or raise UnknownDispute."""
     row = db.execute(sa.select(*_DISPUTE).where(disputes.c.dispute_id == dispute_id)).first()
@@ -281,6 +301,15 @@ def budget(db: Connection, book_id: int, on: date) -> Budget:
         ),
         offered_points=sum(stocked.left * stocked.offer.points for stocked in offered),
     )
+
+
+def stream_settlements(db: Connection, book_id: int) -> Iterator[Settlement]:
+    """Yield every settlement of a book, in the order in which they were issued."""
+    last = 0
+    query = sa.select(*_SETTLEMENT, _OPEN).where(settlements.c.book_id == book_id).order_by(settlements.c.settlement_id)
+    while rows := db.execute(query.where(settlements.c.settlement_id > last).limit(LIST_MAX)).all():
+        yield from (Settlement(*row) for row in rows)
+        last = rows[-1].settlement_id
 
 
 def stream_book(db: Connection, book_id: int) -> Iterator[tuple[int, str, int, str | None]]:

@@ -6,10 +6,9 @@ ledger has there, and its entry takes just these points off the account.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,6 +26,7 @@ from moralbank.settlements.queries import (
     SettlementLine,
     get_dispute,
     get_settlement,
+    lines_hash,
     list_lines,
     list_settlements,
 )
@@ -224,25 +224,6 @@ def _post(db: Connection, merchant: Merchant, month: date, mode: str, points: in
 def _line_row(merchant: Merchant, settlement_id: int, line: SettlementLine) -> dict[str, object]:
     told = {name: getattr(line, name) for name in SettlementLine.__dataclass_fields__}
     return {"settlement_id": settlement_id, "book_id": merchant.book_id, **told}
-
-
-def lines_hash(numbered: Sequence[SettlementLine]) -> bytes:
-    """Return the SHA-256 of a settlement's lines as they are issued, by which a printed one is compared."""
-    spelled = [
-        [
-            line.number,
-            line.kind,
-            line.entry_id.hex if line.entry_id else "",
-            line.charge_id or 0,
-            line.dispute_id or 0,
-            line.at.astimezone(UTC).isoformat(timespec="microseconds"),
-            line.title,
-            line.points,
-            line.owed_fen,
-        ]
-        for line in numbered
-    ]
-    return hashlib.sha256(ledger.canonical(spelled)).digest()
 
 
 def raise_dispute(db: Connection, settlement_id: int, number: int, reason: str, *, actor: str) -> Dispute:

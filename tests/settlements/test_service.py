@@ -52,7 +52,7 @@ def test_a_month_is_settled_to_the_line_and_sums_to_the_ledger(database, october
     assert (settlement.points, settlement.due_fen, settlement.lines_count) == (90, 800, 6) == (before, 800, 6)
     assert on_account(database, october, "settlement") == -90
     assert on_account(database, october) == 0
-    assert settlement.lines_hash == service.lines_hash(lines)
+    assert settlement.lines_hash == queries.lines_hash(lines)
 
 
 def test_settled_again_it_stays_as_it_was(database, october):

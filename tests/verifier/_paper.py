@@ -111,6 +111,9 @@ class Paper:
     signed_sizes: list[int] = field(default_factory=list)
     closed: list[list] = field(default_factory=list)
     settled: list[list] = field(default_factory=list)
+    shortfalls: list[list] = field(default_factory=list)
+    notices: list[list] = field(default_factory=list)
+    reasons: list[list] = field(default_factory=list)
     seq: int = 0
 
     def settle(self, points: int, month: str) -> None:
@@ -159,6 +162,26 @@ class Paper:
         fields = json.loads(self.leaves[index])
         legs = [(leg["a"], leg["u"], -leg["d"]) for leg in fields["legs"]]
         return self.entry(kind, *legs, rev=fields["id"], **more)
+
+    def shortfall(self, award: str, account: int, missing: int, *, request: int = 1, ends: str = "2027-02-28") -> list:
+        """State what a reversal made just now could not take; return the row, for whoever offsets it or lets it go."""
+        opened = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self.shortfalls.append([award, account, request, missing, 0, 0, 0, opened, f"{ends}T16:00:00.000000Z", ""])
+        return self.shortfalls[-1]
+
+    def offset(self, row: list, points: int, step: int, account: int = 0) -> str:
+        """Take points back from an award that came just now."""
+        row[4], row[6] = row[4] + points, row[6] + 1
+        legs = ((account or row[1], "points", -points), (ISSUER, "points", points))
+        return self.entry("offset", *legs, src=["offset", f"{row[0]}:{step}"], ok="staff:2")
+
+    def deed(self, kind: str, note: str = "", **fields) -> None:
+        """Append a deed, with a commitment to what was written beside it."""
+        if note:
+            salt = hashlib.sha256(f"deed {len(self.deeds)}".encode()).digest()
+            fields["m"] = hmac.digest(salt, note.encode(), "sha256").hex()
+            self.reasons.append([len(self.deeds), salt.hex(), canonical(note).decode()])
+        self.fact(kind, log=2, **fields)
 
     def fact(self, kind: str, *, log: int = 1, **fields) -> None:
         leaves = self.leaves if log == 1 else self.deeds
@@ -231,6 +254,9 @@ class Paper:
             "settlements.txt": rows(self.settled),
             "unsealed.jsonl": b"",
             "openings.txt": rows([row for row in self.openings if row[0] >= start]),
+            "access/openings.txt": rows(self.reasons),
+            "offsets.txt": rows(self.shortfalls),
+            "notices.txt": rows(self.notices),
             "differences.txt": b"",
             "reversed.txt": rows([[json.loads(leaf)["rev"]] for leaf in self.leaves if b'"rev":' in leaf]),
             "balances.txt": rows(balances),
@@ -282,6 +308,7 @@ def small_book() -> Paper:
     paper.reverse(3)
     paper.award(ZHAO, 10)
     paper.close()
+    paper.notices.append([ZHAO, "2026-04-10", "2026-03-11"])
     paper.now += timedelta(days=40)
     paper.entry("expiry", (ZHAO, "points", -30), (EXPIRED, "points", 30))
     paper.redemption(ZHAO, 10)
@@ -290,7 +317,7 @@ def small_book() -> Paper:
     paper.award(SUN, 9)
     paper.reverse(len(paper.leaves) - 1, "reversal", ok="staff:2")
     paper.settle(13, "2026-04")
-    paper.fact("view", log=2, who="staff:1", of=ZHAO)
+    paper.deed("view", "家属来电", who="staff:1", a=ZHAO)
     paper.award(SUN, 40)
     paper.sign()
     return paper

@@ -21,7 +21,8 @@ from tests.verifier._run import run
 
 MUTATIONS = int(os.environ.get("MORALBANK_MUTATIONS", "2000"))
 #: What an export holds beside the evidence: nothing is proven by it, so it may say what it likes.
-BESIDE = {"README.txt", "reversed.txt", "policy.txt"}
+#: Of notices, that one came earlier than it did: no leaf tells.
+BESIDE = {"README.txt", "reversed.txt", "policy.txt", "notices.txt"}
 
 
 def proof_file(paper: Paper, index: int, size: int, extra: bool = True) -> bytes:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_sound_book_is_told_in_figures_and_in_both_languages(tmp_path: Path, k
     assert (status, said.splitlines()[-1]) == (0, "All of it is sound.")
     for figure in ("14  leaves hashed anew (ledger)", "3  checkpoints agree", "12  entries, 36 legs, 7 accounts",
                    "2  reversals", "1  expiries, of 30 points", "1  closed days, 1 sealing", "2  private parts",
+                   "1  reasons of deeds", "1  notices of expiry",
                    "2  leaves hashed anew (access)"):  # fmt: skip
         assert figure in said
     status, said = run(export, "--key", keys, lang="zh")
@@ -117,12 +119,27 @@ def test_points_may_not_expire_before_their_day(tmp_path: Path, keys: Path) -> N
     assert "expired before their day" in said
 
 
+@pytest.mark.parametrize(("noted_on", "status"), [("2026-04-03", 0), ("2026-04-04", 1), ("", 1)])
+def test_points_expire_a_week_after_their_holder_could_read_of_it_at_the_earliest(
+    tmp_path: Path, keys: Path, noted_on: str, status: int
+) -> None:
+    paper = Paper()
+    paper.award(ZHAO, 30, "2026-04-10")
+    paper.now = datetime(2026, 4, 10, 1, 0)
+    paper.entry("expiry", (ZHAO, "points", -30), (p.EXPIRED, "points", 30))
+    paper.notices += [[ZHAO, "2026-04-10", noted_on]] if noted_on else []
+    paper.sign()
+    found, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
+    assert (found, "no notice seven days before (2026-04-10)" in said) == (status, status == 1), said
+
+
 def test_what_was_given_back_expires_with_the_lot_it_was_drawn_from(tmp_path: Path, keys: Path) -> None:
     paper = Paper()
     paper.award(ZHAO, 30, "2026-04-10")
     paper.award(ZHAO, 10)
     paper.redemption(ZHAO, 5)
     paper.reverse(2)
+    paper.notices += [[ZHAO, "2026-04-10", "2026-02-10"], [ZHAO, "2029-03-01", "2026-02-10"]]
     paper.now += p.timedelta(days=60)
     paper.entry("expiry", (ZHAO, "points", -30), (p.EXPIRED, "points", 30))
     paper.sign()
@@ -168,6 +185,7 @@ def test_a_reversal_takes_less_only_where_it_takes_all_that_is_left(
     points = ((SUN, "points", -taken), (p.ISSUER, "points", taken)) if taken else ()
     minutes = ((SUN, "minutes", -120), (p.REGISTRY, "minutes", 120))
     paper.entry("reversal", *points, *minutes, rev=given, ok="staff:2")
+    paper.shortfall(given, SUN, 20 - taken)
     paper.sign()
     found, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
     assert (found, "it reverses what cannot be reversed" in said) == (status, status == 1), said
@@ -227,6 +245,25 @@ def test_a_private_part_that_is_gone_needs_an_erasure_of_somebody_whose_line_it_
     status, said = run(paper.write(tmp_path / "export.zip"), "--key", keys)
     assert status == 0
     assert "1  erasures of personal data, facts 3" in said
+
+
+def test_what_was_written_beside_a_deed_is_opened(tmp_path: Path, keys: Path) -> None:
+    paper = p.small_book()
+    [[_, _, note]] = paper.reasons
+    assert note == '"家属来电"'
+    other = p.small_book()
+    other.reasons[0][2] = '"随便看看"'
+    stray = p.small_book()
+    stray.reasons[0][0] = 0
+    lost = p.small_book()
+    lost.reasons.clear()
+    for wrong, words in ((other, "not the one committed to"), (stray, "not the one committed to"), (lost, "is gone")):
+        status, said = run(wrong.write(tmp_path / "export.zip"), "--key", keys)
+        assert status == 1
+        assert words in said
+    lost.fact("erase", a=ZHAO, why="asked", by="staff:1", ok="staff:2")
+    lost.sign()
+    assert run(lost.write(tmp_path / "export.zip"), "--key", keys)[0] == 0
 
 
 def test_a_later_key_is_trusted_when_a_leaf_under_the_earlier_key_names_it(tmp_path: Path, keys: Path) -> None:

@@ -16,7 +16,7 @@ from moralbank.transparency import Log, integrate
 from moralbank.transparency import models as logs
 from tests.verifier._bank import START, Bank, open_bank
 from tests.verifier._run import run
-from tests.verifier.test_cells import TABLES, disarm
+from tests.verifier.test_cells import disarm
 
 OF_ENTRIES = (books.entries, books.postings, books.keys, books.private_parts)
 
@@ -137,11 +137,3 @@ def test_yesterdays_database_put_back_is_seen(bank: Bank, tmp_path: Path) -> Non
     status, said = run("since", today, yesterday, "--key", tmp_path / "keys.txt")
     assert status == 1
     assert "the book was set back" in said
-
-
-def test_the_tables_that_are_walked_are_all_that_the_ledger_and_its_logs_have() -> None:
-    """Tiles come with 256 leaves, refusals are the signer's own memory copied out, notices are what holders read."""
-    besides = {"transparency_tiles", "transparency_refusals", "ledger_expiry_notices"}
-    named = {table.name for table in TABLES} | besides
-    there = {name for name in books.books.metadata.tables if name.startswith(("ledger_", "transparency_"))}
-    assert there <= named
