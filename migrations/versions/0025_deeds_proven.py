@@ -7,8 +7,8 @@ from hashlib import sha256
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024_deeds_proven"
-down_revision = "0023_approvals"
+revision = "0025_deeds_proven"
+down_revision = "0024_offline"
 
 _ACCESS = 2
 _PAGE = 1_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026_giving_up"
-down_revision = "0025_keys_without_memos"
+revision = "0027_giving_up"
+down_revision = "0026_keys_without_memos"
 
 
 def upgrade() -> None:

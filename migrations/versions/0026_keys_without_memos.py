@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0025_keys_without_memos"
-down_revision = "0024_deeds_proven"
+revision = "0026_keys_without_memos"
+down_revision = "0025_deeds_proven"
 
 _ANY = bytes(32)
 _PAGE = 1_000
