@@ -64,6 +64,9 @@ PAGES = (
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",
+    "moralbank.redemptions.refund_views",
+    "moralbank.redemptions.zreport_views",
+    "moralbank.redemptions.voucher_views",
     "moralbank.redemptions.resident_views",
     "moralbank.settlements.views",
     "moralbank.settlements.till_views",
@@ -87,6 +90,7 @@ OPERATIONS = (
     "moralbank.activities.api",
     "moralbank.merchants.api",
     "moralbank.redemptions.api",
+    "moralbank.redemptions.voucher_api",
     "moralbank.statements.api",
     "moralbank.reports.api",
 )

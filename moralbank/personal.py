@@ -38,6 +38,7 @@ class Held:
 
 _OF_LOGIN = "(SELECT l.resident_id FROM access_logins l WHERE l.login_id = t.login_id)"
 _OF_ACCOUNT = "(SELECT r.resident_id FROM residents_residents r WHERE r.account_id = t.account_id)"
+_OF_CHARGE = "(SELECT c.resident_id FROM redemptions_charges c WHERE c.charge_id = t.charge_id)"
 _OF_DEED = "(SELECT d.resident_id FROM access_deeds d WHERE d.deed_id = t.deed_id)"
 _OF_ENTRY = (
     "(SELECT min(r.resident_id) FROM ledger_postings p JOIN residents_residents r ON r.account_id = p.account_id "
@@ -73,6 +74,7 @@ PERSONAL: tuple[Held, ...] = (
     Held("activities_checkins", "t.resident_id", {"reason": None, "device": None}),
     Held("activities_device_scans", "t.resident_id", {"reason": None, "code": None}),
     Held("approvals_requests", "t.resident_id", {"reason": "", "answer": None}),
+    Held("redemptions_refunds", _OF_CHARGE, {"reason": ""}),
     Held("history_accounts", _OF_ACCOUNT, {"outside_name": ""}, goes=True),
     Held("ledger_private_parts", _OF_ENTRY, {"salt": b"", "content": ""}, goes=True),
     Held("web_idempotency", "t.resident_id", {"body": b"{}"}),

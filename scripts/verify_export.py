@@ -596,11 +596,11 @@ class Lots:
 # ---- 7. The replay: every invariant of the book, line by line --------------------------------------------------------
 
 GUARDED = {"resident", "household", "team", "pool"}
-SUMMED = {"issuer", "registry", "opening", "merchant", "settled", "expired", "clearing"}
+SUMMED = {"issuer", "registry", "opening", "merchant", "settled", "expired", "clearing", "hold"}
 UNITS = ("points", "minutes")
 KINDS = set(
     "award opening deposit redemption undo refund reversal expiry gift donation help settlement recirculation payout "
-    "adjustment move offset".split()
+    "adjustment move offset hold release".split()
 )
 TWO_PEOPLE = {"reversal", "adjustment", "offset"}
 SETTLE = {"settlement", "recirculation"}

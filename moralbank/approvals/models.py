@@ -22,7 +22,7 @@ requests = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("resident_id", sa.BigInteger, sa.ForeignKey("residents_residents.resident_id"), nullable=False),
     sa.Column("account_id", sa.BigInteger, nullable=False),
-    #: What is to be reversed; an adjustment has none, and points instead.
+    #: What is to be reversed; an adjustment and a refund have none, and points instead.
     sa.Column("entry_id", sa.Uuid),
     sa.Column("points", sa.BigInteger),
     sa.Column("reason", sa.String(REASON_MAX), nullable=False),
@@ -39,9 +39,9 @@ requests = sa.Table(
     sa.Column("answer", sa.String(REASON_MAX)),
     #: What was posted; None also where nothing was left to take back.
     sa.Column("posted_entry_id", sa.Uuid),
-    sa.CheckConstraint("kind IN ('reversal', 'adjustment')", name="kind_known"),
+    sa.CheckConstraint("kind IN ('reversal', 'adjustment', 'refund')", name="kind_known"),
     sa.CheckConstraint("(kind = 'reversal') = (entry_id IS NOT NULL)", name="reversal_has_entry"),
-    sa.CheckConstraint("(kind = 'adjustment') = (points IS NOT NULL)", name="adjustment_has_points"),
+    sa.CheckConstraint("(kind = 'reversal') = (points IS NULL)", name="others_have_points"),
     sa.CheckConstraint("points > 0", name="points_positive"),
     sa.CheckConstraint("state IN ('waiting', 'approved', 'refused', 'withdrawn', 'lapsed')", name="state_known"),
     sa.CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided_whole"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,8 +24,8 @@ from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
 from moralbank.residents.queries import Resident, get_resident, list_household, residents_by_account
 
 __all__ = [
-    "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "approve", "ask_adjustment", "ask_reversal", "askable", "follow_posted",
-    "forget", "hand_of", "lapse", "refuse", "withdraw",
+    "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "Trade", "approve", "ask_adjustment", "ask_refund", "ask_reversal",
+    "askable", "facts_of", "follow_posted", "forget", "hand_of", "lapse", "refuse", "take_on", "withdraw",
 ]  # fmt: skip
 
 #: How long somebody has to check what was asked.
@@ -41,6 +42,30 @@ class Hand:
     actor: str
     login_id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """How a package above this one does what was approved of its kind, and what it tells about a request."""
+
+    #: Given the request and the checker as the ledger cites them.
+    carry_out: Callable[[Connection, Request, str], Posted | None]
+    #: Facts by what they are called, for the page where it is decided.
+    tell: Callable[[Connection, Request], dict[str, str]]
+
+
+_TRADES: dict[str, Trade] = {}
+
+
+def take_on(kind: str, trade: Trade) -> None:
+    """Have requests of a kind carried out by the package whose affair they are."""
+    _TRADES[kind] = trade
+
+
+def facts_of(db: Connection, request: Request) -> dict[str, str]:
+    """Return what else is to be known of a request, by what it is called."""
+    trade = _TRADES.get(request.kind)
+    return trade.tell(db, request) if trade else {}
 
 
 def hand_of(principal: Principal, role: str) -> Hand:
@@ -72,6 +97,11 @@ def ask_adjustment(db: Connection, hand: Hand, resident_id: int, points: int, re
     """Ask that points which no rule can give be given by hand. Raises: UnknownResident, OwnAffair."""
     assert 0 < points <= ADJUSTMENT_POINTS_MAX, "the schema bounds it"
     return _ask(db, hand, get_resident(db, resident_id), reason, kind="adjustment", points=points)
+
+
+def ask_refund(db: Connection, hand: Hand, resident_id: int, branch_id: int, points: int, reason: str) -> Request:
+    """Ask that a merchant give points back, at the merchant's branch. Raises: UnknownResident, OwnAffair."""
+    return _ask(db, hand, get_resident(db, resident_id), reason, kind="refund", points=points, branch_id=branch_id)
 
 
 def _ask(db: Connection, hand: Hand, resident: Resident, reason: str, **what: Any) -> Request:
@@ -122,12 +152,20 @@ def approve(db: Connection, hand: Hand, request_id: int) -> Request:
     resident = _check(db, hand, request)
     # Decided first: whoever else decides meanwhile waits here, or finds nothing left to decide.
     _decide(db, request, "approved", hand)
-    posted = _adjust(db, request) if request.entry_id is None else _take_back(db, request, hand)
+    posted = _carry_out(db, request, hand)
     if posted is not None:
         done = sa.update(requests).where(requests.c.request_id == request_id)
         db.execute(done.values(posted_entry_id=posted.entry_id))
     _record(db, hand, request, resident)
     return get_request(db, request_id)
+
+
+def _carry_out(db: Connection, request: Request, hand: Hand) -> Posted | None:
+    if request.kind == "reversal":
+        return _take_back(db, request, hand)
+    if request.kind == "adjustment":
+        return _adjust(db, request)
+    return _TRADES[request.kind].carry_out(db, request, hand.actor)
 
 
 def refuse(db: Connection, hand: Hand, request_id: int, answer: str) -> Request:

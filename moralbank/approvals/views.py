@@ -33,7 +33,13 @@ STATE_NAMES = {
     "withdrawn": N_("已撤回"),
     "lapsed": N_("已过期"),
 }
-KIND_NAMES = {"reversal": N_("冲正"), "adjustment": N_("补记积分")}
+KIND_NAMES = {"reversal": N_("冲正"), "adjustment": N_("补记积分"), "refund": N_("退分")}
+#: What is said when somebody approved one.
+_DONE = {
+    "reversal": N_("已冲正，两行都留在居民的存折上。"),
+    "adjustment": N_("已补记，居民的存折上能看到。"),
+    "refund": N_("已退分，居民的存折上马上能看到。"),
+}
 _NAMES = {"state": STATE_NAMES, "kind": KIND_NAMES}
 
 Answer = str | Response | tuple[str, int]
@@ -88,7 +94,7 @@ def approve(request_id: int) -> Answer:
         done = database().transact(service.approve, _hand(), request_id)
     except MoralBankError as refusal:
         return _refused(request_id, refusal)
-    flash(_("已冲正，两行都留在居民的存折上。") if done.kind == "reversal" else _("已补记，居民的存折上能看到。"), "ok")
+    flash(_(_DONE[done.kind]), "ok")
     return _to(request_id)
 
 
@@ -190,11 +196,12 @@ def _page(request_id: int, errors: dict[str, list[str]] | None = None) -> str:
         offset = queries.find_offset(db, request_id)
         branch = get_branch(db, asked.branch_id)
         points = _points(db, asked)
+        facts = service.facts_of(db, asked)
     is_mine = asked.maker_login_id == current().login_id
     return render_template(
         "approvals/show.html", asked=asked, resident=resident, entry=entry, actors=actors, book=book, effect=effect,
         offset=offset, branch=branch, points=points, errors=errors or {}, is_mine=is_mine,
-        may_decide=current().has("staff") and not is_mine,
+        may_decide=current().has("staff") and not is_mine, facts=facts,
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from moralbank.forgetting.queries import Request
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof, Removal, State, fits
 from moralbank.history import forgetting as history
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
+from moralbank.redemptions import refunds, vouchers
 from moralbank.redemptions.codes import forget_codes
 from moralbank.residents import forgetting as residents
 from moralbank.residents.errors import ResidentForgotten
@@ -147,6 +148,7 @@ def _refuse_unready(db: Connection, resident: Resident, points: Points) -> None:
 def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> Removal:
     """Take everything away, the uppermost packages' first. The donation comes before, while there is a holder."""
     whose, book, account = resident.resident_id, resident.book_id, resident.account_id
+    vouchers.cancel_all(db, whose, actor=actor)
     donated = _donate(db, resident, request, actor) if request.points is not Points.LEAVE else 0
     given_up = ledger.available(db, book, [account])[account]
     cards = [card.number for card in list_cards(db, whose)]
@@ -154,6 +156,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     codes = forget_codes(db, whose)
     attendance = activities.forget_attendance(db, whose)
     approvals.forget(db, whose)
+    refunds.forget(db, whose)
     outside = history.forget_name(db, book, account)
     known = residents.forget_resident(db, resident)
     identifiers = [resident.name, *filter(None, [resident.phone]), *cards]

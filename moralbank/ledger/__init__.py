@@ -8,6 +8,7 @@ from moralbank.ledger.books import (
     close_day,
     closed_through,
     find_account,
+    hold_account,
     internal_account,
     list_accounts,
     list_books,
@@ -37,7 +38,7 @@ from moralbank.ledger.expiry import EXPIRY_NOTICE, Notice, available, list_notic
 from moralbank.ledger.forgetting import forget_private
 from moralbank.ledger.leaf import canonical, instant, leaf_hash
 from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
-from moralbank.ledger.lot_reading import open_lots
+from moralbank.ledger.lot_reading import drawn_until, open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
 from moralbank.ledger.openings import Opening, list_openings
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
@@ -105,11 +106,11 @@ __all__ = [
     "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit",
     "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
     "asking_balance", "asking_cover", "asking_shown", "available", "balance", "balances", "behind", "book_of",
-    "canonical", "close_day", "closed_through", "closing_evidence", "count_entries", "expiring", "find_account",
-    "find_entry", "first_day", "forget_private", "get_entry", "history", "instant", "internal_account",
-    "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days", "list_entries",
-    "list_leaves", "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of", "lots",
-    "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
+    "canonical", "close_day", "closed_through", "closing_evidence", "count_entries", "drawn_until", "expiring",
+    "find_account", "find_entry", "first_day", "forget_private", "get_entry", "history", "hold_account", "instant",
+    "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days",
+    "list_entries", "list_leaves", "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of",
+    "lots", "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
     "resume_numbers", "reverse", "reversed_ones", "seq_of", "stream_accounts", "stream_balances",
     "stream_differences", "stream_keys", "stream_months", "stream_notices", "sum_entries", "take_back", "totals_of_day",
     "trial_balance", "two_people_from", "verify", "verify_tail",

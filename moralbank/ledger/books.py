@@ -87,6 +87,20 @@ def internal_account(db: Connection, book: int, kind: AccountKind) -> int:
     return account
 
 
+def hold_account(db: Connection, book: int) -> int:
+    """Return the book's account of what is reserved, opened when there is none yet. Raises: UnknownBook."""
+    query = sa.select(sa.func.min(models.accounts.c.account_id)).where(
+        models.accounts.c.book_id == book, models.accounts.c.kind == str(AccountKind.HOLD)
+    )
+    found: int | None = db.execute(query).scalar()
+    if found is None:
+        # Whoever opens accounts of the book at the same time waits here, and then finds it.
+        books = models.books
+        db.execute(sa.update(books).where(books.c.book_id == book).values(last_account=books.c.last_account))
+        found = db.execute(query).scalar()
+    return open_accounts(db, book, [AccountKind.HOLD])[0] if found is None else found
+
+
 def resume_numbers(db: Connection) -> None:
     """Let every book's numbers go on after its last entry, in a PostgreSQL database whose rows were just restored."""
     db.execute(sa.text("SELECT ledger_open_sequence(book_id) FROM ledger_books ORDER BY book_id"))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank.ledger import models
-from moralbank.ledger.lots import Lot, lots
+from moralbank.ledger.lots import Lot, LotWalk, lots
 from moralbank.ledger.rows import CHUNK
 from moralbank.ledger.values import Unit
 from moralbank.prepared import Prepared
@@ -60,6 +60,17 @@ def open_lots(db: Connection, book: int, account: int, unit: Unit, until: dateti
         _LotLine(entry_id, seq, amount, expires_on, reverses.get(entry_id))
         for entry_id, seq, amount, expires_on, _ in rows
     )
+
+
+def drawn_until(db: Connection, book: int, account: int, unit: Unit, entry_id: UUID) -> date | None:
+    """Return when the last of the lots that a debit drew from expires; None when one of them never does."""
+    for _, lines in walk_lines(db, book, [account], unit):
+        walk = LotWalk()
+        for line in lines:
+            days = walk.take(line)
+            if line.entry_id == entry_id:
+                return None if None in days else max(day for day in days if day is not None)
+    raise AssertionError("the caller names a debit of the account")
 
 
 def read_lots(db: Connection, book: int, accounts: Collection[int], unit: Unit) -> dict[int, list[Lot]]:

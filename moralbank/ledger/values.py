@@ -38,6 +38,8 @@ class AccountKind(StrEnum):
     SETTLED = "settled"
     EXPIRED = "expired"
     CLEARING = "clearing"
+    #: What is reserved and neither collected nor released; opened when something is held for the first time.
+    HOLD = "hold"
 
     @property
     def is_guarded(self) -> bool:
@@ -61,7 +63,7 @@ INTERNAL = (
 KINDS = frozenset(
     {
         "award", "opening", "deposit", "redemption", "undo", "refund", "reversal", "expiry", "gift", "donation",
-        "help", "settlement", "recirculation", "payout", "adjustment", "move", "offset",
+        "help", "settlement", "recirculation", "payout", "adjustment", "move", "offset", "hold", "release",
     }
 )  # fmt: skip
 #: What one person alone may not do: the entry names a second one, who checked it.

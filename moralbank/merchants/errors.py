@@ -17,6 +17,12 @@ class UnknownOffer(NotFound):
     sentence = N_("没有找到这个兑换项目，请刷新页面再选。")
 
 
+class UnknownOperator(NotFound):
+    code = "unknown-operator"
+    title = N_("不是这家店的收银员")
+    sentence = N_("没有在这家店的收银员里找到这个账号，请刷新页面再选。")
+
+
 class MerchantCodeTaken(Refused):
     code = "merchant-code-taken"
     title = N_("编号已被使用")

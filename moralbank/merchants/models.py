@@ -63,6 +63,16 @@ offer_months = sa.Table(
     sa.CheckConstraint("used >= 0", name="used_not_negative"),
 )
 
+#: Which of a merchant's operators may give points back on the day itself.
+supervisors = sa.Table(
+    "merchants_supervisors",
+    metadata,
+    sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id"), primary_key=True),
+    #: No foreign key: whose login it is and where it works is the affair of access.
+    sa.Column("login_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("named_at", UtcDateTime, nullable=False),
+)
+
 #: Who did what to a merchant or one of its offers, and when; rows are only ever added.
 deeds = sa.Table(
     "merchants_deeds",

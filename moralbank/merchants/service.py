@@ -99,27 +99,27 @@ def add_merchant(
     merchant_id = db.execute(added).scalar_one_or_none()
     if merchant_id is None:  # Somebody else took the code between our look and our insert.
         raise MerchantCodeTaken(merchant=code)
-    _note(db, merchant_id, None, "added", {}, {"status": status}, actor)
+    note(db, merchant_id, None, "added", {}, {"status": status}, actor)
     return get_merchant(db, merchant_id)
 
 
 def edit_merchant(db: Connection, merchant_id: int, details: MerchantDetails, *, actor: str = SYSTEM) -> Merchant:
     """Write down new details of a merchant. Raises: UnknownMerchant."""
-    before = _locked_merchant(db, merchant_id)
+    before = lock_merchant(db, merchant_id)
     db.execute(merchants.update().where(merchants.c.merchant_id == merchant_id).values(**asdict(details)))
-    _note(db, merchant_id, None, "edited", asdict(before), asdict(details), actor)
+    note(db, merchant_id, None, "edited", asdict(before), asdict(details), actor)
     return get_merchant(db, merchant_id)
 
 
 def move_merchant(db: Connection, merchant_id: int, status: str, *, actor: str = SYSTEM) -> Merchant:
     """Move a merchant to its next status. Raises (in the order checked): UnknownMerchant, StatusNotNext."""
-    merchant = _locked_merchant(db, merchant_id)
+    merchant = lock_merchant(db, merchant_id)
     if merchant.status == status:
         return merchant
     if status not in NEXT[merchant.status]:
         raise StatusNotNext
     db.execute(merchants.update().where(merchants.c.merchant_id == merchant_id).values(status=status))
-    _note(db, merchant_id, None, "status", asdict(merchant), {"status": status}, actor)
+    note(db, merchant_id, None, "status", asdict(merchant), {"status": status}, actor)
     return get_merchant(db, merchant_id)
 
 
@@ -131,7 +131,7 @@ def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails
     offer_id = db.execute(added).scalar_one_or_none()
     if offer_id is None:
         raise OfferCodeTaken(offer=code)
-    _note(db, merchant_id, offer_id, "added", {}, asdict(details), actor)
+    note(db, merchant_id, offer_id, "added", {}, asdict(details), actor)
     return get_offer(db, offer_id)
 
 
@@ -139,7 +139,7 @@ def edit_offer(db: Connection, offer_id: int, details: OfferDetails, *, actor: s
     """Write down new details of an offer; past charges keep their points. Raises: UnknownOffer."""
     before = _locked_offer(db, offer_id)
     db.execute(offers.update().where(offers.c.offer_id == offer_id).values(**asdict(details)))
-    _note(db, before.merchant_id, offer_id, "edited", asdict(before), asdict(details), actor)
+    note(db, before.merchant_id, offer_id, "edited", asdict(before), asdict(details), actor)
     return get_offer(db, offer_id)
 
 
@@ -148,11 +148,11 @@ def show_offer(db: Connection, offer_id: int, *, active: bool, actor: str = SYST
     before = _locked_offer(db, offer_id)
     status = "active" if active else "suspended"
     db.execute(offers.update().where(offers.c.offer_id == offer_id).values(status=status))
-    _note(db, before.merchant_id, offer_id, "status", asdict(before), {"status": status}, actor)
+    note(db, before.merchant_id, offer_id, "status", asdict(before), {"status": status}, actor)
     return get_offer(db, offer_id)
 
 
-def _locked_merchant(db: Connection, merchant_id: int) -> Merchant:
+def lock_merchant(db: Connection, merchant_id: int) -> Merchant:
     """Return a merchant as it stands until this act ends. Raises: UnknownMerchant."""
     mine = merchants.c.merchant_id == merchant_id
     db.execute(sa.select(merchants.c.merchant_id).where(mine).with_for_update())
@@ -165,7 +165,7 @@ def _locked_offer(db: Connection, offer_id: int) -> Offer:
     return get_offer(db, offer_id)
 
 
-def _note(
+def note(
     db: Connection,
     merchant_id: int,
     offer_id: int | None,

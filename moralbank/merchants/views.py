@@ -15,6 +15,7 @@ from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken
 from moralbank.merchants.queries import Change, Merchant, StockedOffer
 from moralbank.merchants.schemas import MerchantMove, MerchantText, NewMerchant, NewOfferForm, OfferForm
 from moralbank.merchants.service import MerchantDetails, OfferDetails
+from moralbank.merchants.supervisors import end_supervisor, list_supervisors, name_supervisor
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
@@ -54,6 +55,7 @@ DETAILS = {
     "monthly_quota": N_("每月总数"),
     "per_resident_per_month": N_("每人每月"),
     "settlement_fen": N_("补贴（元）"),
+    "supervisor": N_("店长"),
 }
 
 Answer = str | Response | tuple[str, int]
@@ -110,6 +112,7 @@ def show(merchant_id: int) -> str:
         operators = list_operators(db, merchant_id)
         deeds = queries.list_deeds(db, merchant_id)
         actors = actor_names(db, {deed.done_by for deed in deeds})
+        supervisors = list_supervisors(db, merchant_id)
     return render_template(
         "merchants/show.html",
         merchant=merchant,
@@ -119,6 +122,7 @@ def show(merchant_id: int) -> str:
         moves=service.NEXT[merchant.status],
         deeds=deeds,
         actors=actors,
+        supervisors=supervisors,
         may_write=may_write(),
     )
 
@@ -148,6 +152,17 @@ def move(merchant_id: int) -> Response:
     status = read_form(MerchantMove)["status"]
     merchant = database().transact(service.move_merchant, merchant_id, status, actor=actor())
     flash(_("%(name)s：%(status)s。", name=merchant.name, status=merchant_word("status", merchant.status)), "ok")
+    return redirect(url_for("merchants.show", merchant_id=merchant_id), 303)
+
+
+@blueprint.post("/merchants/<int:merchant_id>/supervisors/<int:login_id>")
+@allow("staff", scope="branch")
+def supervise(merchant_id: int, login_id: int) -> Response:
+    """Let an operator give points back on the day itself, or no longer."""
+    _merchant(merchant_id)
+    act = name_supervisor if request.form.get("named") == "1" else end_supervisor
+    database().transact(act, merchant_id, login_id, actor=actor())
+    flash(_("已更新店长。当天退分由店长办，隔天的退分由驿站复核。"), "ok")
     return redirect(url_for("merchants.show", merchant_id=merchant_id), 303)
 
 

@@ -12,7 +12,8 @@ from moralbank.ledger import KindTotals
 
 #: What of the kinds of entries a sheet adds up under one name; the rest moves points between people and pools.
 ISSUED = ("award", "deposit", "opening")
-GIVEN_BACK = ("undo", "refund")
+SPENT = ("redemption", "hold")
+GIVEN_BACK = ("undo", "refund", "release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Day:
 
     @property
     def redeemed_points(self) -> int:
-        """What went to merchants, less what came back from them on the same day."""
+        """What went to merchants or was reserved with them, less what came back on the same day."""
         given_back = sum(kind.points_in for kind in self._of(*GIVEN_BACK))
-        return sum(kind.points_out for kind in self._of("redemption")) - given_back
+        return sum(kind.points_out for kind in self._of(*SPENT)) - given_back
 
     @property
     def expired_points(self) -> int:

@@ -11,17 +11,29 @@ import marshmallow as ma
 from marshmallow import fields, validate
 from sqlalchemy import Connection
 
+from moralbank.approvals.errors import OwnAffair
+from moralbank.approvals.service import hand_of
 from moralbank.branches.queries import list_branches_under
 from moralbank.errors import Refused
 from moralbank.merchants import errors as merchant_errors
 from moralbank.merchants.queries import list_merchants
-from moralbank.redemptions import codes, errors, queries, schemas, service
+from moralbank.redemptions import codes, errors, queries, refunds, schemas, service, zreports
 from moralbank.redemptions.codes import IssuedCode
 from moralbank.redemptions.orders import Till
 from moralbank.redemptions.queries import Receipt
-from moralbank.redemptions.schemas import OrderIn, PaymentCodeOut, ReceiptOut
+from moralbank.redemptions.refunds import Refund, Wish
+from moralbank.redemptions.schemas import (
+    CloseIn,
+    OrderIn,
+    PaymentCodeOut,
+    ReceiptOut,
+    RefundIn,
+    RefundOut,
+    ZReportOut,
+)
+from moralbank.redemptions.zreports import ZReport
 from moralbank.web.api import ApiBlueprint
-from moralbank.web.auth import acting_roles, allow, current, scope_paths, within_merchant
+from moralbank.web.auth import acting_roles, actor, allow, current, scope_paths, within_merchant
 from moralbank.web.paging import Page, Paging
 
 blueprint = ApiBlueprint("redemptions", __name__, description="Points spent at partner merchants.")
@@ -119,6 +131,65 @@ def undo_redemption(db: Connection, charge_id: int, *, body: dict[str, Any], key
     if receipt.merchant_id not in current().merchant_ids():
         raise errors.UnknownCharge
     return service.undo(db, _till(receipt.merchant_id), charge_id)
+
+
+@blueprint.writes(
+    "/redemptions/<int:charge_id>/refunds",
+    RefundOut,
+    body=RefundIn,
+    refusals=[
+        errors.UnknownCharge,
+        errors.NothingToRefund,
+        errors.RefundTooEarly,
+        errors.RefundTooMuch,
+        errors.SupervisorNeeded,
+        errors.OwnHousehold,
+        OwnAffair,
+    ],
+)
+@allow("operator", scope="merchant", token="charges:write")
+def refund_redemption(db: Connection, charge_id: int, *, body: dict[str, Any], key: str) -> Refund:
+    """Give points of a charge back: on its day as the shop's supervisor, later once the station agrees."""
+    principal = current()
+    if queries.get_receipt(db, charge_id).merchant_id not in principal.merchant_ids():
+        raise errors.UnknownCharge
+    wish = Wish(body["points"], body["returned"], body["reason"])
+    hand = hand_of(principal, "operator")
+    return refunds.refund(db, hand, charge_id, wish, key, operator_resident_id=principal.resident_id)
+
+
+@blueprint.reads("/redemptions/<int:charge_id>/refunds", RefundOut, paged=True, refusals=[errors.UnknownCharge])
+@allow("operator", "staff", "auditor", scope="branch", token="charges:read")
+def list_redemption_refunds(db: Connection, charge_id: int, *, page: Paging) -> Page:
+    """List what was given back of a charge, or asked to be."""
+    if queries.get_receipt(db, charge_id).merchant_id not in _merchant_ids(db):
+        raise errors.UnknownCharge
+    found = [one for one, _key in refunds.list_refunds(db, charge_id) if one.refund_id > (page.after or 0)]
+    return page.of(found[: page.limit + 1], key=lambda refund: refund.refund_id)
+
+
+class ZReportQuery(ma.Schema):
+    """Whose closed days to list."""
+
+    merchant_id = fields.Integer(required=True, validate=validate.Range(1, 2**53 - 1))
+
+
+@blueprint.writes("/zreports", ZReportOut, body=CloseIn, refusals=[merchant_errors.UnknownMerchant])
+@allow("operator", scope="merchant", token="charges:write")
+def close_day(db: Connection, *, body: dict[str, Any], key: str) -> ZReport:
+    """Close a shop's day at its tills; a day that was closed is given as it was."""
+    within_merchant(body["merchant_id"])
+    return zreports.close_day(db, body["merchant_id"], actor=actor())
+
+
+@blueprint.reads("/zreports", ZReportOut, query=ZReportQuery, paged=True)
+@allow("operator", "staff", "auditor", scope="branch", token="charges:read")
+def list_zreports(db: Connection, *, query: dict[str, Any], page: Paging) -> Page:
+    """List a shop's closed days, the latest first."""
+    if query["merchant_id"] not in _merchant_ids(db):
+        return page.of([], key=lambda one: one.number)
+    found = zreports.list_zreports(db, query["merchant_id"], before_number=page.after, limit=page.limit + 1)
+    return page.of(found, key=lambda one: one.number)
 
 
 def _till(merchant_id: int) -> Till:

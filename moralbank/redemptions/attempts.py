@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from moralbank.access.errors import WrongSecret
 from moralbank.errors import Refused
-from moralbank.redemptions import service
+from moralbank.redemptions import service, vouchers
 from moralbank.redemptions.charging import charge_many, find_card_holder
 from moralbank.redemptions.errors import WrongPin
 from moralbank.redemptions.numbers import Means
@@ -26,6 +26,8 @@ def charge(till: Till, order: Order, pin: str, key: str) -> Receipt:
     try:
         if order.means is Means.CARD_PIN:
             order = _proven(till, order, pin, key)
+        if order.means is Means.VOUCHER:
+            return database().transact(vouchers.collect, Ask(till, order, key))
         return database().join(charge_many, Ask(till, order, key))
     except Refused as refusal:
         outcome = database().transact(service.remember_refusal, till, key, order.fingerprint, refusal)

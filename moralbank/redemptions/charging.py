@@ -244,11 +244,12 @@ def _check_payers(cases: Sequence[_Case]) -> None:
             case.verdict = errors.ResidentNotActive()
         elif case.resident.book_id != case.merchant.book_id:
             case.verdict = errors.OtherBank()
-        elif case.operator is not None and _are_family(case.operator, case.resident):
+        elif case.operator is not None and are_family(case.operator, case.resident):
             case.verdict = errors.OwnHousehold()
 
 
-def _are_family(one: Resident, other: Resident) -> bool:
+def are_family(one: Resident, other: Resident) -> bool:
+    """Tell whether two residents are one, or share a home."""
     is_one_home = one.household_id is not None and one.household_id == other.household_id
     return is_one_home or one.resident_id == other.resident_id
 
@@ -297,7 +298,17 @@ def _take_offers(db: Connection, cases: Sequence[_Case]) -> None:
             case.verdict = OfferUsedUp(offer=offer.title)
 
 
-_NEW = [column.name for column in charges.c if column.name not in ("charge_id", "undone_at", "undo_entry_id")]
+#: What only undoing and refunds set.
+_LATER = (
+    "charge_id",
+    "undone_at",
+    "undo_entry_id",
+    "refunded_points",
+    "returned_at",
+    "zreport_number",
+    "undo_zreport_number",
+)
+_NEW = [column.name for column in charges.c if column.name not in _LATER]
 _WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in _NEW}).returning(charges.c.charge_id))
 
 

@@ -223,4 +223,73 @@ class UndoByOther(Refused):
 class UndoTooLate(Refused):
     code = "undo-too-late"
     title = N_("过了撤销时间")
-    sentence = N_("收款 {seconds} 秒内才能撤销。现在要退分，请找驿站工作人员办理。")
+    sentence = N_("收款 {seconds} 秒内才能撤销。现在要退分，请打开这一笔的小票，点“退分”。")
+
+
+# Reserving.
+
+
+class UnknownVoucher(NotFound):
+    code = "unknown-voucher"
+    title = N_("没有这份预留")
+    sentence = N_("没有找到这份预留，请回“可换”看看。")
+
+
+class VouchersFull(Refused):
+    code = "vouchers-full"
+    title = N_("预留已满")
+    sentence = N_("同时最多预留 {most} 份，请先取走或取消一份，再来预留。")
+
+
+class VoucherElsewhere(Refused):
+    code = "voucher-elsewhere"
+    title = N_("不是这家店的")
+    sentence = N_("这份预留要到{merchant}取，这里不能取，什么都没有扣。")
+
+
+class VoucherCollected(Refused):
+    code = "voucher-collected"
+    title = N_("已经取过了")
+    sentence = N_("这份预留已经取走，不能再取。")
+
+
+class VoucherEnded(Refused):
+    code = "voucher-ended"
+    title = N_("预留已结束")
+    sentence = N_("这份预留已取消或过了日子，积分已退回储户；要的话请重新兑换。")
+
+
+# Closing the day.
+
+
+class UnknownZReport(NotFound):
+    code = "unknown-zreport"
+    title = N_("没有这张日结单")
+    sentence = N_("没有找到这张收银日结单，请回日结单列表再选。")
+
+
+# Giving back later.
+
+
+class RefundTooEarly(Refused):
+    code = "refund-too-early"
+    title = N_("现在可以直接撤销")
+    sentence = N_("收款 {seconds} 秒内请收这一笔的人直接撤销；过了这个时间再办退分。")
+
+
+class NothingToRefund(Refused):
+    code = "nothing-to-refund"
+    title = N_("没有可退的积分")
+    sentence = N_("这一笔已撤销、已退完，或没有用积分，没有可退的。")
+
+
+class RefundTooMuch(_InPoints):
+    code = "refund-too-much"
+    title = N_("退得太多")
+    sentence = N_("这一笔最多还能退 {points} 分，什么都没有退。请改少一点。")
+
+
+class SupervisorNeeded(Refused):
+    code = "supervisor-needed"
+    title = N_("当天退分要店长办")
+    sentence = N_("当天的退分由店长办理，请店长登录后来退；还没有店长的，请驿站在商家页面指定一位。")

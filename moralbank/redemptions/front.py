@@ -76,6 +76,7 @@ def _dump(receipt: Receipt) -> bytes:
         "entry_id": str(receipt.entry_id) if receipt.entry_id else None,
         "charged_at": receipt.charged_at.isoformat(),
         "undone_at": receipt.undone_at.isoformat() if receipt.undone_at else None,
+        "refunded_points": receipt.refunded_points,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -19,7 +19,7 @@ from moralbank.redemptions.errors import (
     DayLimitReached,
     OfferLimitReached,
 )
-from moralbank.redemptions.models import charges, spendings
+from moralbank.redemptions.models import charges, spendings, vouchers
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.queries import Receipt
 
@@ -83,10 +83,12 @@ def judge(limits: Limits, bill: Bill, standing: Standing) -> Refused | None:
     return None
 
 
+#: Never below nothing: what was reserved in one month may be collected, and given back, in another.
+_fewer = spendings.c.points - sa.bindparam("less", type_=sa.Integer)
 _GIVE_BACK = Prepared(
     spendings.update()
     .where(spendings.c.resident_id == sa.bindparam("of_resident_id"), spendings.c.month_on == sa.bindparam("in_month"))
-    .values(points=spendings.c.points - sa.bindparam("less", type_=sa.Integer))
+    .values(points=sa.case((_fewer >= 0, _fewer), else_=0))
 )
 
 
@@ -138,11 +140,25 @@ def _sum(what: sa.ColumnElement[int] | int, *conditions: sa.ColumnElement[bool])
 
 
 _today = charges.c.charged_at >= sa.bindparam("today_from")
+_kept = charges.c.points - charges.c.refunded_points
 _STANDING = Prepared(
     sa.select(
-        _sum(1, charges.c.charged_at >= sa.bindparam("month_from"), charges.c.offer_id == sa.bindparam("offer_id")),
-        _sum(charges.c.points, _today),
-        _sum(charges.c.points, _today, charges.c.means == Means.CARD_PIN.value),
+        _sum(
+            1,
+            charges.c.charged_at >= sa.bindparam("month_from"),
+            charges.c.offer_id == sa.bindparam("offer_id"),
+            charges.c.returned_at.is_(None),
+        )
+        + sa.select(sa.func.count())
+        .where(
+            vouchers.c.resident_id == sa.bindparam("resident_id"),
+            vouchers.c.offer_id == sa.bindparam("offer_id"),
+            vouchers.c.state == "waiting",
+            vouchers.c.reserved_at >= sa.bindparam("month_from"),
+        )
+        .scalar_subquery(),
+        _sum(_kept, _today),
+        _sum(_kept, _today, charges.c.means == Means.CARD_PIN.value),
         _sum(
             1,
             charges.c.charged_at >= sa.bindparam("just_from"),

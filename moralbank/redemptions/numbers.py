@@ -21,6 +21,7 @@ from moralbank.redemptions.errors import (
 from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX
 
 CODE_PREFIX = "71"
+VOUCHER_PREFIX = "72"
 CODE_RANDOM_DIGITS = 14
 CODE_DIGITS = len(CODE_PREFIX) + CODE_RANDOM_DIGITS + 2
 POINTS_DIGITS_MAX = 6
@@ -34,6 +35,8 @@ class Means(StrEnum):
 
     CODE = "code"
     CARD_PIN = "card_pin"
+    #: What was reserved is collected; it is written down as authorised by a code.
+    VOUCHER = "voucher"
 
 
 def plain(text: str) -> str:
@@ -75,6 +78,8 @@ def read_number(text: str) -> tuple[Means, str]:
         raise Misread
     if len(digits) == CODE_DIGITS and digits.startswith(CODE_PREFIX):
         return Means.CODE, _checked(digits)
+    if len(digits) == CODE_DIGITS and digits.startswith(VOUCHER_PREFIX):
+        return Means.VOUCHER, _checked(digits)
     if len(digits) == CARD_DIGITS and digits.startswith(CARD_PREFIX):
         return Means.CARD_PIN, _checked(digits)
     if len(digits) <= POINTS_DIGITS_MAX:
@@ -84,6 +89,12 @@ def read_number(text: str) -> tuple[Means, str]:
     if len(digits) in (8, 11):
         raise NotAPaymentCode(what=_name(digits))
     raise Misread
+
+
+def is_voucher(text: str) -> bool:
+    """Tell whether what stands in the scan field is meant for the code of something reserved."""
+    digits = _SCANNER_MARK.sub("", plain(text)).replace("-", "")
+    return len(digits) == CODE_DIGITS and digits.startswith(VOUCHER_PREFIX) and digits.isascii() and digits.isdigit()
 
 
 def _checked(digits: str) -> str:
@@ -98,6 +109,8 @@ def _name(digits: str) -> str:
         return N_("居民卡号")
     if len(digits) == CODE_DIGITS and digits.startswith(CODE_PREFIX):
         return N_("付款码")
+    if len(digits) == CODE_DIGITS and digits.startswith(VOUCHER_PREFIX):
+        return N_("取货码")
     if app := _app(digits):
         return app
     if len(digits) == 11 and digits.startswith("1"):

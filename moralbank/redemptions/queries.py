@@ -14,13 +14,19 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.merchants.queries import list_merchants_by_id
 from moralbank.redemptions.errors import UnknownCharge
-from moralbank.redemptions.models import charges
+from moralbank.redemptions.models import charges, refunds
 from moralbank.redemptions.numbers import Means
 from moralbank.residents.queries import residents_by_id
 from moralbank.residents.values import mask
 
 UNDO_SECONDS = 120
 LIST_MAX = 200
+
+
+def number_of(charge_id: int) -> str:
+    """Return a charge's number as it is printed and read out."""
+    digits = f"{charge_id:08d}"
+    return f"{digits[:-4]}-{digits[-4:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Receipt:
     entry_id: UUID | None
     charged_at: datetime
     undone_at: datetime | None
+    #: What was given back of it after the time for undoing.
+    refunded_points: int = 0
     merchant_name: str = ""
     masked_name: str = ""
     #: The same key had this answer before.
@@ -50,8 +58,7 @@ class Receipt:
     @property
     def number(self) -> str:
         """The receipt's number as it is printed and read out."""
-        digits = f"{self.charge_id:08d}"
-        return f"{digits[:-4]}-{digits[-4:]}"
+        return number_of(self.charge_id)
 
     @property
     def undo_seconds(self) -> int:
@@ -61,15 +68,22 @@ class Receipt:
         left = self.charged_at + timedelta(seconds=UNDO_SECONDS) - clock.now()
         return max(0, int(left.total_seconds()))
 
+    @property
+    def rest_points(self) -> int:
+        """What can still be given back of it."""
+        return 0 if self.undone_at is not None else self.points - self.refunded_points
+
 
 @dataclass(frozen=True, slots=True)
 class DayTotals:
-    """A merchant's day: what stands, and what was undone."""
+    """A merchant's day: what was charged and stands, what was undone, and what was given back, whenever charged."""
 
     charges: int
     points: int
     undone: int
     undone_points: int
+    refunds: int = 0
+    refunded_points: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,10 @@ class Sold:
     entry_id: UUID | None
     charged_at: datetime
     undone_at: datetime | None
+
+    @property
+    def number(self) -> str:
+        return number_of(self.charge_id)
 
 
 _RECEIPT = [charges.c[name] for name in Receipt.__dataclass_fields__ if name in charges.c]
@@ -127,7 +145,16 @@ def day_totals(db: Connection, merchant_ids: list[int], on: date) -> DayTotals:
     counted = [(stands, 1), (stands, charges.c.points), (~stands, 1), (~stands, charges.c.points)]
     sums = [sa.func.coalesce(sa.func.sum(sa.case((which, what))), 0) for which, what in counted]
     row = db.execute(sa.select(*sums).where(_on_day(merchant_ids, on))).one()
-    return DayTotals(*(int(total) for total in row))
+    back = (
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(refunds.c.points), 0))
+        .join_from(refunds, charges, refunds.c.charge_id == charges.c.charge_id)
+        .where(
+            charges.c.merchant_id.in_(merchant_ids),
+            refunds.c.refunded_at >= clock.start_of(on),
+            refunds.c.refunded_at < clock.end_of(on),
+        )
+    )
+    return DayTotals(*(int(total) for total in (*row, *db.execute(back).one())))
 
 
 def find_payment(db: Connection, resident_id: int, since: datetime) -> Receipt | None:
@@ -155,6 +182,21 @@ def sold_by_entry(db: Connection, book_id: int, entry_ids: Sequence[UUID]) -> di
     return found
 
 
+def refunded_by_entry(db: Connection, book_id: int, entry_ids: Sequence[UUID]) -> dict[UUID, Sold]:
+    """Return by the entry of a refund its charge, with what the fund owes less for it as the amount."""
+    found: dict[UUID, Sold] = {}
+    for start in range(0, len(entry_ids), _ENTRIES_MAX):
+        some = entry_ids[start : start + _ENTRIES_MAX]
+        query = (
+            sa.select(*_SOLD, refunds.c.entry_id.label("by"), refunds.c.owed_fen.label("less"))
+            .join_from(refunds, charges, refunds.c.charge_id == charges.c.charge_id)
+            .where(refunds.c.book_id == book_id, refunds.c.entry_id.in_(some))
+        )
+        for *row, by, less in db.execute(query):
+            found[by] = replace(Sold(*row), owed_fen=less)
+    return found
+
+
 def sold_for_nothing(db: Connection, merchant_id: int, since: datetime, until: datetime) -> list[Sold]:
     """Return what cost no points, and so has no entry, of what was charged or taken back in a span of time."""
     times = (charges.c.charged_at, charges.c.undone_at)
@@ -173,6 +215,7 @@ def offers_taken(db: Connection, resident_id: int) -> dict[int, int]:
         charges.c.charged_at >= clock.start_of(clock.today().replace(day=1)),
         charges.c.offer_id.is_not(None),
         charges.c.undone_at.is_(None),
+        charges.c.returned_at.is_(None),
     )
     rows = db.execute(query.group_by(charges.c.offer_id))
     return {row.offer_id: row.taken for row in rows}

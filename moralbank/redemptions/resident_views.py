@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,13 +10,13 @@ from flask import Blueprint, abort, render_template, request
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from moralbank import clock, ledger
+from moralbank import clock, ids, ledger
 from moralbank.branches.queries import Branch, get_branch, list_branches
 from moralbank.merchants.queries import StockedOffer, list_offers
 from moralbank.proofs.queries import find_slip
 from moralbank.proofs.values import Slip
 from moralbank.proofs.views import public_url
-from moralbank.redemptions import codes, queries
+from moralbank.redemptions import codes, queries, vouchers
 from moralbank.redemptions.queries import Receipt
 from moralbank.residents.queries import Resident, get_resident
 from moralbank.web import pictures
@@ -38,6 +39,10 @@ class Choice:
     @property
     def can_be_had(self) -> bool:
         return self.stocked.left > 0 and self.times_left > 0
+
+    @property
+    def can_be_reserved(self) -> bool:
+        return self.can_be_had and not self.points_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,26 @@ def offers() -> str:
         resident = get_resident(db, _me_id())
         points = ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id]
         places = _places(db, resident, points)
-    return render_template("redemptions/offers.html", points=points, places=places)
+        reserved = [one for one in vouchers.list_vouchers(db, resident.resident_id) if one.is_waiting]
+    return render_template(
+        "redemptions/offers.html",
+        points=points,
+        places=places,
+        reserved=reserved,
+        has_room=len(reserved) < vouchers.AT_ONCE_MAX,
+        days=vouchers.DAYS,
+        key=ids.token(16),
+    )
 
 
 def _places(db: Connection, resident: Resident, points: int) -> list[Place]:
-    taken = queries.offers_taken(db, resident.resident_id)
+    taken = Counter(queries.offers_taken(db, resident.resident_id))
+    month = clock.start_of(clock.today().replace(day=1))
+    taken.update(
+        one.offer_id
+        for one in vouchers.list_vouchers(db, resident.resident_id)
+        if one.state == "waiting" and one.reserved_at >= month
+    )
     by_branch: dict[int, list[Choice]] = {}
     for stocked in list_offers(db, book_id=resident.book_id):
         if stocked.offer.is_active and stocked.merchant.is_active:

@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 
 from moralbank.errors import N_
 from moralbank.redemptions.errors import OfferAndPoints, PinMissing, PointsMissing
-from moralbank.redemptions.numbers import POINTS_DIGITS_MAX, Means, plain, read_number, read_points
+from moralbank.redemptions.numbers import POINTS_DIGITS_MAX, Means, is_voucher, plain, read_number, read_points
 from moralbank.redemptions.orders import Order
 
 PIN_DIGITS = 6
@@ -63,6 +63,104 @@ class ReceiptOut(ma.Schema):
     entry_id = fields.UUID(required=True, allow_none=True)
     charged_at = fields.AwareDateTime(required=True)
     undone_at = fields.AwareDateTime(required=True, allow_none=True)
+    refunded_points = fields.Integer(required=True, metadata={"description": "Given back after two minutes."})
+
+
+_REASON = validate.Length(2, 200, error=N_("请用一句话写明原因，最多 200 字。"))
+_BACK = validate.Range(1, POINTS_MAX, error=N_("请填 1 以上的整数。"))
+
+
+class RefundIn(ma.Schema):
+    """What is to be given back of a charge, and why."""
+
+    points = fields.Integer(required=True, validate=_BACK)
+    returned = fields.Boolean(load_default=False, metadata={"description": "What was bought came back."})
+    reason = fields.String(required=True, validate=_REASON)
+
+
+class RefundForm(RefundIn):
+    """A refund as the page sends it, with the key that it was made with."""
+
+    key = fields.String(required=True, validate=validate.Length(8, 128))
+
+
+class RefundOut(ma.Schema):
+    """What was given back of a charge, or waits for a second person."""
+
+    refund_id = fields.Integer(required=True)
+    charge_id = fields.Integer(required=True)
+    points = fields.Integer(required=True)
+    returned = fields.Boolean(required=True, attribute="is_returned")
+    reason = fields.String(required=True)
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(("posted", "waiting", "approved", "refused", "withdrawn", "lapsed")),
+        metadata={"description": "posted: the points are back; after the day of the charge somebody checks first."},
+    )
+    approval_id = fields.Integer(required=True, allow_none=True, attribute="request_id")
+    entry_id = fields.UUID(required=True, allow_none=True)
+    asked_at = fields.AwareDateTime(required=True)
+    refunded_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class VoucherIn(ma.Schema):
+    """Which offer to reserve."""
+
+    offer_id = fields.Integer(required=True, validate=_ID)
+
+
+class VoucherForm(VoucherIn):
+    """What the page of offers sends, with the key that it was made with."""
+
+    key = fields.String(required=True, validate=validate.Length(8, 128))
+
+
+class CollectIn(ma.Schema):
+    """Where something reserved is handed over, and its code."""
+
+    merchant_id = fields.Integer(required=True, validate=_ID)
+    code = fields.String(
+        required=True,
+        validate=validate.Regexp(r"\A72[0-9]{16}\Z"),
+        metadata={"description": "The 18 digits on the resident's phone."},
+    )
+
+
+class VoucherOut(ma.Schema):
+    """Something reserved; the number is what the shop scans."""
+
+    voucher_id = fields.Integer(required=True)
+    number = fields.String(required=True)
+    merchant_id = fields.Integer(required=True)
+    offer_id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    points = fields.Integer(required=True)
+    reserved_at = fields.AwareDateTime(required=True)
+    until_on = fields.Date(required=True)
+    state = fields.String(
+        required=True,
+        attribute="shown_state",
+        validate=validate.OneOf(("waiting", "collected", "cancelled", "lapsed")),
+    )
+
+
+class CloseIn(ma.Schema):
+    """Which shop closes its day."""
+
+    merchant_id = fields.Integer(required=True, validate=_ID)
+
+
+class ZReportOut(ma.Schema):
+    """A shop's closed day. The document is canonical JSON; its SHA-256 is told beside it."""
+
+    zreport_id = fields.Integer(required=True)
+    merchant_id = fields.Integer(required=True)
+    number = fields.Integer(required=True)
+    day_on = fields.Date(required=True)
+    since_at = fields.AwareDateTime(required=True)
+    closed_at = fields.AwareDateTime(required=True)
+    document = fields.String(required=True)
+    sha256 = fields.String(required=True)
 
 
 class PaymentCodeOut(ma.Schema):
@@ -80,6 +178,9 @@ def read_order(given: dict[str, Any]) -> tuple[Order, str]:
         the scan field, PinMissing.
     """
     offer_id: int | None = given["offer_id"]
+    if is_voucher(given["code"]):
+        # What was reserved says itself what it is.
+        return Order(None, None, *read_number(given["code"])), ""
     typed = plain(given["points"])
     if offer_id is not None and typed:
         read_points(typed)

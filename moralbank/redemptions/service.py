@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ledger
 from moralbank.errors import MoralBankError, Refused
 from moralbank.merchants import service as merchant_service
+from moralbank.redemptions import vouchers
 from moralbank.redemptions.answers import ANY, find_answers, keep_refusal, outcome
 from moralbank.redemptions.charging import POINTS_ONLY, charge_many
 from moralbank.redemptions.errors import NeverArrived, UndoByOther, UndoTooLate
@@ -44,9 +45,11 @@ def undo(db: Connection, till: Till, charge_id: int) -> Receipt:
     if not db.execute(charges.update().where(still).values(undone_at=now)).rowcount:
         return replace(get_receipt(db, charge_id), replayed=True)
     day = clock.local(receipt.charged_at).date()
-    give_back(db, day, [receipt])
-    if receipt.offer_id is not None:
-        merchant_service.give_back_offer(db, receipt.offer_id, day)
+    # What had been reserved is reserved again, so month and shelf stay as they are.
+    if not vouchers.reopen(db, charge_id):
+        give_back(db, day, [receipt])
+        if receipt.offer_id is not None:
+            merchant_service.give_back_offer(db, receipt.offer_id, day)
     if receipt.entry_id is not None:
         posted = ledger.reverse(
             db,

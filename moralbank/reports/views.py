@@ -18,6 +18,7 @@ from moralbank.access.errors import OutOfScope
 from moralbank.approvals.queries import REVERSIBLE
 from moralbank.errors import Invalid
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
+from moralbank.redemptions.queries import sold_by_entry
 from moralbank.reports import beside, evidence, exports, queries
 from moralbank.reports.beside import Besides
 from moralbank.reports.errors import UnknownHolder
@@ -129,6 +130,8 @@ def entry(book: str, entry_id: UUID) -> str:
         if not reach.covers(found.branch):
             raise OutOfScope()
         known = queries.holders_of(db, reach.book.book_id, [found])
+        sold = sold_by_entry(db, reach.book.book_id, [found.entry_id]).get(found.entry_id)
+    charge_url = url_for("refunds.show_to_staff", charge_id=sold.charge_id) if sold else None
     leaf = bytes(found.leaf_bytes)
     return render_template(
         "reports/entry.html",
@@ -140,6 +143,7 @@ def entry(book: str, entry_id: UUID) -> str:
         place=place(found.private),
         source_url=_source_url(found),
         may_ask=current().has("staff") and found.reversed_by is None and found.kind in REVERSIBLE,
+        charge_url=charge_url,
         leaf=leaf.decode(),
         pretty=json.dumps(json.loads(leaf), ensure_ascii=False, indent=2),
         leaf_hash=ledger.leaf_hash(leaf),

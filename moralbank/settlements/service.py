@@ -17,7 +17,7 @@ from moralbank import clock, ledger
 from moralbank.db import Raced, insert_for
 from moralbank.ledger import AccountKind, Leg, Line, Unit
 from moralbank.merchants.queries import Merchant, list_offers
-from moralbank.redemptions.queries import Sold, sold_by_entry, sold_for_nothing
+from moralbank.redemptions.queries import Sold, refunded_by_entry, sold_by_entry, sold_for_nothing
 from moralbank.settlements import errors
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
 from moralbank.settlements.queries import (
@@ -76,8 +76,14 @@ def _sold(db: Connection, merchant: Merchant, month: date) -> list[_Found]:
     since, until = clock.start_of(month), clock.start_of(next_month(month))
     booked = [line for line in _booked(db, merchant, since, until) if line.kind not in _OWN_KINDS]
     sold = sold_by_entry(db, merchant.book_id, [line.reverses or line.entry_id for line in booked])
+    parts = refunded_by_entry(db, merchant.book_id, [line.entry_id for line in booked if line.kind == "refund"])
     fen = {one.offer.offer_id: one.offer.settlement_fen for one in list_offers(db, merchant_id=merchant.merchant_id)}
-    found = [_of_booked(merchant, fen, line, sold.get(line.reverses or line.entry_id)) for line in booked]
+    found = [
+        _of_refund(merchant, line, parts[line.entry_id])
+        if line.entry_id in parts
+        else _of_booked(merchant, fen, line, sold.get(line.reverses or line.entry_id))
+        for line in booked
+    ]
     for free in sold_for_nothing(db, merchant.merchant_id, since, until):
         for kind, at in (("sale", free.charged_at), ("taken_back", free.undone_at)):
             if at is not None and since <= at < until:
@@ -111,6 +117,15 @@ def _of_booked(merchant: Merchant, fen: dict[int, int], line: Line, sold: Sold |
     kind, owed = ("sale", owed) if line.reverses is None else ("taken_back", -owed)
     row = SettlementLine(0, kind, line.entry_id, sold.charge_id, None, line.posted_at, sold.title, line.amount, owed)
     return _Found(mode, row)
+
+
+def _of_refund(merchant: Merchant, line: Line, part: Sold) -> _Found:
+    """Return the line of a refund. It names no charge, which may have several, but the receipt's number."""
+    title = f"{part.title[:80]} {part.number}".strip()
+    row = SettlementLine(
+        0, "taken_back", line.entry_id, None, None, line.posted_at, title, line.amount, -(part.owed_fen or 0)
+    )
+    return _Found(part.settlement_mode or merchant.settlement_mode, row)
 
 
 def _terms(merchant: Merchant, fen: dict[int, int], sold: Sold) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from moralbank import clock
 from moralbank.activities import queries as activities
 from moralbank.ledger import Unit
+from moralbank.redemptions.vouchers import held_points
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
 from moralbank.statements.views import own_line_url, shown_line
@@ -46,11 +47,13 @@ def home() -> str:
     with database().reading() as db:
         resident = get_resident(db, resident_id)
         book = queries.passbook(db, queries.owner_of_resident(db, resident), Unit.POINTS)
+        held = held_points(db, resident_id)
         coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
         signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
     return render_template(
         "statements/home.html",
         book=book,
+        held=held,
         lines=[shown_line(line, url=own_line_url(line, "points")) for line in book.lines[:LINES]],
         coming=coming,
         mine={session_id: signup.state for session_id, signup in signups.items()},

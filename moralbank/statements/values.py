@@ -32,6 +32,8 @@ KIND_WORDS = {
     "adjustment": N_("更正"),
     "offset": N_("冲正抵扣"),
     "move": N_("转移"),
+    "hold": N_("预留"),
+    "release": N_("预留退回"),
 }
 ROLE_WORDS = {
     "resident": N_("本人"),
@@ -53,6 +55,7 @@ ACCOUNT_WORDS = {
     AccountKind.SETTLED: N_("已结算"),
     AccountKind.EXPIRED: N_("已到期"),
     AccountKind.CLEARING: N_("往来"),
+    AccountKind.HOLD: N_("预留中"),
 }
 UNIT_WORDS = {Unit.POINTS: N_("积分"), Unit.MINUTES: N_("服务时间")}
 

@@ -35,7 +35,7 @@ from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
-from moralbank.redemptions import codes
+from moralbank.redemptions import codes, vouchers, zreports
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
@@ -112,6 +112,8 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
     order = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
     receipt = redemptions.charge(db, till, order, ids.token(12))
+    voucher = vouchers.reserve(db, resident.resident_id, offer.offer_id, ids.token(8), actor="system")
+    zreport = zreports.close_day(db, shop.merchant_id, actor=till.actor)
     settlement_id, dispute_id = _settle(db, shop, till, resident)
     spare = access_service.open_login(db, f"spare-{n}", f"{name}备用", [GrantDraft("staff", branch.branch_id)], by=None)
     grant_id = access.get_login(db, spare.login_id).grants[0].grant_id
@@ -147,6 +149,8 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "scan_id": scan_id,
             "secret": calendars.make_address(db, neighbour.resident_id),
             "settlement_id": settlement_id,
+            "voucher_id": voucher.voucher_id,
+            "zreport_id": zreport.zreport_id,
         },
     )
 

@@ -188,7 +188,7 @@ def test_after_two_minutes_the_till_no_longer_offers_to_undo(counter, street, da
         assert "undo" not in counter.get(f"/counter?done={charge_id}").text
         late = form(counter, path)
     assert late.status_code == 409
-    assert "请找驿站工作人员办理" in late.text
+    assert "点“退分”" in late.text
 
 
 def test_a_lost_answer_is_told_when_it_is_asked_for(counter, street, database) -> None:
