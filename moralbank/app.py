@@ -28,6 +28,7 @@ from moralbank.web import (
     logs,
     metrics,
     navigation,
+    pdf,
     preferences,
     problems,
     security,
@@ -113,7 +114,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     app.url_map.converters["int"] = _RowId
     database = database or Database(config.database_url)
     web_db.init_app(app, database)
-    for module in (i18n, filters, assets, problems, logs, metrics, security, auth, navigation, preferences):
+    for module in (i18n, filters, pdf, assets, problems, logs, metrics, security, auth, navigation, preferences):
         module.init_app(app)
     for name in PAGES:
         app.register_blueprint(import_module(name).blueprint)
