@@ -75,6 +75,7 @@ PAGES = (
     "moralbank.forgetting.views",
     "moralbank.forgetting.own_views",
     "moralbank.statements.views",
+    "moralbank.statements.paper_views",
     "moralbank.statements.proof_views",
     "moralbank.statements.home_views",
     "moralbank.reports.views",

@@ -125,6 +125,21 @@ def list_notes(db: Connection, book_id: int, first: int, last: int) -> list[tupl
     return [(no, bytes(salt), note) for no, salt, note in db.execute(query)]
 
 
+def looks_between(
+    db: Connection, resident_id: int, since: datetime, until: datetime, *, limit: int
+) -> tuple[int, list[DeedLine]]:
+    """Count the looks at a person's data in [since, until), files taken out too, and return the latest of them."""
+    of_time = (
+        _D.resident_id == resident_id,
+        _D.kind.in_((Kind.VIEW, Kind.EXPORT)),
+        _D.done_at >= since,
+        _D.done_at < until,
+    )
+    count = db.execute(sa.select(sa.func.count()).select_from(access_deeds).where(*of_time)).scalar_one()
+    query = _lines().where(*of_time).order_by(_D.deed_id.desc()).limit(min(limit, LIMIT_MAX))
+    return count, _read(db, query) if count else []
+
+
 def count_lists(db: Connection, book_id: int, days: int) -> int:
     """Count how often lists of people of a book were shown in these last days."""
     query = sa.select(sa.func.count()).select_from(access_deeds)

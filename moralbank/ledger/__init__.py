@@ -7,6 +7,7 @@ from moralbank.ledger.books import (
     book_of,
     close_day,
     closed_through,
+    count_accounts,
     find_account,
     hold_account,
     internal_account,
@@ -41,6 +42,7 @@ from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last
 from moralbank.ledger.lot_reading import drawn_until, open_lots
 from moralbank.ledger.lots import Lot, expiring, lots
 from moralbank.ledger.openings import Opening, list_openings
+from moralbank.ledger.periods import PeriodLine, PeriodSection, account_page, section_of, stream_sections
 from moralbank.ledger.posting import Verdict, post, post_many, reverse
 from moralbank.ledger.reading import (
     EntryFilter,
@@ -103,15 +105,16 @@ __all__ = [
     "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "ClosedDay",
     "DayClosed", "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance",
     "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Notice", "Opening", "OtherBook",
-    "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted", "TrialRow", "Unbalanced", "Unit",
-    "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
-    "asking_balance", "asking_cover", "asking_shown", "available", "balance", "balances", "behind", "book_of",
-    "canonical", "close_day", "closed_through", "closing_evidence", "count_entries", "drawn_until", "expiring",
-    "find_account", "find_entry", "first_day", "forget_private", "get_entry", "history", "hold_account", "instant",
-    "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts", "list_books", "list_closed_days",
-    "list_entries", "list_leaves", "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of",
-    "lots", "movements", "open_accounts", "open_book", "open_lots", "outstanding", "post", "post_many", "posters",
-    "resume_numbers", "reverse", "reversed_ones", "seq_of", "stream_accounts", "stream_balances",
-    "stream_differences", "stream_keys", "stream_months", "stream_notices", "sum_entries", "take_back", "totals_of_day",
+    "PeriodLine", "PeriodSection", "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted",
+    "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
+    "account_page", "asking_balance", "asking_cover", "asking_shown", "available", "balance", "balances", "behind",
+    "book_of", "canonical", "close_day", "closed_through", "closing_evidence", "count_accounts", "count_entries",
+    "drawn_until", "expiring", "find_account", "find_entry", "first_day", "forget_private", "get_entry", "history",
+    "hold_account", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts",
+    "list_books", "list_closed_days", "list_entries", "list_leaves", "list_notices", "list_openings",
+    "list_private_parts", "list_reversed", "login_of", "lots", "movements", "open_accounts", "open_book",
+    "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse", "reversed_ones",
+    "section_of", "seq_of", "stream_accounts", "stream_balances", "stream_differences", "stream_keys",
+    "stream_months", "stream_notices", "stream_sections", "sum_entries", "take_back", "totals_of_day",
     "trial_balance", "two_people_from", "verify", "verify_tail",
 ]  # fmt: skip

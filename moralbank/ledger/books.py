@@ -137,6 +137,12 @@ def list_accounts(db: Connection, book: int, kinds: Iterable[AccountKind], *, li
     return [Account(book, row.account_id, AccountKind(row.kind)) for row in db.execute(query)]
 
 
+def count_accounts(db: Connection, book: int) -> int:
+    """Return how many accounts were ever opened in a book."""
+    query = sa.select(models.books.c.last_account).where(models.books.c.book_id == book)
+    return int(db.execute(query).scalar_one())
+
+
 def closed_through(db: Connection, book: int) -> date | None:
     """Return the last day that takes no further entry, or None when none was closed yet."""
     days = models.closed_days

@@ -20,6 +20,7 @@ from moralbank.periodic.errors import UnknownJob
 from moralbank.redemptions import jobs as redemptions
 from moralbank.residents import jobs as residents
 from moralbank.settlements import jobs as settlements
+from moralbank.statements import jobs as statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ JOBS = (
     Job("residents.continue_imports", N_("接着做中断的名单导入"), MINUTE, residents.continue_imports),
     Job("residents.forget_previews", N_("清理没有确认的名单预览"), DAY, residents.forget_previews),
     Job("settlements.settle_months", N_("出商家月结算单"), DAY, settlements.settle_months),
+    Job("statements.issue_periods", N_("出月度、季度和年度对账单"), HOUR, statements.issue_periods),
     Job("platform.forget_runs", N_("清理旧的作业记录"), DAY, slots.forget_runs),
 )
 

@@ -264,6 +264,12 @@ def list_household(db: Connection, household_id: int, branch_ids: Collection[int
     return _residents(db, statement.order_by(_R.resident_id).limit(LIST_LIMIT_MAX))
 
 
+def find_household_account(db: Connection, household_id: int | None) -> int | None:
+    """Return the ledger account of a household, or None while nothing was credited to it, or for nobody's."""
+    table = residents_households.c
+    return db.execute(sa.select(table.account_id).where(table.household_id == household_id)).scalar()
+
+
 def list_residents(
     db: Connection,
     branch_ids: Collection[int],

@@ -23,12 +23,44 @@ class MonthBeforeBooks(NotFound):
     sentence = N_("这个账户从 {first} 开始有账，{month} 没有对账单。")
 
 
+class PeriodMalformed(Invalid):
+    code = "period-malformed"
+    title = N_("期间写得不对")
+    sentence = N_("月份要写成 2026-03 这样，季度写成 2026-Q1，年度写成 2026。")
+
+
+class PeriodNotClosed(Refused):
+    code = "period-not-closed"
+    title = N_("还不能出单")
+    sentence = N_("{period} 的每一天都日结以后，才能出对账单。请等到期间结束后再看。")
+
+
+class NotIssued(NotFound):
+    code = "statement-not-issued"
+    title = N_("还没有出单")
+    sentence = N_("{period} 的对账单还没有出。期间结束、每天日结以后，系统会自动出单。")
+
+
+class IssuedDiffers(Refused):
+    """What the ledger says of a period is not what was issued."""
+
+    code = "issued-differs"
+    title = N_("和出单时不一致")
+    sentence = N_("账户 {account} 在 {period} 的内容和出单时不一致。请停用这张单子，通知监督单位核验账簿。")
+
+
 class NoAccount(NotFound):
     """A login without an account of its own."""
 
     code = "no-account"
     title = N_("您没有存折")
     sentence = N_("这个账号不是居民账号，没有自己的存折。请用居民账号登录。")
+
+
+class NoHouseholdAccount(NotFound):
+    code = "no-household-account"
+    title = N_("家里还没有共同的账")
+    sentence = N_("您家还没有按户记的积分（例如垃圾分类）。有了第一笔以后，这里就有对账单。")
 
 
 class NoTill(NotFound):

@@ -11,7 +11,8 @@ from moralbank.ledger import Unit
 from moralbank.redemptions.vouchers import held_points
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
-from moralbank.statements.views import own_line_url, shown_line
+from moralbank.statements.views import own_line_url
+from moralbank.statements.wording import shown_line
 from moralbank.web.auth import allow, current, principal_or_none, public
 from moralbank.web.db import database
 

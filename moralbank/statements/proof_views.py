@@ -18,7 +18,7 @@ from moralbank.statements import files, queries
 from moralbank.statements.checking import Checked, checked
 from moralbank.statements.errors import NoAccount, UnknownLine
 from moralbank.statements.values import Owner, read_month
-from moralbank.statements.views import shown_line
+from moralbank.statements.wording import shown_line
 from moralbank.web import pictures
 from moralbank.web.auth import allow, current
 from moralbank.web.db import database

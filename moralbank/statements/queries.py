@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
+from moralbank.access import deed_queries
 from moralbank.approvals import queries as approvals
 from moralbank.branches.queries import get_branch
 from moralbank.ledger import Line, Unit
@@ -16,8 +18,12 @@ from moralbank.merchants.queries import Merchant
 from moralbank.residents.queries import Resident
 from moralbank.statements import values
 from moralbank.statements.errors import MonthBeforeBooks, MonthToCome
+from moralbank.statements.issued import find_issued
+from moralbank.statements.periods import Period, month_period
 from moralbank.statements.values import (
     Expiry,
+    LaterReversal,
+    Looks,
     MonthSum,
     OffsetRest,
     Owner,
@@ -30,12 +36,19 @@ from moralbank.statements.values import (
 PAGE = 50
 _STEP = 1000
 _EXPIRIES = 3
+_LOOKS = 5
 _TICK = timedelta(microseconds=1)
 
 
 def owner_of_resident(db: Connection, resident: Resident) -> Owner:
     """Return a resident's account and its first month, that of the first line."""
-    return _owner(db, resident.book_id, resident.account_id, is_merchant=False)
+    found = _owner(db, resident.book_id, resident.account_id, is_merchant=False)
+    return replace(found, resident_id=resident.resident_id)
+
+
+def owner_of_account(db: Connection, book: int, account: int) -> Owner:
+    """Return the account of a household, a team or the pool, and the month of its first line."""
+    return _owner(db, book, account, is_merchant=False)
 
 
 def owner_of_merchant(db: Connection, merchant: Merchant) -> Owner:
@@ -76,10 +89,18 @@ def check_month(owner: Owner, month: date) -> None:
 
     Raises (in the order checked): MonthToCome, MonthBeforeBooks.
     """
-    if month > values.month_of(clock.now()):
-        raise MonthToCome(month=f"{month:%Y-%m}")
-    if month < owner.first_month:
-        raise MonthBeforeBooks(month=f"{month:%Y-%m}", first=f"{owner.first_month:%Y-%m}")
+    check_period(owner, month_period(month))
+
+
+def check_period(owner: Owner, period: Period) -> None:
+    """Refuse a period without a statement.
+
+    Raises (in the order checked): MonthToCome, MonthBeforeBooks.
+    """
+    if period.first > clock.today():
+        raise MonthToCome(month=period.name)
+    if period.following <= owner.first_month:
+        raise MonthBeforeBooks(month=period.name, first=f"{owner.first_month:%Y-%m}")
 
 
 def statement(db: Connection, owner: Owner, month: date) -> Statement:
@@ -87,12 +108,23 @@ def statement(db: Connection, owner: Owner, month: date) -> Statement:
 
     Raises (in the order checked): MonthToCome, MonthBeforeBooks.
     """
-    check_month(owner, month)
-    until, now = clock.start_of(values.next_month(month)), clock.now()
-    points = _section(db, owner, Unit.POINTS, month)
-    minutes = None if owner.is_merchant else _section(db, owner, Unit.MINUTES, month)
+    return statement_of(db, owner, month_period(month))
+
+
+def statement_of(db: Connection, owner: Owner, period: Period) -> Statement:
+    """Return the statement of a period that began; once it is issued, as it was when the period ended.
+
+    Raises (in the order checked): MonthToCome, MonthBeforeBooks.
+    """
+    check_period(owner, period)
+    until, now = period.until, clock.now()
+    issued = find_issued(db, owner.book, owner.account, period)
+    frozen = issued is not None
+    points = _section(db, owner, Unit.POINTS, period, frozen)
+    minutes = None if owner.is_merchant else _section(db, owner, Unit.MINUTES, period, frozen)
     expiring = () if owner.is_merchant else _expiring(db, owner, min(until, now))
-    return Statement(month, min(until - _TICK, now), until > now, points, minutes, expiring)
+    as_of = min(until - _TICK, now)
+    return Statement(period, as_of, until > now, points, minutes, expiring, _looks(db, owner, period), issued)
 
 
 def section_lines(
@@ -103,7 +135,7 @@ def section_lines(
     Raises (in the order checked): MonthToCome, MonthBeforeBooks.
     """
     check_month(owner, month)
-    lines = _section(db, owner, unit, month).lines
+    lines = _section(db, owner, unit, month_period(month), False).lines
     return [line for line in lines if line.number > after_number][:limit]
 
 
@@ -126,14 +158,40 @@ def passbook(db: Connection, owner: Owner, unit: Unit, before: int | None = None
     )
 
 
-def _section(db: Connection, owner: Owner, unit: Unit, month: date) -> Section:
-    since, until = clock.start_of(month), clock.start_of(values.next_month(month))
-    lines = list(lines_between(db, owner, unit, since, until))
-    opening = _balance_at(db, owner, unit, since)
+def _section(db: Connection, owner: Owner, unit: Unit, period: Period, frozen: bool) -> Section:
+    """Return a unit of a period; frozen: as it was when the period ended, with what came later beside it."""
+    lines = list(lines_between(db, owner, unit, period.since, period.until))
+    opening = _balance_at(db, owner, unit, period.since)
     credit = sum(line.amount for line in lines if line.amount > 0)
     debit = -sum(line.amount for line in lines if line.amount < 0)
-    shown = tuple(_shown(db, owner, unit, lines, opening))
-    return Section(unit, opening, credit, debit, opening + credit - debit, shown)
+    shown, later = tuple(_shown(db, owner, unit, lines, opening)), ()
+    if frozen and not owner.is_merchant:
+        shown, later = _as_it_was(db, owner, unit, period, shown)
+    return Section(unit, opening, credit, debit, opening + credit - debit, shown, later)
+
+
+def _as_it_was(
+    db: Connection, owner: Owner, unit: Unit, period: Period, lines: Sequence[StatementLine]
+) -> tuple[tuple[StatementLine, ...], tuple[LaterReversal, ...]]:
+    """Return the lines without what was done to them after the period, and that beside them."""
+    last = max((line.number for line in lines), default=0)
+    then, later = [], []
+    for line in lines:
+        by = line.reversed_by_number
+        if by is None or by <= last:
+            then.append(line)
+            continue
+        [reversal] = ledger.history(db, owner.book, owner.account, unit, before_n=by + 1, limit=1)
+        later.append(LaterReversal(line.number, by, clock.local(reversal.posted_at).date()))
+        then.append(replace(line, reversed_by_number=None))
+    return tuple(then), tuple(later)
+
+
+def _looks(db: Connection, owner: Owner, period: Period) -> Looks | None:
+    if owner.resident_id is None:
+        return None
+    count, latest = deed_queries.looks_between(db, owner.resident_id, period.since, period.until, limit=_LOOKS)
+    return Looks(count, tuple(latest))
 
 
 def _balance_at(db: Connection, owner: Owner, unit: Unit, instant: datetime) -> int:

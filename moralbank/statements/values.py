@@ -10,9 +10,12 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from moralbank import clock
+from moralbank.access.deed_queries import DeedLine
 from moralbank.errors import N_
 from moralbank.ledger import AccountKind, Unit
 from moralbank.statements.errors import MonthMalformed
+from moralbank.statements.issued import Issued
+from moralbank.statements.periods import Period
 
 KIND_WORDS = {
     "award": N_("存入"),
@@ -111,6 +114,8 @@ class Owner:
     is_merchant: bool
     #: The first day of the first month with a statement.
     first_month: date
+    #: Whose data were looked at; None where it is nobody's alone.
+    resident_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,15 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LaterReversal:
+    """That a line was reversed after the period: the statement stays, the reversal is a line of a later one."""
+
+    number: int
+    by_number: int
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One unit of a statement: what was there, what came, what went, what is left."""
 
@@ -151,6 +165,8 @@ class Section:
     debit: int
     closing: int
     lines: tuple[StatementLine, ...]
+    #: In an issued statement: what happened to its lines after it was issued.
+    later: tuple[LaterReversal, ...] = ()
 
     @property
     def first_number(self) -> int | None:
@@ -180,10 +196,18 @@ class OffsetRest:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """A month of an account. as_of: its end, or now while it is running."""
+class Looks:
+    """Who looked at a person's data, or took them out, in a period."""
 
-    month: date
+    count: int
+    latest: tuple[DeedLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A period of an account. as_of: its end, or now while it is running."""
+
+    period: Period
     as_of: datetime
     is_running: bool
     points: Section
@@ -191,6 +215,15 @@ class Statement:
     minutes: Section | None
     #: What expires next, at most three days.
     expiring: tuple[Expiry, ...]
+    #: How often others looked at the holder's data in the period, with the latest of these looks.
+    looks: Looks | None = None
+    #: As it was issued; None while it isn't.
+    issued: Issued | None = None
+
+    @property
+    def month(self) -> date:
+        """The period's first day."""
+        return self.period.first
 
     @property
     def is_merchants(self) -> bool:

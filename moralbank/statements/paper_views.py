@@ -1,0 +1,71 @@
+"""Statements as PDF: one's own, a resident's for staff to hand over, a merchant's."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from sqlalchemy import Connection
+
+from moralbank.branches.queries import Branch, get_branch
+from moralbank.branches.views import branch_name
+from moralbank.statements import paper, queries
+from moralbank.statements.issued import check
+from moralbank.statements.paper import Holder
+from moralbank.statements.periods import read_period
+from moralbank.statements.values import Owner, Statement
+from moralbank.statements.views import account_of, own_account, till_account
+from moralbank.web import looking
+from moralbank.web.auth import allow
+from moralbank.web.db import database
+from moralbank.web.pdf import pdf_response, sheet
+
+blueprint = Blueprint("statement_papers", __name__)
+
+
+@blueprint.get("/me/statement/<month>.pdf")
+@allow("resident", scope="self")
+def own_pdf(month: str) -> Response:
+    """Give a period of one's own account, or of one's household's, as paper."""
+    with database().reading() as db:
+        resident, owner = own_account(db)
+        found = _found(db, owner, month)
+        place = get_branch(db, resident.branch_id)
+    is_own = owner.resident_id is not None
+    name, number = (resident.name, resident.number) if is_own else ("", resident.household_code or "")
+    return _answer(found, name, number, place)
+
+
+@blueprint.get("/staff/residents/<int:resident_id>/statement/<month>.pdf")
+@allow("staff", "auditor", scope="branch")
+def resident_pdf(resident_id: int, month: str) -> Response:
+    """Give a period of a resident's account as paper, to be handed to them."""
+    with database().reading() as db:
+        resident, owner = account_of(db, resident_id)
+        found = _found(db, owner, month)
+        place = get_branch(db, resident.branch_id)
+    looking.note_export(resident, f"statement:{found.period.name}")
+    return _answer(found, resident.name, resident.number, place)
+
+
+@blueprint.get("/counter/statement/<month>.pdf")
+@allow("operator", scope="merchant")
+def merchant_pdf(month: str) -> Response:
+    """Give a period of a merchant's points as paper."""
+    with database().reading() as db:
+        merchant, owner = till_account(db)
+        found = _found(db, owner, month)
+        place = get_branch(db, merchant.branch_id)
+    return _answer(found, merchant.name, merchant.code, place)
+
+
+def _found(db: Connection, owner: Owner, month: str) -> Statement:
+    """Return a statement, which is what was issued wherever it was. Raises: IssuedDiffers, and what reading raises."""
+    found = queries.statement_of(db, owner, read_period(month))
+    if found.issued is not None:
+        check(db, found.issued)
+    return found
+
+
+def _answer(found: Statement, name: str, number: str, place: Branch) -> Response:
+    document = paper.document(found, Holder(name, number, branch_name(place)))
+    filename = f"statement-{number}-{found.period.name}.pdf"
+    return pdf_response("sheet", sheet(paper.title([found]), [document]), filename, paper.made_at(found))
