@@ -16,6 +16,7 @@ from moralbank.access import forgetting as access
 from moralbank.access.deeds import Deed, Kind, record
 from moralbank.activities import forgetting as activities
 from moralbank.approvals import service as approvals
+from moralbank.certificates import service as certificates
 from moralbank.db import Raced, insert_for
 from moralbank.forgetting import queries
 from moralbank.forgetting.errors import (
@@ -157,6 +158,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     attendance = activities.forget_attendance(db, whose)
     approvals.forget(db, whose)
     refunds.forget(db, whose)
+    certificates.forget(db, whose)
     outside = history.forget_name(db, book, account)
     known = residents.forget_resident(db, resident)
     identifiers = [resident.name, *filter(None, [resident.phone]), *cards]

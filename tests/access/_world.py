@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +28,7 @@ from moralbank.activities.values import Plan
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import Branch
+from moralbank.certificates import service as certificates
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.forgetting import service as forgettings
 from moralbank.forgetting.service import Asked
@@ -85,7 +86,8 @@ def make_world(db: Connection) -> dict[str, Place]:
 
 
 def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
-    resident = residents.enrol(db, Person(f"{name}桂英", branch.branch_id, f"1380000000{n}"), actor="system")
+    whole = Person(f"{name}桂英", branch.branch_id, f"1380000000{n}", born_on=date(1960, 1, 1), sex="female")
+    resident = residents.enrol(db, whole, actor="system")
     neighbour = residents.enrol(db, Person(f"{name}秀兰", branch.branch_id), actor="system")
     entry_id = _give_points(db, resident)
     details = MerchantDetails(f"{name}记粮店", "便利店", f"{name}老板", f"1390000000{n}", "donated")
@@ -101,9 +103,8 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
         )
         for role in ROLES
     }
-    activity = activities.create_activity(
-        db, Plan(title="河岸清洁", rule_code="V01", branch_id=branch.branch_id, place="河边"), actor="system"
-    )
+    plan = Plan("河岸清洁", "V01", branch.branch_id, "河边", leader_resident_id=neighbour.resident_id)
+    activity = activities.create_activity(db, plan, actor="system")
     starts_at = clock.now() + timedelta(days=2)
     session = activities.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(hours=2))
     activities.publish_activity(db, activity.activity_id)
@@ -134,6 +135,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
             "branch_code": branch.code,
             "branch_id": branch.branch_id,
+            "certificate_id": _certify(db, resident, session.session_id),
             "charge_id": receipt.charge_id,
             "device_id": device_id,
             "dispute_id": dispute_id,
@@ -179,6 +181,27 @@ def _phone(db: Connection, branch: Branch, session_id: int) -> tuple[int, int]:
     offline.take_batch(db, Batch(device, now, [kept]), {branch.branch_id}, actor="system")
     [waiting] = reviews.list_reviews(db, [branch.branch_id])
     return device.device_id, waiting.scan_id
+
+
+def _certify(db: Connection, resident: Resident, session_id: int) -> int:
+    """Certify an hour of a resident's service at the session."""
+    legs = tuple(
+        ledger.Leg(account, ledger.Unit.MINUTES, amount)
+        for account, amount in (
+            (ledger.internal_account(db, resident.book_id, ledger.AccountKind.REGISTRY), -60),
+            (resident.account_id, 60),
+        )
+    )
+    award = ledger.Draft(
+        resident.book_id, "award", legs, key=ids.token(8), actor="system", branch=resident.branch_id, grade="A",
+        rule=("V01", 1), source=("attendance", f"{session_id}:{resident.resident_id}"),
+    )  # fmt: skip
+    ledger.post(db, award)
+    today = clock.today()
+    made = certificates.issue(
+        db, resident.resident_id, today, today, handler="王经办", contact="82000000", actor="system"
+    )
+    return made.certificate_id
 
 
 def _roster(db: Connection, branch: Branch) -> int:

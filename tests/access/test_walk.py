@@ -72,6 +72,7 @@ FREE: dict[str, Any] = {
     "new": 1,
     "no": 1,
     "witness_id": 1,
+    "form": "csv",
     "unit": "points",
     "n": 1,
 }

@@ -7,8 +7,8 @@ from alembic import op
 
 from moralbank.db import APP_ROLE, UtcDateTime
 
-revision = "0024_issued_statements"
-down_revision = "0023_approvals"
+revision = "0031_issued_statements"
+down_revision = "0030_vouchers"
 
 _TABLE = "statements_issued"
 _FIGURES = [f"{unit}_{what}" for unit in ("points", "minutes") for what in ("opening_n", "opening", "lines", "closing")]

@@ -1,0 +1,72 @@
+"""The public check of a certificate: match or no match, the masked name, and what became of it. Nothing else."""
+
+from __future__ import annotations
+
+import base64
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from moralbank import clock
+from moralbank.certificates import queries, values
+from moralbank.certificates.paper import hours
+from moralbank.certificates.queries import Certificate
+from moralbank.residents.values import mask
+from moralbank.web.auth import public
+from moralbank.web.db import database
+
+blueprint = Blueprint("certificate_check", __name__)
+
+
+@blueprint.get("/v")
+@public
+def check_code() -> Response:
+    """Let anybody type the short code that is printed beside the QR code."""
+    typed = request.args.get("code", "")
+    if not typed.strip():
+        return _answer(None, typed, asked=False)
+    with database().reading() as db:
+        found = queries.find_by_short_code(db, values.read_short_code(typed))
+    return _answer(found, typed)
+
+
+@blueprint.get("/v/<token>")
+@public
+def check_token(token: str) -> Response:
+    """Say whether the code is of a certificate of this bank, and what became of it."""
+    with database().reading() as db:
+        found = queries.find_by_token(db, token)
+    return _answer(found, "")
+
+
+@blueprint.get("/v/keys")
+@public
+def keys() -> Response:
+    """Give the public keys, for whoever checks without the bank: number, key, and from when to when it signed."""
+    with database().reading() as db:
+        found = queries.list_keys(db)
+    lines = [
+        f"{key.kid} {base64.b64encode(key.public).decode()} {clock.local(key.created_at):%Y-%m-%d} "
+        + (f"{clock.local(key.retired_at):%Y-%m-%d}" if key.retired_at else "-")
+        for key in found
+    ]
+    answer = Response("".join(f"{line}\n" for line in lines), mimetype="text/plain")
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def _answer(found: Certificate | None, typed: str, *, asked: bool = True) -> Response:
+    said = found.said if found and found.content else None
+    page = render_template(
+        "certificates/check.html",
+        found=found,
+        said=said,
+        masked=mask(said["name"]) if said else "",
+        hours=hours,
+        typed=typed,
+        asked=asked,
+    )
+    answer = make_response(page, 404 if asked and found is None else 200)
+    # What a passer-by checked is no search engine's business.
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
