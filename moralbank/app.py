@@ -57,11 +57,13 @@ PAGES = (
     "moralbank.activities.views",
     "moralbank.activities.staff_views",
     "moralbank.activities.slip_views",
+    "moralbank.activities.late_views",
     "moralbank.activities.desk_views",
     "moralbank.activities.camera_views",
     "moralbank.activities.offline_views",
     "moralbank.activities.review_views",
     "moralbank.activities.scan_views",
+    "moralbank.activities.spot_views",
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",
@@ -84,6 +86,7 @@ PAGES = (
     "moralbank.reports.views",
     "moralbank.periodic.views",
     "moralbank.reports.deed_views",
+    "moralbank.reports.grade_views",
 )
 
 #: Modules with a `blueprint` of API operations under /api/v1.
@@ -93,6 +96,7 @@ OPERATIONS = (
     "moralbank.residents.api",
     "moralbank.approvals.api",
     "moralbank.activities.api",
+    "moralbank.activities.late_api",
     "moralbank.merchants.api",
     "moralbank.redemptions.api",
     "moralbank.redemptions.voucher_api",

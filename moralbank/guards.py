@@ -37,7 +37,7 @@ GUARDS: dict[str, dict[str, str]] = {
         "approvals_offsets.approvals_offsets_no_delete": "3ad018787bce2d05",
         "approvals_offsets.approvals_offsets_stand": "febf34770fd0bdb8",
         "approvals_requests.approvals_requests_no_delete": "f456e98fa3b59b61",
-        "approvals_requests.approvals_requests_stand": "66ce78ce24a68447",
+        "approvals_requests.approvals_requests_stand": "6f5c4f928df367ea",
         "certificates_certificates.certificates_certificates_no_delete": "48db0e05b5c58cf1",
         "certificates_certificates.certificates_certificates_stand": "d1c496039a8b6c71",
         "certificates_copies.certificates_copies_no_delete": "2c08f95d83b3e4f6",

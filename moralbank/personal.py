@@ -73,6 +73,8 @@ PERSONAL: tuple[Held, ...] = (
     Held("access_deed_notes", _OF_DEED, {"salt": b"", "note": ""}, goes=True),
     Held("activities_checkins", "t.resident_id", {"reason": None, "device": None}),
     Held("activities_device_scans", "t.resident_id", {"reason": None, "code": None}),
+    Held("activities_spot_answers", "t.resident_id", {"device": None}),
+    Held("activities_late_entries", "t.resident_id", {"evidence": "", "note": None}),
     Held("approvals_requests", "t.resident_id", {"reason": "", "answer": None}),
     Held("redemptions_refunds", _OF_CHARGE, {"reason": ""}),
     Held("certificates_certificates", "t.resident_id", {"content": "", "void_reason": None}),

@@ -52,6 +52,8 @@ class _Form:
     actor: str
     issuer: int
     registry: int
+    #: Who agreed to what is entered late; a sign-off has none.
+    checker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,35 @@ def award_session(db: Connection, session: Session, people: Sequence[Attended], 
 
     Writes: the ledger entries and a row for every outcome, refused and capped ones too.
     """
+    leader_id = session.activity.leader_resident_id
+    leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
+    _award(db, _form(db, session, actor), people, [leader for leader in leaders if not leader.awaits_guardian])
+
+
+def award_late(db: Connection, session: Session, one: Attended, *, maker: str, checker: str) -> None:
+    """Credit somebody who was entered late as the sign-off would have, by two people; leading brings nothing twice.
+
+    Writes: as award_session.
+    """
+    _award(db, _form(db, session, maker, checker), [one], [])
+
+
+def _form(db: Connection, session: Session, actor: str, checker: str | None = None) -> _Form:
     branch = get_branch(db, session.activity.branch_id)
     assert branch.book_id is not None, "an activity is held where a book is kept"
-    form = _Form(
+    return _Form(
         session,
         branch.book_id,
         clock.local(session.starts_at).date(),
         actor,
         ledger.internal_account(db, branch.book_id, AccountKind.ISSUER),
         ledger.internal_account(db, branch.book_id, AccountKind.REGISTRY),
+        checker,
     )
-    leader_id = session.activity.leader_resident_id
-    leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
-    leaders = [leader for leader in leaders if not leader.awaits_guardian]
+
+
+def _award(db: Connection, form: _Form, people: Sequence[Attended], leaders: Sequence[Resident]) -> None:
+    session = form.session
     everybody = {person.resident_id: person for person in [*(one.resident for one in people), *leaders]}
     accounts = {who: resident.account_id for who, resident in everybody.items()}
     taken_back = reversed_awards(db, form.book, list(everybody))
@@ -118,16 +136,15 @@ def _attendance(form: _Form, rule: Rule, one: Attended, tally: Tally, is_elsewhe
 
 
 def _bonuses(form: _Form, rule: Rule, kind: str, people: Iterable[Resident], tally: Tally) -> list[_Item]:
-    """Return the points a session brings beside the attendance; they follow from it, with its sign-off as
-    proof.
-    """
+    """Return the points a session brings beside the attendance; they follow from it, with its proof."""
     items = []
     for resident in people:
         who = resident.resident_id
         outcome = award(rule, Claim(), tally.totals(who, rule.code))
         tally.add(who, rule.code, outcome)
         source = f"{form.session.session_id}:{who}"
-        items.append(_item(form, rule, kind, source, Attended(resident, 0, "A"), outcome))
+        grade = "A" if form.checker is None else "C"
+        items.append(_item(form, rule, kind, source, Attended(resident, 0, grade), outcome))
     return items
 
 
@@ -168,6 +185,7 @@ def _item(
         legs=legs,
         key=f"{kind}:{source}",
         actor=form.actor,
+        checker=form.checker,
         branch=form.session.activity.branch_id,
         source=(kind, source),
         rule=(rule.code, rule.version),

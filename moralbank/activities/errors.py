@@ -219,3 +219,88 @@ class ReviewTooLate(Refused):
     code = "offline-scan-too-late"
     title = N_("不能再算进这一场")
     sentence = N_("这一场已签字、取消，或结束已超过 72 小时。人确实来过的，请用补录，再在这里不采用。")
+
+
+class UnknownLateEntry(NotFound):
+    code = "late-entry-unknown"
+    title = N_("没有这笔补录")
+    sentence = N_("没有找到这笔补录，请回到补录列表。")
+
+
+class SessionNotSigned(Refused):
+    code = "late-entry-session-open"
+    title = N_("这一场还没有签字")
+    sentence = N_("这一场还没有签字，请直接在签到台补签，不用走补录。")
+
+
+class ScansOnRecord(Refused):
+    """What was scanned, and what the leader said of it, is not entered a second time."""
+
+    code = "late-entry-scans-on-record"
+    title = N_("这一场有这个人的记录")
+    sentence = N_("这个人在这一场有扫码或积分记录，不能补录。有错请申请冲正。")
+
+
+class LateElsewhere(Refused):
+    code = "late-entry-elsewhere"
+    title = N_("同一时间在另一场")
+    sentence = N_("这个人同一时间在另一场活动有记录，一个人不能同时在两处，不能补录。")
+
+
+class AlreadyEntered(Conflict):
+    code = "late-entry-already-entered"
+    title = N_("已经补录过")
+    sentence = N_("这个人在这一场已经有一笔补录，请到补录列表里看。")
+
+
+class BadInterval(Invalid):
+    code = "late-entry-bad-interval"
+    title = N_("时段不对")
+    sentence = N_("请填这个人在场的时段，要在这一场的时间以内。")
+
+
+class QuotaUsedUp(Refused):
+    """A tenth of what a branch awarded in a month, so that late entries stay what they are: the exception."""
+
+    code = "late-entry-quota-used-up"
+    title = N_("这个月的补录名额用完了")
+    sentence = N_(
+        "{branch}在{month}入账 {awards} 人次，补录最多 {most} 笔（一成），已有 {used} 笔。"
+        "请让大家到场扫码，或由上级核查。"
+    )
+
+
+class LateEntryOver(Refused):
+    code = "late-entry-over"
+    title = N_("这笔补录已经办结")
+    sentence = N_("这笔补录已入账或已取消，不能再改。入账后有错请申请冲正。")
+
+
+class UnknownSpotCheck(NotFound):
+    code = "spot-check-unknown"
+    title = N_("没有这次抽点")
+    sentence = N_("没有找到这次抽点，请刷新后再看。")
+
+
+class SpotCheckOver(Refused):
+    code = "spot-check-over"
+    title = N_("现在不能抽点")
+    sentence = N_("抽点只在活动进行中开，开了以后 2 分钟内在手机上回答，10 分钟内由工作人员打勾。")
+
+
+class SpotCheckOpen(Conflict):
+    code = "spot-check-open"
+    title = N_("正在抽点")
+    sentence = N_("这一场正在抽点，请等它结束再开下一次。")
+
+
+class SpotChecksUsedUp(Refused):
+    code = "spot-checks-used-up"
+    title = N_("抽点次数用完了")
+    sentence = N_("一场最多抽点 {most} 次，这一场已经抽完。")
+
+
+class NotInside(Refused):
+    code = "spot-check-not-inside"
+    title = N_("抽点时您不在场内")
+    sentence = N_("抽点开始时没有您的签到，或您已经签退。人在现场的，请找工作人员。")

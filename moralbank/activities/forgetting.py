@@ -9,7 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.activities.models import activities, awards, checkins, device_scans, receipts, sessions, signups
+from moralbank.activities.late_queries import count_open
+from moralbank.activities.models import (
+    activities,
+    awards,
+    checkins,
+    device_scans,
+    late_entries,
+    receipts,
+    sessions,
+    signups,
+    spot_answers,
+)
 from moralbank.activities.service import cancel_sign_up
 from moralbank.activities.values import State, Status
 
@@ -18,6 +29,7 @@ from moralbank.activities.values import State, Status
 class Unfinished:
     """What must be finished first: sessions that wait for their sign-off, activities that the person leads."""
 
+    #: Late entries that wait, too.
     sessions: int
     led: int
 
@@ -43,7 +55,8 @@ def unfinished(db: Connection, resident_id: int) -> Unfinished:
         .where(activities.c.leader_resident_id == resident_id, sessions.c.state == State.OPEN)
         .where(activities.c.status.in_((Status.DRAFT, Status.PUBLISHED)))
     )
-    return Unfinished(db.execute(scanned).scalar_one(), db.execute(led).scalar_one())
+    waiting = db.execute(scanned).scalar_one() + count_open(db, resident_id)
+    return Unfinished(waiting, db.execute(led).scalar_one())
 
 
 def forget_attendance(db: Connection, resident_id: int) -> Removed:
@@ -67,6 +80,9 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
     decided = {"state": "dismissed", "decided_by": "system", "decided_at": clock.now()}
     db.execute(kept.where(device_scans.c.state == "review").values(decided))
     db.execute(kept.values(reason=None, code=None))
+    db.execute(spot_answers.update().where(spot_answers.c.resident_id == resident_id).values(device=None))
+    entered = late_entries.update().where(late_entries.c.resident_id == resident_id)
+    db.execute(entered.values(evidence="", note=None))
     db.execute(receipts.delete().where(receipts.c.used_by == resident_id))
     leads = activities.c.leader_resident_id == resident_id
     db.execute(activities.update().where(leads).values(leader_resident_id=None))
@@ -76,7 +92,13 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
 def list_attendance(db: Connection, resident_id: int) -> dict[str, list[dict[str, Any]]]:
     """Return all sign-ups, scans and awards of a person, for the copy of their data."""
     found = {}
-    tables = {"signups": signups, "scans": checkins, "kept_scans": device_scans, "awards": awards}
+    tables = {
+        "signups": signups,
+        "scans": checkins,
+        "kept_scans": device_scans,
+        "late_entries": late_entries,
+        "awards": awards,
+    }
     for name, table in tables.items():
         query = sa.select(table).where(table.c.resident_id == resident_id).order_by(*table.primary_key)
         found[name] = [dict(row) for row in db.execute(query).mappings()]

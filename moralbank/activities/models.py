@@ -151,6 +151,61 @@ awards = sa.Table(
     sa.UniqueConstraint("session_id", "resident_id", "kind"),
     sa.Index("ix_activities_awards_resident_id_occurred_on", "resident_id", "occurred_on"),
 )
+#: What staff entered for somebody of whom no scan is on record. Who asked and who agreed stands with the request; these
+#: rows say for what, and what became of it once it was agreed to.
+late_entries = sa.Table(
+    "activities_late_entries",
+    metadata,
+    sa.Column("late_id", BigId, primary_key=True),
+    sa.Column("request_id", BigId, sa.ForeignKey("approvals_requests.request_id"), nullable=False, unique=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False, index=True),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False, index=True),
+    sa.Column("branch_id", BigId, sa.ForeignKey("branches_branches.branch_id"), nullable=False),
+    #: The first day of the session's month, whose quota it counts towards.
+    sa.Column("month", sa.Date, nullable=False),
+    sa.Column("came_at", UtcDateTime, nullable=False),
+    sa.Column("left_at", UtcDateTime, nullable=False),
+    #: The minutes of it within the plan.
+    sa.Column("minutes", sa.Integer, nullable=False),
+    #: What it is known from: a photo, a signed sheet, who saw them.
+    sa.Column("evidence", sa.String(200), nullable=False),
+    #: The resident leads the activity or shares the leader's home.
+    sa.Column("is_related", sa.Boolean, nullable=False),
+    #: NULL: nothing came of it yet. posted; void (the rules gave nothing); withdrawn; objected.
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("ended_by", sa.String(64)),
+    #: Why it was objected to, or the reason of the rules.
+    sa.Column("note", sa.String(200)),
+    sa.CheckConstraint("left_at > came_at", name="left_after_coming"),
+    sa.CheckConstraint("minutes > 0", name="minutes_positive"),
+    sa.CheckConstraint("outcome IN ('posted', 'void', 'withdrawn', 'objected')", name="outcome_known"),
+    sa.CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="ended_whole"),
+    sa.Index("ix_activities_late_entries_branch_id_month", "branch_id", "month"),
+)
+#: That the leader asked in the middle of a session who is there.
+spot_checks = sa.Table(
+    "activities_spot_checks",
+    metadata,
+    sa.Column("spot_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False, index=True),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("closes_at", UtcDateTime, nullable=False, index=True),
+    sa.Column("opened_by", sa.String(64), nullable=False),
+    sa.CheckConstraint("closes_at > opened_at", name="closes_after_opening"),
+)
+
+spot_answers = sa.Table(
+    "activities_spot_answers",
+    metadata,
+    sa.Column("spot_id", BigId, sa.ForeignKey("activities_spot_checks.spot_id"), primary_key=True),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), primary_key=True, index=True),
+    sa.Column("answered_at", UtcDateTime, nullable=False),
+    #: The resident, or who ticked them.
+    sa.Column("actor", sa.String(64), nullable=False),
+    #: SHA-256 of the phone's cookie; NULL where staff ticked.
+    sa.Column("device", sa.String(64)),
+)
 
 posters = sa.Table(
     "activities_posters",

@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -112,16 +112,16 @@ def minutes_so_far(session: Session, scans: Sequence[CheckIn]) -> int:
     return minutes_of(intervals, session.starts_at, session.ends_at)
 
 
-def presence_of(session: Session, scans: Sequence[CheckIn]) -> Presence:
+def presence_of(session: Session, scans: Sequence[CheckIn], more_doubts: Collection[Doubt] = ()) -> Presence:
     """Return what one person's scans, in order of time, come to.
 
     A check-out that nobody made stands at the planned end and waits for the leader; without a check-in
     there is
-    no time at all until the leader gives it.
+    no time at all until the leader gives it. more_doubts: what the scans don't tell.
     """
     came = {scan.visit_no: scan for scan in scans if scan.direction is Direction.IN}
     left = {scan.visit_no: scan for scan in scans if scan.direction is Direction.OUT}
-    doubts = {scan.doubt for scan in scans if scan.doubt is not None}
+    doubts = {*more_doubts, *(scan.doubt for scan in scans if scan.doubt is not None)}
     if came.keys() - left.keys():
         doubts.add(Doubt.NO_OUT)
     if left.keys() - came.keys():

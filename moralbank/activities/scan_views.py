@@ -10,7 +10,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
-from moralbank.activities import answers, queries, receipts, service, tokens, verdicts, wording
+from moralbank.activities import answers, queries, receipts, service, spots, tokens, verdicts, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.presence import Next, next_scan
 from moralbank.activities.staff_views import session_in_scope
@@ -142,6 +142,7 @@ def _screen(session: Session) -> dict[str, Any]:
     with database().reading() as db:
         branch = get_branch(db, session.activity.branch_id)
         count = queries.count_present(db, session.session_id)
+        spot = next((one for one in spots.list_spot_checks(db, session.session_id) if one.is_open), None)
         last = queries.list_last_arrivals(db, session.session_id)
         people = residents_by_id(db, last)
         key = next(key for key in queries.qr_keys_by_kid(db).values() if key.retired_at is None)
@@ -151,6 +152,7 @@ def _screen(session: Session) -> dict[str, Any]:
         "session": session,
         "branch": branch,
         "count": count,
+        "spot": spot,
         "names": [people[who].masked_name for who in last],
         "now": now,
         # The white box around it is the rest of the quiet zone, so that the code fills the screen.

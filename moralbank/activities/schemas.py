@@ -6,6 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from moralbank.activities import verdicts
+from moralbank.activities.late_queries import LateState
 from moralbank.activities.values import Direction, Mode, State, Status
 from moralbank.errors import N_
 
@@ -222,3 +223,61 @@ class SignOffOut(ma.Schema):
     head_count = fields.Integer(required=True)
     is_repeat = fields.Boolean(required=True)
     awards = fields.List(fields.Nested(AwardOut), required=True)
+
+
+_WHY = validate.Length(2, 200, error=N_("请用一句话写明，最多 200 字。"))
+
+
+class ObjectionIn(ma.Schema):
+    """Why a late entry is wrong."""
+
+    reason = fields.String(required=True, validate=_WHY)
+
+
+class LateForm(ma.Schema):
+    """A late entry as a page asks for it: a number and two times of the session's day."""
+
+    number = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{8}$", error=N_("居民号是 8 位数字。")))
+    came = fields.Time(required=True, format="%H:%M")
+    left = fields.Time(required=True, format="%H:%M")
+    reason = fields.String(required=True, validate=_WHY)
+    evidence = fields.String(required=True, validate=_WHY)
+
+
+class NewLate(ma.Schema):
+    """Who was at a session and was never scanned, from when to when, and what it is known from."""
+
+    resident_number = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{8}$"))
+    came_at = fields.AwareDateTime(required=True, **_MOMENT)
+    left_at = fields.AwareDateTime(required=True, **_MOMENT)
+    reason = fields.String(required=True, validate=_WHY)
+    evidence = fields.String(required=True, validate=_WHY)
+
+
+class LateQuery(ma.Schema):
+    """Which late entries to list."""
+
+    open = fields.Boolean(load_default=False, metadata={"description": "Only those of which something may still come."})
+
+
+class LateOut(ma.Schema):
+    """A late entry, how far it has got, and when it posts if nobody objects."""
+
+    late_id = fields.Integer(required=True)
+    request_id = fields.Integer(required=True, attribute="request.request_id")
+    session_id = fields.Integer(required=True)
+    resident_id = fields.Integer(required=True)
+    branch_id = fields.Integer(required=True)
+    came_at = fields.AwareDateTime(required=True, **_MOMENT)
+    left_at = fields.AwareDateTime(required=True, **_MOMENT)
+    minutes = fields.Integer(required=True)
+    reason = fields.String(required=True, attribute="request.reason")
+    evidence = fields.String(required=True)
+    is_related = fields.Boolean(
+        required=True, metadata={"description": "The resident leads the activity or shares the leader's home."}
+    )
+    state = fields.String(required=True, validate=validate.OneOf([state.value for state in LateState]))
+    posts_at = fields.AwareDateTime(required=True, allow_none=True, **_MOMENT)
+    maker = fields.String(required=True, attribute="request.maker")
+    checker = fields.String(required=True, allow_none=True, attribute="request.checker")
+    note = fields.String(required=True, allow_none=True)

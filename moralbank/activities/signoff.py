@@ -28,6 +28,7 @@ from moralbank.activities.errors import (
 )
 from moralbank.activities.models import sessions
 from moralbank.activities.presence import Presence, presence_of
+from moralbank.activities.spots import list_rounds
 from moralbank.activities.values import Award, CheckIn, Doubt, Session, State
 from moralbank.errors import N_, Refused
 from moralbank.residents.queries import Resident, find_resident, residents_by_id
@@ -70,8 +71,14 @@ def roster(db: Connection, session: Session) -> list[RosterRow]:
     scans = queries.scans_by_resident(db, session.session_id)
     people = residents_by_id(db, list(scans))
     coming = {signup.resident_id for signup in queries.list_signups(db, session.session_id)}
+    silent = {who for one in list_rounds(db, session.session_id, scans) for who in one.missing}
     rows = [
-        RosterRow(people[who], presence_of(session, theirs), tuple(theirs), who in coming)
+        RosterRow(
+            people[who],
+            presence_of(session, theirs, [Doubt.NO_ANSWER] if who in silent else []),
+            tuple(theirs),
+            who in coming,
+        )
         for who, theirs in scans.items()
     ]
     return sorted(rows, key=lambda row: (not row.presence.doubts, row.scans[0].at, row.resident.resident_id))
@@ -96,7 +103,7 @@ def sign_off(
     Raises (in the order checked): UnknownSession, SessionOver, NotStarted, StillInside, CheckOutOpen,
         NotOnRoster, BadDecision, HeadCountDiffers, OwnAttendance.
     """
-    _one_at_a_time(db)
+    one_at_a_time(db)
     session = queries.lock_session(db, session_id)
     if session.state is State.SIGNED_OFF:
         return SignOff(session, tuple(queries.list_awards(db, session_id)), is_repeat=True)
@@ -130,7 +137,7 @@ def sign_off(
     return SignOff(queries.get_session(db, session_id), tuple(queries.list_awards(db, session_id)))
 
 
-def _one_at_a_time(db: Connection) -> None:
+def one_at_a_time(db: Connection) -> None:
     """Let sign-offs pass singly, so that two of one day never both read the same person's totals."""
     if db.dialect.name == "postgresql":
         db.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('moralbank sign-off'))"))

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from moralbank import clock
 from moralbank.access.deeds import Kind
 from moralbank.access.queries import names_of
-from moralbank.activities import queries, service, signoff
+from moralbank.activities import late_queries, queries, service, signoff, spots
 from moralbank.activities.errors import (
     BadTimes,
     CheckOutOpen,
@@ -289,6 +289,8 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         people = residents_by_id(db, {award.resident_id for award in awards})
         branch = get_branch(db, found.activity.branch_id)
         signer = _signer(db, found)
+        rounds = spots.list_rounds(db, found.session_id)
+        late = late_queries.list_of_session(db, found.session_id)
     _note_list(found, len(roster) or len(people))
     refusal = signoff.too_early(found, roster, clock.now()) if found.takes_scans else None
     page = "activities/signed_off.html" if found.state is State.SIGNED_OFF else "activities/sign_off.html"
@@ -308,6 +310,8 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         signer=signer,
         errors=errors,
         ticked=ticked,
+        late=late,
+        rounds=rounds,
         given=request.form,
         too_early=fill(_(refusal.sentence), refusal.fields) if refusal else "",
         may_close=isinstance(refusal, CheckOutOpen),

@@ -58,6 +58,7 @@ class Doubt(StrEnum):
     POSTER = "poster"
     NO_IN = "no-in"
     NO_OUT = "no-out"
+    NO_ANSWER = "no-answer"
     SHORT = "short"
 
 

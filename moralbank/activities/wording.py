@@ -8,6 +8,7 @@ from typing import Any
 
 from moralbank import clock
 from moralbank.activities.answers import Answer
+from moralbank.activities.late_queries import LateState
 from moralbank.activities.values import Doubt, Means, Mode, Session, State, Status
 from moralbank.earning import REASON_SENTENCES, Reason
 from moralbank.errors import N_, fill
@@ -37,9 +38,24 @@ DOUBT_NAMES = {
     Doubt.POSTER: N_("扫海报，要当面确认"),
     Doubt.NO_IN: N_("没有签到"),
     Doubt.NO_OUT: N_("没有签退"),
+    Doubt.NO_ANSWER: N_("抽点没有回答"),
     Doubt.SHORT: N_("不到计划时长的六成"),
 }
 AWARD_NAMES = {"attendance": N_("参加"), "leading": N_("带队"), "first-service": N_("首次服务")}
+LATE_NAMES = {
+    LateState.ASKED: N_("待复核"),
+    LateState.NOTICE: N_("公示中"),
+    LateState.POSTED: N_("已入账"),
+    LateState.VOID: N_("没有入账"),
+    LateState.WITHDRAWN: N_("已撤回"),
+    LateState.OBJECTED: N_("有异议，不入账"),
+    LateState.REFUSED: N_("已退回"),
+    LateState.LAPSED: N_("已过期"),
+}
+LATE_SIGNS = {
+    LateState.ASKED: "warn", LateState.NOTICE: "warn", LateState.POSTED: "ok", LateState.OBJECTED: "bad",
+    LateState.REFUSED: "bad",
+}  # fmt: skip
 _APPS = {
     "wechat": N_("微信付款码"),
     "alipay": N_("支付宝付款码"),

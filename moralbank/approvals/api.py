@@ -11,6 +11,7 @@ from moralbank.approvals import queries, service
 from moralbank.approvals.errors import (
     AlreadyAsked,
     AlreadyDecided,
+    NeedsOutside,
     NotAskable,
     NotYours,
     OwnAffair,
@@ -37,6 +38,7 @@ _DECIDING: list[type[MoralBankError]] = [
     RequestLapsed,
     SamePerson,
     OwnAffair,
+    NeedsOutside,
 ]
 
 

@@ -45,6 +45,14 @@ class OwnAffair(Forbidden):
     sentence = N_("这是您本人或同户的积分，请由别人经办和复核。")
 
 
+class NeedsOutside(Forbidden):
+    """Whoever leads an activity at the branch is of the resident's home, so the branch doesn't check its own."""
+
+    code = "approval-needs-outside"
+    title = N_("要由上级网点复核")
+    sentence = N_("这位居民是带队人本人或同户，要由上级网点的工作人员来复核，本网点的人不能复核。")
+
+
 class NotYours(Forbidden):
     code = "approval-not-yours"
     title = N_("不是您提的申请")

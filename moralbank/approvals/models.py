@@ -22,7 +22,8 @@ requests = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("resident_id", sa.BigInteger, sa.ForeignKey("residents_residents.resident_id"), nullable=False),
     sa.Column("account_id", sa.BigInteger, nullable=False),
-    #: What is to be reversed; an adjustment and a refund have none, and points instead.
+    #: What is to be reversed. An adjustment and a refund have none, and points instead; a late entry has neither, for
+    #: what is to be credited stands with the activity.
     sa.Column("entry_id", sa.Uuid),
     sa.Column("points", sa.BigInteger),
     sa.Column("reason", sa.String(REASON_MAX), nullable=False),
@@ -39,9 +40,11 @@ requests = sa.Table(
     sa.Column("answer", sa.String(REASON_MAX)),
     #: What was posted; None also where nothing was left to take back.
     sa.Column("posted_entry_id", sa.Uuid),
-    sa.CheckConstraint("kind IN ('reversal', 'adjustment', 'refund')", name="kind_known"),
+    #: The maker's side is close to the resident: only somebody who reaches the branch from above may check it.
+    sa.Column("needs_outside", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.CheckConstraint("kind IN ('reversal', 'adjustment', 'refund', 'late-entry')", name="kind_known"),
     sa.CheckConstraint("(kind = 'reversal') = (entry_id IS NOT NULL)", name="reversal_has_entry"),
-    sa.CheckConstraint("(kind = 'reversal') = (points IS NULL)", name="others_have_points"),
+    sa.CheckConstraint("(kind IN ('reversal', 'late-entry')) = (points IS NULL)", name="others_have_points"),
     sa.CheckConstraint("points > 0", name="points_positive"),
     sa.CheckConstraint("state IN ('waiting', 'approved', 'refused', 'withdrawn', 'lapsed')", name="state_known"),
     sa.CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided_whole"),

@@ -45,6 +45,8 @@ class Request:
     decided_at: datetime | None
     answer: str | None
     posted_entry_id: UUID | None
+    #: Only somebody who reaches the branch from above may check it.
+    needs_outside: bool = False
 
     @property
     def is_waiting(self) -> bool:
@@ -164,6 +166,25 @@ def _is(state: str) -> sa.ColumnElement[bool]:
     return requests.c.state == state
 
 
+def requests_by_id(db: Connection, request_ids: Collection[int]) -> dict[int, Request]:
+    """Return those of the requests that exist, by id."""
+    rows = db.execute(_REQUEST.where(requests.c.request_id.in_(list(request_ids))))
+    return {row.request_id: Request(*row) for row in rows}
+
+
+def state_of(request_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
+    """Return a request's state as of now as a column for a query of another package (see Request.shown_state)."""
+    stale = (requests.c.state == "waiting") & (requests.c.expires_at <= clock.now())
+    shown = sa.case((stale, "lapsed"), else_=requests.c.state)
+    return sa.select(shown).where(requests.c.request_id == request_id).correlate_except(requests).scalar_subquery()
+
+
+def decided_of(request_id: sa.ColumnElement[int]) -> sa.ScalarSelect[datetime]:
+    """Return when a request was decided as a column for a query of another package."""
+    decided = sa.select(requests.c.decided_at).where(requests.c.request_id == request_id)
+    return decided.correlate_except(requests).scalar_subquery()
+
+
 def effect_of(db: Connection, request: Request) -> Effect:
     """Return what approving a request would do now; what it really does is decided when it is done."""
     before = ledger.available(db, request.book_id, [request.account_id]).get(request.account_id, 0)
@@ -225,6 +246,12 @@ def taken_back(db: Connection, book: int, residents: Collection[int]) -> set[UUI
         requests.c.entry_id.is_not(None),
     )
     return set(db.execute(query).scalars())
+
+
+def is_taken_back(entry_id: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+    """Return as a condition for a query of another package whether an entry's reversal was approved."""
+    reversal = sa.select(requests.c.request_id).where(requests.c.entry_id == entry_id, requests.c.state == "approved")
+    return reversal.correlate_except(requests).exists()
 
 
 def due_rows(db: Connection, table: sa.Table, condition: sa.ColumnElement[bool], *, limit: int) -> list[Any]:

@@ -54,7 +54,7 @@ class RequestOut(ma.Schema):
     """What somebody asked, and what became of it."""
 
     request_id = fields.Integer(required=True)
-    kind = fields.String(required=True, validate=validate.OneOf(("reversal", "adjustment", "refund")))
+    kind = fields.String(required=True, validate=validate.OneOf(("reversal", "adjustment", "refund", "late-entry")))
     branch_id = fields.Integer(required=True)
     resident_id = fields.Integer(required=True)
     entry_id = fields.UUID(required=True, allow_none=True)

@@ -19,13 +19,15 @@ from moralbank.approvals import errors, offsets
 from moralbank.approvals.models import requests
 from moralbank.approvals.offsets import follow_posted
 from moralbank.approvals.queries import REVERSIBLE, Request, due_rows, find_request, get_request
+from moralbank.branches.queries import get_branch
 from moralbank.db import violated
 from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
 from moralbank.residents.queries import Resident, get_resident, list_household, residents_by_account
 
 __all__ = [
-    "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "Trade", "approve", "ask_adjustment", "ask_refund", "ask_reversal",
-    "askable", "facts_of", "follow_posted", "forget", "hand_of", "lapse", "refuse", "take_on", "withdraw",
+    "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "Trade", "approve", "ask_adjustment", "ask_late_entry", "ask_refund",
+    "ask_reversal", "askable", "drop", "facts_of", "follow_posted", "forget", "hand_of", "is_of_family", "lapse",
+    "refuse", "take_on", "withdraw",
 ]  # fmt: skip
 
 #: How long somebody has to check what was asked.
@@ -42,6 +44,8 @@ class Hand:
     actor: str
     login_id: int
     name: str
+    #: Paths of the branches where they hold the staff's role; "/" is the whole bank.
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def facts_of(db: Connection, request: Request) -> dict[str, str]:
 
 
 def hand_of(principal: Principal, role: str) -> Hand:
-    return Hand(principal.actor(role), principal.login_id, principal.name)
+    return Hand(principal.actor(role), principal.login_id, principal.name, tuple(principal.paths("staff")))
 
 
 def ask_reversal(db: Connection, hand: Hand, book: int, entry_id: UUID, reason: str) -> Request:
@@ -102,6 +106,17 @@ def ask_adjustment(db: Connection, hand: Hand, resident_id: int, points: int, re
 def ask_refund(db: Connection, hand: Hand, resident_id: int, branch_id: int, points: int, reason: str) -> Request:
     """Ask that a merchant give points back, at the merchant's branch. Raises: UnknownResident, OwnAffair."""
     return _ask(db, hand, get_resident(db, resident_id), reason, kind="refund", points=points, branch_id=branch_id)
+
+
+def ask_late_entry(
+    db: Connection, hand: Hand, resident: Resident, branch_id: int, reason: str, *, needs_outside: bool
+) -> Request:
+    """Ask that a resident be credited late for an activity at a branch; approving it posts nothing by itself.
+
+    needs_outside: only somebody who reaches the branch from above may check it. Raises: OwnAffair.
+    """
+    what = {"kind": "late-entry", "branch_id": branch_id, "needs_outside": needs_outside}
+    return _ask(db, hand, resident, reason, **what)
 
 
 def _ask(db: Connection, hand: Hand, resident: Resident, reason: str, **what: Any) -> Request:
@@ -143,8 +158,9 @@ def _lapse_before(db: Connection, book: int, entry_id: UUID) -> None:
 def approve(db: Connection, hand: Hand, request_id: int) -> Request:
     """Check a request and do what it asks, in the same transaction. By the same checker again: the same answer.
 
-    Raises (in the order checked): UnknownRequest, OwnRequest, AlreadyDecided, RequestLapsed, SamePerson, OwnAffair,
-        then what the ledger refuses.
+    A late entry is only agreed to: it posts once its notice period is over. Raises (in the order checked):
+        UnknownRequest, OwnRequest, AlreadyDecided, RequestLapsed, SamePerson, OwnAffair, NeedsOutside, then what the
+        ledger refuses.
     """
     request = get_request(db, request_id, lock=True)
     if request.state == "approved" and request.checker_login_id == hand.login_id:
@@ -165,13 +181,16 @@ def _carry_out(db: Connection, request: Request, hand: Hand) -> Posted | None:
         return _take_back(db, request, hand)
     if request.kind == "adjustment":
         return _adjust(db, request)
+    if request.kind == "late-entry":
+        return None
     return _TRADES[request.kind].carry_out(db, request, hand.actor)
 
 
 def refuse(db: Connection, hand: Hand, request_id: int, answer: str) -> Request:
     """Say no to a request, and why.
 
-    Raises (in the order checked): UnknownRequest, OwnRequest, AlreadyDecided, RequestLapsed, SamePerson, OwnAffair.
+    Raises (in the order checked): UnknownRequest, OwnRequest, AlreadyDecided, RequestLapsed, SamePerson, OwnAffair,
+        NeedsOutside.
     """
     request = get_request(db, request_id, lock=True)
     resident = _check(db, hand, request)
@@ -186,6 +205,18 @@ def withdraw(db: Connection, hand: Hand, request_id: int) -> Request:
     if request.maker_login_id != hand.login_id:
         raise errors.NotYours()
     if request.state != "waiting":
+        raise errors.AlreadyDecided()
+    _decide(db, request, "withdrawn")
+    return get_request(db, request_id)
+
+
+def drop(db: Connection, request_id: int) -> Request:
+    """Close a request that waits and whose ground fell away, as if its maker had taken it back.
+
+    Raises (in the order checked): UnknownRequest, AlreadyDecided.
+    """
+    request = get_request(db, request_id, lock=True)
+    if not request.is_waiting:
         raise errors.AlreadyDecided()
     _decide(db, request, "withdrawn")
     return get_request(db, request_id)
@@ -219,15 +250,28 @@ def _check(db: Connection, hand: Hand, request: Request) -> Resident:
         raise errors.SamePerson()
     resident = get_resident(db, request.resident_id)
     _refuse_own_affair(db, hand, resident)
+    if request.needs_outside and not _is_from_above(db, hand, request.branch_id):
+        raise errors.NeedsOutside()
     return resident
+
+
+def _is_from_above(db: Connection, hand: Hand, branch_id: int) -> bool:
+    """Tell whether somebody holds their role above a branch and not only in it."""
+    place = get_branch(db, branch_id).path
+    return any(place.startswith(path) and place != path for path in hand.paths)
 
 
 def _refuse_own_affair(db: Connection, hand: Hand, resident: Resident) -> None:
     """Refuse what is about somebody of the name of the one who acts, or whose household has one of that name."""
+    if is_of_family(db, hand.name, resident):
+        raise errors.OwnAffair()
+
+
+def is_of_family(db: Connection, name: str, resident: Resident) -> bool:
+    """Tell whether the resident, or one of their household, bears the name: of staff no more is known."""
     home = resident.household_id
     family = list_household(db, home, [resident.branch_id]) if home else [resident]
-    if _folded(hand.name) in {_folded(one.name) for one in family}:
-        raise errors.OwnAffair()
+    return _folded(name) in {_folded(one.name) for one in family}
 
 
 def _folded(name: str) -> str:

@@ -33,12 +33,13 @@ STATE_NAMES = {
     "withdrawn": N_("已撤回"),
     "lapsed": N_("已过期"),
 }
-KIND_NAMES = {"reversal": N_("冲正"), "adjustment": N_("补记积分"), "refund": N_("退分")}
+KIND_NAMES = {"reversal": N_("冲正"), "adjustment": N_("补记积分"), "refund": N_("退分"), "late-entry": N_("补录")}
 #: What is said when somebody approved one.
 _DONE = {
     "reversal": N_("已冲正，两行都留在居民的存折上。"),
     "adjustment": N_("已补记，居民的存折上能看到。"),
     "refund": N_("已退分，居民的存折上马上能看到。"),
+    "late-entry": N_("已同意补录。公示 3 个工作日没有异议，就自动入账。"),
 }
 _NAMES = {"state": STATE_NAMES, "kind": KIND_NAMES}
 

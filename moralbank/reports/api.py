@@ -9,9 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from moralbank import ledger
+from moralbank import clock, ledger
 from moralbank.access import deed_queries
 from moralbank.access.errors import OutOfScope
+from moralbank.activities import late_queries
 from moralbank.ledger import BadDraft, Entry, PostedLeg, TrialRow, UnknownAccount, UnknownEntry
 from moralbank.reports import queries
 from moralbank.reports.errors import UnknownBookCode, UnknownHolder, WholeBookOnly
@@ -25,6 +26,8 @@ from moralbank.reports.schemas import (
     DeedQuery,
     EntryOut,
     EntryQuery,
+    GradeQuery,
+    GradesOut,
     LineOut,
     LinesQuery,
     TrialOut,
@@ -143,6 +146,17 @@ def list_account_lines(db: Connection, account: int, *, query: dict[str, Any], p
     if not found and ledger.find_account(db, book, account) is None:
         raise UnknownAccount(account=account)
     return page.of(found, lambda line: line.seq)
+
+
+@blueprint.reads("/evidence-grades", GradesOut, query=GradeQuery, paged=True, refusals=[UnknownBookCode])
+@allow("staff", "auditor", scope="book", token="audit:read")
+def list_grades(db: Connection, *, query: dict[str, Any], page: Paging) -> Page:
+    """List by branch how many people a month's sessions credited, by evidence grade, and the share entered late."""
+    reach = queries.choose(_reaches(db), query["book"])
+    month = late_queries.month_of(query["month"] or clock.today())
+    ids = [branch.branch_id for branch in reach.branches if branch.book_id == reach.book.book_id]
+    found = late_queries.grades_of(db, ids, month, late_queries.month_end(month))
+    return page.cut(found, key=lambda one: one.branch_id)
 
 
 @blueprint.reads("/deeds", DeedOut, query=DeedQuery, paged=True, refusals=[UnknownBookCode, UnknownHolder])

@@ -53,6 +53,28 @@ class EntryPage(EntryFilters, BookChoice):
     before = fields.Integer(load_default=None, validate=validate.Range(1, MAX_AMOUNT))
 
 
+class GradePage(BookChoice):
+    """Which month's sessions to count by evidence grade."""
+
+    month = fields.Date(format="%Y-%m", load_default=None, validate=_DAYS, error_messages=_DATE)
+
+
+class GradeQuery(GradePage):
+    """The same for the API; without a month, the present one."""
+
+
+class GradesOut(ma.Schema):
+    """How many people a branch credited for a month's sessions, by evidence grade; what was reversed is out."""
+
+    branch_id = fields.Integer(required=True)
+    counts = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(sorted(GRADES))), values=fields.Integer(), required=True
+    )
+    total = fields.Integer(required=True)
+    late = fields.Integer(required=True, metadata={"description": "Of these, entered late: grade C."})
+    late_permille = fields.Integer(required=True, metadata={"description": "Their share in thousandths."})
+
+
 class DeedFilters(ma.Schema):
     """Which deeds to read; dates are the bank's local days, both included."""
 

@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template
 from werkzeug.wrappers import Response
 
 from moralbank import clock
+from moralbank.activities import late_queries
 from moralbank.activities import queries as activities
 from moralbank.ledger import Unit
 from moralbank.redemptions.vouchers import held_points
@@ -50,6 +51,7 @@ def home() -> str:
         book = queries.passbook(db, queries.owner_of_resident(db, resident), Unit.POINTS)
         held = held_points(db, resident_id)
         coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
+        late = late_queries.count_open(db, resident_id)
         signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
     return render_template(
         "statements/home.html",
@@ -57,6 +59,7 @@ def home() -> str:
         held=held,
         lines=[shown_line(line, url=own_line_url(line, "points")) for line in book.lines[:LINES]],
         coming=coming,
+        late=late,
         mine={session_id: signup.state for session_id, signup in signups.items()},
     )
 

@@ -21,10 +21,11 @@ from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access import service as access_service
 from moralbank.access.service import GrantDraft
-from moralbank.activities import calendars, devices, offline, reviews
+from moralbank.activities import calendars, devices, late, offline, reviews, signoff, spots
 from moralbank.activities import service as activities
+from moralbank.activities.late import Late
 from moralbank.activities.offline import Batch, Kept
-from moralbank.activities.values import Plan
+from moralbank.activities.values import Plan, Session
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import Branch
@@ -93,16 +94,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     details = MerchantDetails(f"{name}记粮店", "便利店", f"{name}老板", f"1390000000{n}", "donated")
     shop = merchants.add_merchant(db, branch, f"M00{n}", details, status="active")
     offer = merchants.add_offer(db, shop.merchant_id, f"O00{n}", OfferDetails(f"{name}记大米", 10, 60, 5, 500))
-    walkers = {
-        role: make_login(
-            db,
-            role,
-            branch,
-            shop.merchant_id if role == "operator" else None,
-            resident.resident_id if role == "resident" else None,
-        )
-        for role in ROLES
-    }
+    walkers = _walkers(db, branch, shop, resident)
     plan = Plan("河岸清洁", "V01", branch.branch_id, "河边", leader_resident_id=neighbour.resident_id)
     activity = activities.create_activity(db, plan, actor="system")
     starts_at = clock.now() + timedelta(days=2)
@@ -143,6 +135,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "forgetting_id": forgetting.request_id,
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
+            "late_id": _late_entry(db, activity.activity_id, neighbour, maker),
             "login_id": spare.login_id,
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
@@ -153,8 +146,38 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "settlement_id": settlement_id,
             "voucher_id": voucher.voucher_id,
             "zreport_id": zreport.zreport_id,
+            "spot_id": _spot_check(db, session),
         },
     )
+
+
+def _walkers(db: Connection, branch: Branch, shop: Merchant, resident: Resident) -> dict[str, MadeLogin]:
+    """Open a login for each role at the branch."""
+    return {
+        role: make_login(
+            db,
+            role,
+            branch,
+            shop.merchant_id if role == "operator" else None,
+            resident.resident_id if role == "resident" else None,
+        )
+        for role in ROLES
+    }
+
+
+def _late_entry(db: Connection, activity_id: int, neighbour: Resident, maker: Hand) -> int:
+    """Ask that the neighbour be credited for a session of yesterday, of which nobody's scan is on record."""
+    start = clock.now() - timedelta(days=1)
+    session = activities.add_session(db, activity_id, start, start + timedelta(hours=2))
+    signoff.sign_off(db, session.session_id, [], 0, actor="system")
+    wanted = (session.session_id, neighbour.resident_id, session.starts_at, session.ends_at)
+    return late.ask_late_entry(db, maker, Late(*wanted, "手机没电", "签名表第 3 行")).late_id
+
+
+def _spot_check(db: Connection, session: Session) -> int:
+    """Ask who is there when the session begins."""
+    with clock.at(session.starts_at):
+        return spots.open_spot_check(db, session.session_id, actor="system").spot_id
 
 
 def _settle(db: Connection, shop: Merchant, till: Till, resident: Resident) -> tuple[int, int]:

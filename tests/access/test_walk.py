@@ -77,7 +77,12 @@ FREE: dict[str, Any] = {
     "n": 1,
 }
 #: Only who made a request may take it back, whatever others' roles are.
-BY_ITS_MAKER = {"/staff/approvals/<int:request_id>/withdraw", "/api/v1/approvals/<int:request_id>/withdraw"}
+BY_ITS_MAKER = {
+    "/staff/approvals/<int:request_id>/withdraw",
+    "/api/v1/approvals/<int:request_id>/withdraw",
+    "/staff/late-entries/<int:late_id>/withdraw",
+    "/api/v1/late-entries/<int:late_id>/withdraw",
+}
 #: Routes whose session is a signed-in browser, not the sitting of an activity.
 OWN_SESSIONS = "/sessions/"
 
