@@ -81,6 +81,8 @@ PAGES = (
     "moralbank.forgetting.own_views",
     "moralbank.statements.views",
     "moralbank.statements.paper_views",
+    "moralbank.statements.booklet_views",
+    "moralbank.statements.print_views",
     "moralbank.statements.proof_views",
     "moralbank.statements.home_views",
     "moralbank.reports.views",

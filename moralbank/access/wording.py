@@ -48,6 +48,7 @@ ABOUT = {
     "certificate": N_("志愿服务记录证明"),
     "certificate-revoked": N_("撤销证明"),
     "certificate-corrected": N_("更正证明"),
+    "passbook": N_("纸存折"),
     "record": N_("服务记录"),
     "request": N_("申请"),
     "witness": N_("见证人"),

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.certificates import paper, queries, service, values
+from moralbank.certificates import queries, service, values
 from moralbank.certificates.errors import UnknownCertificate
 from moralbank.certificates.queries import Certificate
 from moralbank.certificates.views import EVER, copy_of, record_answer
@@ -33,8 +33,7 @@ def show_all() -> str:
         "certificates/own.html",
         certificates=found,
         made=made,
-        hours=paper.hours,
-        stars=paper.star_words(values.stars(made.total_minutes)),
+        stars=values.stars(made.total_minutes),
     )
 
 

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from moralbank import clock
 from moralbank.certificates import queries, values
-from moralbank.certificates.paper import hours
 from moralbank.certificates.queries import Certificate
 from moralbank.residents.values import mask
 from moralbank.web.auth import public
@@ -61,7 +60,6 @@ def _answer(found: Certificate | None, typed: str, *, asked: bool = True) -> Res
         found=found,
         said=said,
         masked=mask(said["name"]) if said else "",
-        hours=hours,
         typed=typed,
         asked=asked,
     )

@@ -33,6 +33,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.i18n import ngettext
 from moralbank.web.pdf import pdf_response, sheet
 from moralbank.web.sheets import csv_response
 
@@ -55,6 +56,12 @@ Answer = str | Redirect | tuple[str, int]
 def certificate_state(state: State) -> str:
     """Return what became of a certificate in the reader's language."""
     return _(STATE_NAMES[state])
+
+
+@blueprint.app_template_global("star_word")
+def star_word(stars: int) -> str:
+    """Return a volunteer's stars in the reader's language."""
+    return ngettext("%(n)s 星", "%(n)s 星", stars) if stars else _("未到一星（100 小时）")
 
 
 @blueprint.app_template_global("missing_word")
@@ -213,8 +220,7 @@ def _resident_page(resident_id: int, given: dict[str, str], errors: dict[str, li
         made=made,
         given=given | {"first": given.get("first") or f"{made.first}", "last": given.get("last") or f"{made.last}"},
         errors=errors,
-        hours=paper.hours,
-        stars=paper.star_words(values.stars(made.total_minutes)),
+        stars=values.stars(made.total_minutes),
         may_write=current().has("staff"),
     )
 
@@ -254,8 +260,6 @@ def _page(certificate_id: int, errors: dict[str, list[str]] | None = None) -> st
         successor=successor,
         changed=changed,
         errors=errors,
-        hours=paper.hours,
-        star_words=paper.star_words,
         check_url=f"{public_url()}/v/{certificate.token}",
         may_write=current().has("staff"),
     )

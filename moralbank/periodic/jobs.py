@@ -54,6 +54,7 @@ JOBS = (
     Job("residents.forget_previews", N_("清理没有确认的名单预览"), DAY, residents.forget_previews),
     Job("settlements.settle_months", N_("出商家月结算单"), DAY, settlements.settle_months),
     Job("statements.issue_periods", N_("出月度、季度和年度对账单"), HOUR, statements.issue_periods),
+    Job("statements.print_runs", N_("做批量打印的对账单，清理旧的"), MINUTE, statements.print_runs),
     Job("platform.forget_runs", N_("清理旧的作业记录"), DAY, slots.forget_runs),
 )
 

@@ -270,6 +270,36 @@ def find_household_account(db: Connection, household_id: int | None) -> int | No
     return db.execute(sa.select(table.account_id).where(table.household_id == household_id)).scalar()
 
 
+def list_to_print(
+    db: Connection, branch_ids: Collection[int], *, after: tuple[str, int], phoneless: bool, limit: int
+) -> list[Resident]:
+    """List residents of the branches in the order in which paper is carried round: by building, then as enrolled.
+
+    after: building and resident_id of the last one before; ("", 0) begins.
+    """
+    building = sa.func.coalesce(_R.building, "")
+    behind = sa.or_(building > after[0], sa.and_(building == after[0], _R.resident_id > after[1]))
+    statement = _select().where(*_to_print(branch_ids, phoneless), behind)
+    return _residents(db, statement.order_by(building, _R.resident_id).limit(min(limit, LIST_LIMIT_MAX)))
+
+
+def count_to_print(db: Connection, branch_ids: Collection[int], *, phoneless: bool) -> int:
+    """Count what list_to_print would list in all."""
+    statement = sa.select(sa.func.count()).select_from(residents_residents)
+    return db.execute(statement.where(*_to_print(branch_ids, phoneless))).scalar_one()
+
+
+def was_forgotten_since(db: Connection, book_id: int, since: datetime) -> bool:
+    """Tell whether anybody of a book was forgotten after an instant: files made before it may hold them."""
+    statement = sa.select(_R.resident_id).where(_R.book_id == book_id, _R.forgotten_at > since).limit(1)
+    return db.execute(statement).first() is not None
+
+
+def _to_print(branch_ids: Collection[int], phoneless: bool) -> list[sa.ColumnElement[bool]]:
+    wanted = [_R.branch_id.in_(branch_ids), _R.forgotten_at.is_(None)]
+    return [*wanted, _R.phone.is_(None)] if phoneless else wanted
+
+
 def list_residents(
     db: Connection,
     branch_ids: Collection[int],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moralbank.errors import N_, Invalid, NotFound, Refused
+from moralbank.errors import N_, Conflict, Invalid, NotFound, Refused
 
 
 class MonthMalformed(Invalid):
@@ -81,3 +81,23 @@ class UnknownLine(NotFound):
     code = "unknown-line"
     title = N_("没有这一行")
     sentence = N_("您的存折没有第 {n} 行，请从存折里点开。")
+
+
+class CodeMistyped(Invalid):
+    """The check digits don't fit: it was copied wrong, and says nothing of the passbook."""
+
+    code = "passbook-code"
+    title = N_("校验码抄错了")
+    sentence = N_("校验码是 8 位数字，抄错一位就不成立。请照着纸存折再输一次。")
+
+
+class UnknownPrint(NotFound):
+    code = "unknown-print"
+    title = N_("没有这次打印")
+    sentence = N_("没有找到这次打印，请从“批量打印对账单”里点开。")
+
+
+class PrintNotReady(Conflict):
+    code = "print-not-ready"
+    title = N_("文件还没做好")
+    sentence = N_("文件还没做好，或者已经清理。请回到“批量打印对账单”看一下。")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from moralbank import ledger, slots
+import errno
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from moralbank import clock, ledger, papers, slots
+from moralbank.config import var_directory
 from moralbank.db import Database
-from moralbank.statements import service
+from moralbank.residents.queries import was_forgotten_since
+from moralbank.statements import printing, prints, service
 from moralbank.statements.periods import Period
+from moralbank.statements.prints import Print
 
 
 def issue_periods(database: Database) -> int:
@@ -37,4 +45,52 @@ def issue_period(database: Database, book: int, period: Period) -> int:
         done += page.accounts
         with database.reading() as db:
             run = service.get_run(db, book, period)
+    return made
+
+
+def print_runs(database: Database) -> int:
+    """Make the print runs that were asked for, go on with what stopped, and drop old ones; return how many files came.
+
+    Once a minute is enough. A run whose disk is full waits for the next minute, and keeps what is whole.
+    """
+    root = var_directory()
+    with database.reading() as db:
+        for_removal = [one for one in prints.list_kept(db) if _is_over(db, one)]
+        gone = {one.print_id for one in for_removal}
+        waiting = [one for one in prints.list_open(db) if one.print_id not in gone]
+    for one in for_removal:
+        prints.drop_files(root, one)
+        database.transact(prints.set_state, one.print_id, "dropped")
+    return sum(_go_on(database, root, one) for one in waiting)
+
+
+def _is_over(db: Connection, one: Print) -> bool:
+    """Tell whether a run's files are to go: they are old, or hold somebody who was forgotten since."""
+    return one.asked_at < clock.now() - prints.KEPT or was_forgotten_since(db, one.book_id, one.asked_at)
+
+
+def _go_on(database: Database, root: Path, one: Print) -> int:
+    """Make the rest of a run, file by file; return how many."""
+    made = 0
+    try:
+        while True:
+            slots.tell(database, one.done, max(one.total, one.done))
+            with database.reading() as db:
+                page = printing.read_page(db, one)
+            if not page.people:
+                break
+            if page.made:
+                printing.write_part(root, one, page)
+            if not database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people)):
+                return made
+            made += bool(page.made)
+            with database.reading() as db:
+                one = prints.get_print(db, one.print_id)
+        prints.put_together(root, one)
+        database.transact(prints.set_state, one.print_id, "done")
+    except OSError as fault:
+        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        database.transact(prints.set_state, one.print_id, "stopped", "disk-full" if full else "disk-error")
+    except papers.PaperUnavailable as refusal:
+        database.transact(prints.set_state, one.print_id, "stopped", refusal.code)
     return made

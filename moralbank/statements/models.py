@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from moralbank.db import UtcDateTime, metadata
+from moralbank.db import BigId, UtcDateTime, metadata
 
 #: How far a period of a book is issued; the position is the key of the next page.
 runs = sa.Table(
@@ -44,4 +44,30 @@ issued = sa.Table(
     sa.Column("issued_at", UtcDateTime, nullable=False),
     sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
     sa.ForeignKeyConstraint(["book_id", "period"], ["statements_runs.book_id", "statements_runs.period"]),
+)
+
+#: Print runs: how far each is, and up to whom. Their files are not here (prints.py).
+prints = sa.Table(
+    "statements_prints",
+    metadata,
+    sa.Column("print_id", BigId, primary_key=True),
+    sa.Column("branch_id", sa.BigInteger, sa.ForeignKey("branches_branches.branch_id"), nullable=False),
+    sa.Column("book_id", sa.BigInteger, nullable=False),
+    sa.Column("period", sa.String(7), nullable=False),
+    sa.Column("form", sa.String(8), nullable=False),
+    sa.Column("phoneless", sa.Boolean, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),
+    sa.Column("asked_by", sa.String(64), nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    #: The position: the key of the next file.
+    sa.Column("after_building", sa.String(50), nullable=False),
+    sa.Column("after_resident", sa.BigInteger, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("fault", sa.String(32)),
+    sa.Column("ended_at", UtcDateTime),
+    sa.CheckConstraint("form IN ('run', 'files')", name="form_known"),
+    sa.CheckConstraint("state IN ('waiting', 'stopped', 'done', 'dropped')", name="state_known"),
+    sa.Index("ix_statements_prints_branch_id", "branch_id", "print_id"),
 )

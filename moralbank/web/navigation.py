@@ -43,6 +43,7 @@ ITEMS = {
         Item(N_("导入名单"), "/staff/roster", STAFF),
         Item(N_("遗忘申请"), "/staff/forgetting", AUDITOR),
         Item(N_("服务证明"), "/staff/certificates", AUDITOR),
+        Item(N_("批量打印"), "/staff/prints", STAFF),
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
         Item(N_("兑换项目"), "/staff/offers", AUDITOR),
         Item(N_("结算"), "/staff/settlements", AUDITOR, also="/staff/budget"),

@@ -46,6 +46,8 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from moralbank.settlements import service as settlements
+from moralbank.statements import prints
+from moralbank.statements.periods import read_period
 from moralbank.transparency import Log, append_fact
 from tests._people import MadeLogin, make_branch_tree, make_login
 from tests.logbook._signed import seal, sign
@@ -139,6 +141,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "login_id": spare.login_id,
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
+            "print_id": _print(db, branch),
             "request_id": adjustment.request_id,
             "resident_id": neighbour.resident_id,
             "scan_id": scan_id,
@@ -204,6 +207,14 @@ def _phone(db: Connection, branch: Branch, session_id: int) -> tuple[int, int]:
     offline.take_batch(db, Batch(device, now, [kept]), {branch.branch_id}, actor="system")
     [waiting] = reviews.list_reviews(db, [branch.branch_id])
     return device.device_id, waiting.scan_id
+
+
+def _print(db: Connection, branch: Branch) -> int:
+    """Ask for a print run, of which no file is made."""
+    assert branch.book_id is not None, "a station shares its hub's book"
+    period = read_period("2026-01")
+    made = prints.ask(db, branch.branch_id, branch.book_id, period, "run", False, 1, actor="system")
+    return made.print_id
 
 
 def _certify(db: Connection, resident: Resident, session_id: int) -> int:

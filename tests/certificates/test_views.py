@@ -37,7 +37,7 @@ def test_staff_issue_print_and_revoke_and_the_public_page_says_so_at_once(desk, 
     if not papers.is_available():
         _ci.missing("no typst or no Chinese font on this machine (extra pdf)")
     whose = f"/staff/residents/{village.zhou.resident_id}/certificates"
-    assert "这段时间有 2 次服务，共 3 小时 30 分" in desk.get(f"{whose}?first={MARCH}&last={JUNE}").text
+    assert "这段时间有 2 次服务，共 3小时30分" in desk.get(f"{whose}?first={MARCH}&last={JUNE}").text
 
     issued = form(desk, whose, FIELDS)
     assert issued.status_code == 303

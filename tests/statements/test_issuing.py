@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -165,3 +168,14 @@ def test_a_late_issue_begins_where_the_account_stood_then(database: Database, ap
                         db, april.book, one.account, unit, since=period.since, until=period.until, limit=100
                     )
                     assert (sum(line.amount for line in lines), len(lines)) == (moved, edges.lines)
+
+
+def test_the_bench_issues_a_small_book_and_says_what_it_took() -> None:
+    script = Path(__file__).resolve().parent.parent.parent / "scripts" / "bench_statements.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "--accounts", "20", "--lines", "200"], capture_output=True, text=True, timeout=120
+    )
+
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "issued 2026-03: 20 statements, 200 lines in" in run.stdout
+    assert "plain SQL aggregate over the same rows" in run.stdout
