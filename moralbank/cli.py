@@ -23,6 +23,7 @@ GROUPS = (
     "moralbank.residents.cli",
     "moralbank.activities.cli",
     "moralbank.merchants.cli",
+    "moralbank.certificates.cli",
     "moralbank.statements.cli",
     "moralbank.reports.cli",
     "moralbank.history.cli",

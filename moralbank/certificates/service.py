@@ -217,6 +217,16 @@ def _signing_key(db: Connection) -> _Key:
     return _Key(*row)
 
 
+def rotate_key(db: Connection) -> int:
+    """Sign with a fresh key from now on and return its number; the former ones stay good for checking."""
+    signing = _signing_key(db)
+    seed, public = tokens.new_seed()
+    db.execute(keys.update().where(keys.c.retired_at.is_(None)).values(retired_at=clock.now()))
+    row = {"kid": signing.kid + 1, "seed": seed, "public": public, "created_at": clock.now()}
+    db.execute(keys.insert().values(row))
+    return signing.kid + 1
+
+
 def _held(db: Connection, certificate_id: int) -> Certificate:
     certificate = _locked(db, certificate_id)
     if certificate.state not in (State.VALID, State.FORGOTTEN):

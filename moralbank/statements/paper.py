@@ -94,10 +94,12 @@ def _section(section: Section, statement: Statement) -> dict[str, Any]:
 
 def _row(line: StatementLine, statement: Statement, unit: Unit) -> dict[str, Any]:
     words = [wording.what(line), wording.DOT.join(wording.details(statement, line))]
-    if line.reverses_number:
-        words.append(_("冲正第 %(n)s 行", n=line.reverses_number))
-    if line.reversed_by_number:
-        words.append(_("已由第 %(n)s 行冲正", n=line.reversed_by_number))
+    # What the till takes back within two minutes is no reversal.
+    is_tills = line.kind in ("redemption", "undo")
+    if n := line.reverses_number:
+        words.append(_("撤销第 %(n)s 行", n=n) if is_tills else _("冲正第 %(n)s 行", n=n))
+    if n := line.reversed_by_number:
+        words.append(_("已由第 %(n)s 行撤销", n=n) if is_tills else _("已由第 %(n)s 行冲正", n=n))
     if line.reason:
         words.append(_("原因：%(reason)s", reason=line.reason))
     return {

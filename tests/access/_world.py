@@ -114,9 +114,6 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     grant_id = access.get_login(db, spare.login_id).grants[0].grant_id
     maker = Hand(f"staff:{spare.login_id}", spare.login_id, f"{name}备用")
     adjustment = approvals.ask_adjustment(db, maker, neighbour.resident_id, 5, "补记上周的搬运")
-    leaver = residents.enrol(db, Person(f"{name}要走", branch.branch_id), actor="system")
-    wish = Asked(Ground.WITHDRAWN, AskedBy.SELF, Proof.IDENTITY_CARD, Points.NONE)
-    forgetting = forgettings.ask(db, leaver.resident_id, wish, actor=f"staff:{spare.login_id}")
     return Place(
         branch,
         walkers,
@@ -134,7 +131,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "device_id": device_id,
             "dispute_id": dispute_id,
             "entry_id": entry_id,
-            "forgetting_id": forgetting.request_id,
+            "forgetting_id": _ask_to_forget(db, branch, name, spare.login_id),
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
             "late_id": _late_entry(db, activity.activity_id, neighbour, maker),
@@ -207,6 +204,13 @@ def _phone(db: Connection, branch: Branch, session_id: int) -> tuple[int, int]:
     offline.take_batch(db, Batch(device, now, [kept]), {branch.branch_id}, actor="system")
     [waiting] = reviews.list_reviews(db, [branch.branch_id])
     return device.device_id, waiting.scan_id
+
+
+def _ask_to_forget(db: Connection, branch: Branch, name: str, login_id: int) -> int:
+    """Ask that somebody be forgotten who has nothing."""
+    leaver = residents.enrol(db, Person(f"{name}要走", branch.branch_id), actor="system")
+    wish = Asked(Ground.WITHDRAWN, AskedBy.SELF, Proof.IDENTITY_CARD, Points.NONE)
+    return forgettings.ask(db, leaver.resident_id, wish, actor=f"staff:{login_id}").request_id
 
 
 def _print(db: Connection, branch: Branch) -> int:

@@ -135,6 +135,20 @@ def test_the_offline_program_tells_match_altered_and_foreign(
     assert "内容被改过" in capsys.readouterr().out
 
 
+def test_a_fresh_key_signs_from_then_on_and_what_was_issued_stays_valid(database, village: Village) -> None:
+    old = issue(database, village)
+
+    assert database.transact(service.rotate_key) == 2
+
+    new = issue(database, village)
+    with database.reading() as db:
+        public = {key.kid: key.public for key in queries.list_keys(db)}
+        assert queries.find_by_token(db, old.token) == old
+        assert queries.find_by_token(db, new.token) == new
+    signed = [tokens.verify(one.token, public) for one in (old, new)]
+    assert [token.kid for token in signed if token] == [1, 2]
+
+
 def test_the_code_of_a_certificate_is_of_version_11_q_at_most(database, village: Village) -> None:
     token = issue(database, village).token
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pypdfium2
 import pytest
 import segno
 
@@ -52,6 +53,14 @@ def test_a_name_of_fifty_characters_stays_on_the_page() -> None:
 
     assert right_margin.getextrema() == (255, 255)
     assert name in _paper.text_of(papers.pdf("sheet", _sheet(name), MADE_AT))
+
+
+def test_a_long_name_beside_the_title_wraps_and_the_title_does_not() -> None:
+    data = _sheet("张建三")
+    data["documents"][0] |= {"title": "2026年3月对账单", "aside": "阿卜杜热合曼·" * 7 + "末"}
+    document = pypdfium2.PdfDocument(papers.pdf("sheet", data, MADE_AT))
+
+    assert "2026 年 3 月对账单" in document[0].get_textpage().get_text_range()
 
 
 def test_each_document_of_a_file_has_its_own_pages() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from moralbank import clock, ledger
 from moralbank.db import Database
 from moralbank.ledger import Unit
-from moralbank.statements import issued, jobs, queries, service
+from moralbank.statements import cli, issued, jobs, queries, service
 from moralbank.statements.errors import IssuedDiffers, NotIssued, PeriodMalformed, PeriodNotClosed
 from moralbank.statements.issued import Issued
 from moralbank.statements.models import issued as table
@@ -179,3 +180,17 @@ def test_the_bench_issues_a_small_book_and_says_what_it_took() -> None:
     assert run.returncode == 0, run.stderr[-2000:]
     assert "issued 2026-03: 20 statements, 200 lines in" in run.stdout
     assert "plain SQL aggregate over the same rows" in run.stdout
+
+
+def test_the_command_makes_issued_statements_again(
+    database: Database, database_url: str, april: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    runner = CliRunner()
+
+    checked = runner.invoke(cli.statements, ["verify", "--book", "NS-00", "2025-04"])
+    listed = runner.invoke(cli.statements, ["list"])
+
+    assert checked.output == "3 statements of 2025-04 are what was issued\n"
+    assert "2025-Q1" in listed.output
+    assert runner.invoke(cli.statements, ["verify", "--book", "??", "2025-04"]).exit_code == 1

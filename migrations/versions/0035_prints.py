@@ -7,8 +7,8 @@ from alembic import op
 
 from moralbank.db import BigId, UtcDateTime
 
-revision = "0033_prints"
-down_revision = "0032_certificates"
+revision = "0035_prints"
+down_revision = "0034_spot_checks"
 
 
 def upgrade() -> None:
