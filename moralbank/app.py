@@ -70,6 +70,7 @@ PAGES = (
     "moralbank.redemptions.refund_views",
     "moralbank.redemptions.zreport_views",
     "moralbank.redemptions.voucher_views",
+    "moralbank.redemptions.phone_views",
     "moralbank.redemptions.resident_views",
     "moralbank.settlements.views",
     "moralbank.settlements.till_views",

@@ -49,6 +49,7 @@ JOBS = (
     Job("logbook.ask_witnesses", N_("请见证人签检查点"), timedelta(seconds=20), logbook.ask_witnesses),
     Job("noticeboard.seal_days", N_("日结并封存"), HOUR, noticeboard.seal_days),
     Job("redemptions.purge_codes", N_("清理过期的付款码"), HOUR, redemptions.purge_codes),
+    Job("redemptions.expire_phone_orders", N_("结束没有确认的付款"), MINUTE, redemptions.expire_phone_orders),
     Job("redemptions.lapse_vouchers", N_("退回到期没取的预留"), HOUR, redemptions.lapse_vouchers),
     Job("residents.continue_imports", N_("接着做中断的名单导入"), MINUTE, residents.continue_imports),
     Job("residents.forget_previews", N_("清理没有确认的名单预览"), DAY, residents.forget_previews),

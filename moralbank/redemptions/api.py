@@ -19,6 +19,7 @@ from moralbank.merchants import errors as merchant_errors
 from moralbank.merchants.queries import list_merchants
 from moralbank.redemptions import codes, errors, queries, refunds, schemas, service, zreports
 from moralbank.redemptions.codes import IssuedCode
+from moralbank.redemptions.limits import TILL_LIMITS
 from moralbank.redemptions.orders import Till
 from moralbank.redemptions.queries import Receipt
 from moralbank.redemptions.refunds import Refund, Wish
@@ -59,6 +60,7 @@ _CHARGE_REFUSALS = [
     errors.MonthLimitReached,
     errors.OfferLimitReached,
     errors.DayLimitReached,
+    errors.PhoneNeeded,
     errors.ChargedJustNow,
     errors.NotEnoughPoints,
 ]
@@ -114,7 +116,7 @@ def _keep_refusal(db: Connection, refusal: Refused, *, body: dict[str, Any], key
 def charge_payment_code(db: Connection, *, body: dict[str, Any], key: str) -> Receipt:
     """Charge a resident's payment code once."""
     within_merchant(body["merchant_id"])
-    return service.charge(db, _till(body["merchant_id"]), schemas.read_api_order(body), key)
+    return service.charge(db, _till(body["merchant_id"]), schemas.read_api_order(body), key, TILL_LIMITS)
 
 
 @blueprint.writes(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from moralbank.access.errors import WrongSecret
 from moralbank.errors import Refused
 from moralbank.redemptions import service, vouchers
-from moralbank.redemptions.charging import charge_many, find_card_holder
+from moralbank.redemptions.charging import charge_at_tills, find_card_holder
 from moralbank.redemptions.errors import WrongPin
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order, Till
@@ -22,13 +22,13 @@ from moralbank.web.db import database
 
 
 def charge(till: Till, order: Order, pin: str, key: str) -> Receipt:
-    """Charge once for the key. Raises: as charge_many refuses, and Locked after too many wrong PINs."""
+    """Charge once for the key. Raises: as charge_at_tills refuses, and Locked after too many wrong PINs."""
     try:
         if order.means is Means.CARD_PIN:
             order = _proven(till, order, pin, key)
         if order.means is Means.VOUCHER:
             return database().transact(vouchers.collect, Ask(till, order, key))
-        return database().join(charge_many, Ask(till, order, key))
+        return database().join(charge_at_tills, Ask(till, order, key))
     except Refused as refusal:
         outcome = database().transact(service.remember_refusal, till, key, order.fingerprint, refusal)
         if isinstance(outcome, Receipt):

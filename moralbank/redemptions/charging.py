@@ -34,6 +34,7 @@ from moralbank.redemptions.answers import (
 from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
 from moralbank.redemptions.limits import (
     DEFAULT_LIMITS,
+    TILL_LIMITS,
     Bill,
     Limits,
     asking_standings,
@@ -73,6 +74,19 @@ class _Case:
     points: int = 0
 
     @property
+    def is_by_code(self) -> bool:
+        """Whether a live code is to be spent; who agreed on the phone has shown one before, or none."""
+        return self.ask.order.means is Means.CODE and self.ask.order.payer is None
+
+    @property
+    def code_hash(self) -> bytes | None:
+        """What makes the charge the only one of its kind; None when it is paid by card."""
+        order = self.ask.order
+        if order.payer is not None:
+            return order.payer.code_hash
+        return digest(order.number) if order.means is Means.CODE else None
+
+    @property
     def owed_fen(self) -> int:
         """What the fund owes the merchant for it."""
         return self.offer.settlement_fen if self.offer and self.merchant.settlement_mode == "subsidised" else 0
@@ -87,6 +101,7 @@ class _Case:
             self.points,
             order.means,
             order.is_confirmed,
+            is_agreed=order.payer is not None,
         )
 
 
@@ -96,7 +111,7 @@ def charge_many(db: Connection, asks: Sequence[Ask], limits: Limits = DEFAULT_LI
     Writes: nothing for a charge that is refused. Refusals, in the order checked: KeyReused, the refusal that the key
     had, TillLocked, UnknownMerchant, MerchantNotActive, UnknownOffer, OfferNotActive, UnknownCode, CodeUsed,
     CodeExpired or UnknownCard, CardRevoked, CardWithoutPin, WrongPin; ResidentNotActive, OtherBank, OwnHousehold,
-    the limits, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
+    the limits, PhoneNeeded, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
     Raises: Raced when another transaction was faster; what else the ledger refuses.
     """
     verdicts: list[Verdict | None] = [None] * len(asks)
@@ -106,6 +121,11 @@ def charge_many(db: Connection, asks: Sequence[Ask], limits: Limits = DEFAULT_LI
             verdicts[place] = verdict
         left = [place for place in left if verdicts[place] is None]
     return [verdict for verdict in verdicts if verdict is not None]
+
+
+def charge_at_tills(db: Connection, asks: Sequence[Ask]) -> list[Verdict]:
+    """Do as charge_many under the limits that hold where codes are scanned."""
+    return charge_many(db, asks, TILL_LIMITS)
 
 
 def _wave(db: Connection, asks: Sequence[Ask], limits: Limits) -> list[Verdict | None]:
@@ -140,7 +160,7 @@ def _put_off(cases: Sequence[_Case], what: Callable[[_Case], Hashable]) -> None:
 
 def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
     """Find what each names: the answer its key has, its shop and offer, its code. Return those whose key is new."""
-    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
+    by_code = [case for case in cases if case.is_by_code]
     offer_ids = {case.ask.order.offer_id for case in cases} - {None}
     answers, locked, shops, offers, holders = ask(
         db,
@@ -163,6 +183,8 @@ def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
         points = case.ask.order.points if case.offer is None else case.offer.points
         assert points is not None, "the schema gives points where it gives no offer"
         case.points = points
+    for case in _open(fresh):
+        case.holder_id = case.ask.order.payer.resident_id if case.ask.order.payer else None
     for case, holder in zip(by_code, holders, strict=True):
         if case.verdict is None and isinstance(holder, int):
             case.holder_id = holder
@@ -259,7 +281,7 @@ def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
 
     Returns those that were counted. Their code, limits and balance are asked for in the same round trip, but after.
     """
-    by_code = [case for case in cases if case.ask.order.means is Means.CODE]
+    by_code = [case for case in cases if case.is_by_code]
     bills = [case.bill for case in cases]
     fitting, standings, covered, holders = ask(
         db,
@@ -314,7 +336,7 @@ _WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in 
 
 def _write(db: Connection, cases: Sequence[_Case]) -> None:
     """Use the codes up, write the charges down, post their entries and keep the answers."""
-    hashes = [digest(case.ask.order.number) for case in cases if case.ask.order.means is Means.CODE]
+    hashes = [digest(case.ask.order.number) for case in cases if case.is_by_code]
     rows = [_row(case) for case in cases]
     are_spent, written = ask(db, asking_to_spend(db, hashes), Question(_WRITE, rows, all_rows))
     if not are_spent:
@@ -346,7 +368,7 @@ def _row(case: _Case) -> dict[str, Any]:
         "means": order.means,
         "settlement_mode": case.merchant.settlement_mode,
         "owed_fen": case.owed_fen,
-        "code_hash": digest(order.number) if order.means is Means.CODE else None,
+        "code_hash": case.code_hash,
         "entry_id": ids.new_id() if case.points else None,
         "charged_at": clock.now(),
     }

@@ -226,6 +226,41 @@ class UndoTooLate(Refused):
     sentence = N_("收款 {seconds} 秒内才能撤销。现在要退分，请打开这一笔的小票，点“退分”。")
 
 
+# Agreeing on the phone.
+
+
+class PhoneNeeded(Conflict):
+    """So much is charged only when the resident agrees on the phone: the till asks for that."""
+
+    code = "phone-needed"
+    title = N_("请储户在手机上确认")
+    sentence = N_("这一笔 {points} 分，要储户在手机上点“确认”才收。")
+
+
+class UnknownPhoneOrder(NotFound):
+    code = "unknown-phone-order"
+    title = N_("没有这一单")
+    sentence = N_("没有找到这一单，可能已经有人打开过，请收银员重新出一张码。")
+
+
+class PhoneOrderOver(Refused):
+    code = "phone-order-over"
+    title = N_("这一单已结束")
+    sentence = N_("这一单已付过、已取消或过了时间，没有再扣分。要付请收银员重新来一单。")
+
+
+class NotAgreed(Refused):
+    code = "not-agreed"
+    title = N_("储户没有确认")
+    sentence = N_("储户没有在手机上确认，没有扣分。还要收请再扫一次。")
+
+
+class StickerLimitReached(Refused):
+    code = "sticker-limit-reached"
+    title = N_("超过扫店码上限")
+    sentence = N_("扫店里贴的码每天最多付 {points} 分，没有扣分。再多请出示付款码。")
+
+
 # Reserving.
 
 

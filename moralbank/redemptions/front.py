@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from moralbank.errors import Invalid
 from moralbank.redemptions.api import TERMINAL
-from moralbank.redemptions.charging import charge_many
+from moralbank.redemptions.charging import charge_at_tills
 from moralbank.redemptions.orders import Ask, Order, Till
 from moralbank.redemptions.queries import Receipt
 from moralbank.redemptions.schemas import POINTS_MAX, read_api_order
@@ -56,7 +56,7 @@ def _decide(db: Connection, calls: Sequence[Call]) -> list[bytes | None]:
         if merchant_id in principal.merchant_ids():
             till = Till(merchant_id, principal.login_id, TERMINAL, principal.resident_id)
             asks[place] = Ask(till, order, call.key)
-    for place, verdict in zip(asks, charge_many(db, list(asks.values())), strict=True):
+    for place, verdict in zip(asks, charge_at_tills(db, list(asks.values())), strict=True):
         if isinstance(verdict, Receipt):
             bodies[place] = _dump(verdict)
     return bodies

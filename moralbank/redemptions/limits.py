@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.errors import Refused
+from moralbank.errors import MoralBankError
 from moralbank.merchants.queries import Offer, month_of
 from moralbank.prepared import Insert, Prepared, Question, Row, all_rows
 from moralbank.redemptions.errors import (
@@ -18,6 +18,7 @@ from moralbank.redemptions.errors import (
     ChargedJustNow,
     DayLimitReached,
     OfferLimitReached,
+    PhoneNeeded,
 )
 from moralbank.redemptions.models import charges, spendings, vouchers
 from moralbank.redemptions.numbers import Means
@@ -34,9 +35,13 @@ class Limits:
     card_points_per_day_max: int = 50
     #: Within this time the same merchant, resident and points are asked about before they are charged again.
     repeat_seconds: int = 60
+    #: What a code alone pays at most; above it the resident agrees on the phone. None: whatever the code is for.
+    phone_above_points: int | None = None
 
 
 DEFAULT_LIMITS = Limits()
+#: What holds where a code is scanned, by hand or by a program.
+TILL_LIMITS = Limits(phone_above_points=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,15 @@ class Bill:
     means: Means
     #: The operator was asked about a repetition and wants it.
     is_confirmed: bool
+    #: The resident agreed on their own phone.
+    is_agreed: bool = False
 
 
-def judge(limits: Limits, bill: Bill, standing: Standing) -> Refused | None:
+def judge(limits: Limits, bill: Bill, standing: Standing) -> MoralBankError | None:
     """Return what a counted bill is refused for, if anything.
 
-    In the order checked: OfferLimitReached, DayLimitReached, CardLimitReached; ChargedJustNow when the merchant
-    charged the resident the same a moment ago and nobody has confirmed it.
+    In the order checked: OfferLimitReached, DayLimitReached, CardLimitReached, PhoneNeeded; ChargedJustNow when the
+    merchant charged the resident the same a moment ago and nobody has confirmed it.
     """
     offer, points = bill.offer, bill.points
     if offer is not None and standing.times >= offer.per_resident_per_month:
@@ -78,6 +85,9 @@ def judge(limits: Limits, bill: Bill, standing: Standing) -> Refused | None:
         return DayLimitReached(points=limits.points_per_day_max)
     if bill.means is Means.CARD_PIN and standing.spent_by_card + points > limits.card_points_per_day_max:
         return CardLimitReached(points=limits.card_points_per_day_max)
+    most = limits.phone_above_points
+    if most is not None and bill.means is Means.CODE and points > most and not bill.is_agreed:
+        return PhoneNeeded(points=points)
     if standing.alike and not bill.is_confirmed:
         return ChargedJustNow(points=points)
     return None

@@ -142,6 +142,61 @@ vouchers = sa.Table(
     sa.Index("ix_redemptions_vouchers_state_until_on", "state", "until_on"),
 )
 
+#: A shop's code that hangs on the wall; the payer types the amount.
+stickers = sa.Table(
+    "redemptions_stickers",
+    metadata,
+    sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id"), primary_key=True),
+    sa.Column("serial", sa.Integer, primary_key=True, autoincrement=False),
+    #: Who made it; what is paid by it is written down under this login.
+    sa.Column("operator_id", sa.BigInteger, sa.ForeignKey("access_logins.login_id"), nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+)
+
+#: What a resident agrees to on their own phone before it is charged.
+phone_orders = sa.Table(
+    "redemptions_phone_orders",
+    metadata,
+    sa.Column("order_id", BigId, primary_key=True),
+    #: large (a code was scanned, and the charge is above the threshold), sale (the shop shows a code), sticker.
+    sa.Column("kind", sa.String(8), nullable=False),
+    #: Random, in decimal; of a sale it stands in the address that the shop shows.
+    sa.Column("number", sa.String(20), nullable=False),
+    sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id"), nullable=False),
+    sa.Column("operator_id", sa.BigInteger, sa.ForeignKey("access_logins.login_id"), nullable=False),
+    sa.Column("operator_resident_id", sa.BigInteger),
+    sa.Column("terminal", sa.String(64), nullable=False),
+    #: The till's key and what was asked with it: the charge becomes the key's answer.
+    sa.Column("key", sa.String(128), nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("offer_id", sa.BigInteger, sa.ForeignKey("merchants_offers.offer_id")),
+    sa.Column("title", sa.String(100), nullable=False),
+    sa.Column("points", sa.Integer, nullable=False),
+    #: None while nobody has opened a sale.
+    sa.Column("resident_id", sa.BigInteger, sa.ForeignKey("residents_residents.resident_id")),
+    #: Of the payment code that was spent, or of the order: one of it, one charge.
+    sa.Column("code_hash", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+    #: waiting, paid, refused (when it was to be charged), declined (by the resident), cancelled (at the till), expired.
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    #: The code of what the charge was refused for.
+    sa.Column("refusal", sa.String(64)),
+    sa.Column("charge_id", sa.BigInteger, sa.ForeignKey("redemptions_charges.charge_id")),
+    sa.UniqueConstraint("number"),
+    sa.UniqueConstraint("merchant_id", "operator_id", "key"),
+    sa.CheckConstraint("kind IN ('large', 'sale', 'sticker')", name="kind_known"),
+    sa.CheckConstraint(
+        "state IN ('waiting', 'paid', 'refused', 'declined', 'cancelled', 'expired')", name="state_known"
+    ),
+    sa.CheckConstraint("(state = 'waiting') = (ended_at IS NULL)", name="ended_whole"),
+    sa.CheckConstraint("(state = 'paid') = (charge_id IS NOT NULL)", name="paid_by_charge"),
+    sa.Index("ix_redemptions_phone_orders_resident_id_state", "resident_id", "state"),
+    sa.Index("ix_redemptions_phone_orders_state_expires_at", "state", "expires_at"),
+)
+
 #: A shop's day at its tills, closed. Frozen: triggers refuse UPDATE and DELETE.
 zreports = sa.Table(
     "redemptions_zreports",

@@ -25,6 +25,18 @@ class Till:
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """Who agreed on their own phone; one code_hash, one charge.
+
+    asked: the fingerprint that the till's key came with.
+    """
+
+    resident_id: int
+    code_hash: bytes
+    asked: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What is to be charged and what authorises it.
 
@@ -39,10 +51,14 @@ class Order:
     number: str
     proven_login_id: int | None = None
     is_confirmed: bool = False
+    #: None: the number is what authorises it.
+    payer: Payer | None = None
 
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of what is asked. The PIN is no part of it: six digits would be read back from a hash."""
+        if self.payer is not None:
+            return self.payer.asked
         asked = [self.offer_id, self.points, self.means, self.number, self.is_confirmed]
         return hashlib.sha256(json.dumps(asked).encode()).digest()
 

@@ -139,6 +139,20 @@ def list_receipts_after(db: Connection, merchant_ids: list[int], after_id: int, 
     return _receipts(db, query.limit(min(limit, LIST_MAX + 1)))
 
 
+def list_by_sticker(db: Connection, merchant_id: int, after_id: int) -> list[Receipt]:
+    """List what was paid by a merchant's stickers since a charge, and in the last quarter of an hour."""
+    since = clock.now() - timedelta(minutes=15)
+    mine = (charges.c.merchant_id == merchant_id) & (charges.c.charged_at >= since) & (charges.c.charge_id > after_id)
+    query = sa.select(*_RECEIPT).where(mine, charges.c.terminal.startswith("sticker:"))
+    return _receipts(db, query.order_by(charges.c.charge_id))
+
+
+def newest_charge(db: Connection, merchant_id: int) -> int:
+    """Return the number of a merchant's newest charge, 0 while it has none."""
+    mine = sa.select(charges.c.charge_id).where(charges.c.merchant_id == merchant_id)
+    return db.execute(mine.order_by(charges.c.charged_at.desc()).limit(1)).scalar() or 0
+
+
 def day_totals(db: Connection, merchant_ids: list[int], on: date) -> DayTotals:
     """Sum up the merchants' local day."""
     stands = charges.c.undone_at.is_(None)

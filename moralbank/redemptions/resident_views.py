@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock, ids, ledger
 from moralbank.branches.queries import Branch, get_branch, list_branches
-from moralbank.merchants.queries import StockedOffer, list_offers
+from moralbank.merchants.queries import StockedOffer, get_merchant, list_offers
 from moralbank.proofs.queries import find_slip
 from moralbank.proofs.values import Slip
 from moralbank.proofs.views import public_url
-from moralbank.redemptions import codes, queries, vouchers
+from moralbank.redemptions import codes, phone_orders, queries, vouchers
 from moralbank.redemptions.queries import Receipt
 from moralbank.residents.queries import Resident, get_resident
 from moralbank.web import pictures
@@ -85,7 +85,11 @@ def paid() -> str | Response:
     with database().reading() as db:
         receipt = queries.find_payment(db, _me_id(), since - timedelta(seconds=codes.SHOWN_SECONDS))
         slip = _slip(db, receipt)
+        order = phone_orders.find_waiting(db, _me_id())
+        merchant = get_merchant(db, order.merchant_id) if order else None
     if receipt is None or receipt.charged_at < since:
+        if order is not None:
+            return render_template("redemptions/_agree.html", order=order, merchant=merchant)
         return Response(status=204)
     return render_template("redemptions/_paid.html", receipt=receipt, slip=slip)
 

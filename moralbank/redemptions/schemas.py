@@ -115,6 +115,13 @@ class VoucherForm(VoucherIn):
     key = fields.String(required=True, validate=validate.Length(8, 128))
 
 
+class StickerForm(ma.Schema):
+    """What somebody pays by a sticker, with the key that the page was made with."""
+
+    points = fields.Integer(required=True, validate=_BACK)
+    key = fields.String(required=True, validate=validate.Length(8, 80))
+
+
 class CollectIn(ma.Schema):
     """Where something reserved is handed over, and its code."""
 

@@ -20,9 +20,12 @@ from moralbank.merchants.queries import Merchant, get_merchant, list_merchants_b
 from moralbank.proofs.queries import find_slip
 from moralbank.proofs.values import Slip
 from moralbank.proofs.views import public_url
-from moralbank.redemptions import attempts, queries, service
-from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, WrongPin
+from moralbank.redemptions import attempts, phone_orders, queries, service
+from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, NotAgreed, PhoneNeeded, WrongPin
+from moralbank.redemptions.numbers import read_points
 from moralbank.redemptions.orders import Till
+from moralbank.redemptions.phone_orders import PhoneOrder
+from moralbank.redemptions.phone_views import sale_picture
 from moralbank.redemptions.queries import UNDO_SECONDS, Receipt
 from moralbank.redemptions.schemas import OrderForm, read_order
 from moralbank.residents.queries import get_resident
@@ -49,6 +52,8 @@ class Shown:
     """What stands on the right side of the counter: a receipt, a refusal, or nothing yet."""
 
     receipt: Receipt | None = None
+    #: The resident is to agree on the phone, or to scan what the till shows.
+    order: PhoneOrder | None = None
     refusal: MoralBankError | None = None
     title: str = ""
     sentence: str = ""
@@ -84,10 +89,87 @@ def charge() -> Answer:
     try:
         key = _key()
         order, pin = read_order(read_form(OrderForm))
-        receipt = attempts.charge(till, order, pin, key)
+        try:
+            receipt = attempts.charge(till, order, pin, key)
+        except PhoneNeeded:
+            return _waiting(till, database().transact(phone_orders.ask_phone, till, order, key))
     except MoralBankError as refusal:
         return _page(till, _refused(refusal)), refusal.status
     return redirect(_counter_url(till, done=receipt.charge_id), 303)
+
+
+def _waiting(till: Till, found: PhoneOrder | Receipt | Refused) -> Answer:
+    if not isinstance(found, PhoneOrder):
+        return _told(till, found)
+    return redirect(url_for("counter.phone_order", order_id=found.order_id, merchant=till.merchant_id), 303)
+
+
+@blueprint.post("/sales")
+@allow("operator", scope="merchant")
+def show_sale() -> Answer:
+    """Show a code for one sale, which the resident scans; pressed again it is the same."""
+    till = _till()
+    try:
+        key = _key()
+        given = read_form(OrderForm)
+        points = None if given["offer_id"] else read_points(given["points"])
+        made = database().transact(phone_orders.show_sale, till, given["offer_id"], points, key)
+    except MoralBankError as refusal:
+        return _page(till, _refused(refusal)), refusal.status
+    return _waiting(till, made)
+
+
+@blueprint.get("/phone-orders/<int:order_id>")
+@allow("operator", scope="merchant")
+def phone_order(order_id: int) -> Answer:
+    """Show the counter while the resident is to agree, and what came of it."""
+    till = _till()
+    return _page(till, _shown_order(till, order_id))
+
+
+@blueprint.get("/phone-orders/<int:order_id>/state")
+@allow("operator", scope="merchant")
+def phone_order_state(order_id: int) -> Answer:
+    """Tell the waiting till what came of it; 204 while it waits."""
+    till = _till()
+    shown = _shown_order(till, order_id)
+    if shown.order is not None:
+        return Response(status=204)
+    return render_template("redemptions/_settled.html", **_facts(till, shown))
+
+
+@blueprint.post("/phone-orders/<int:order_id>/cancel")
+@allow("operator", scope="merchant")
+def cancel_phone_order(order_id: int) -> Answer:
+    """Wait no longer; from now on the resident can't agree."""
+    till = _till()
+    database().transact(phone_orders.give_up, order_id, merchant_id=till.merchant_id)
+    return _page(till, _shown_order(till, order_id))
+
+
+def _shown_order(till: Till, order_id: int) -> Shown:
+    with database().reading() as db:
+        order = phone_orders.get_order(db, order_id, merchant_id=till.merchant_id)
+        found = service.find_outcome(db, till, order.key) if order.operator_id == till.operator_id else None
+        if order.charge_id is not None:
+            return Shown(receipt=queries.get_receipt(db, order.charge_id, till.merchant_id))
+    if order.is_waiting:
+        return Shown(order=order)
+    return _refused(found if isinstance(found, Refused) else NotAgreed())
+
+
+@blueprint.get("/arrivals")
+@allow("operator", scope="merchant")
+def arrivals() -> Answer:
+    """Tell the till what was paid by its stickers since it last heard; 204 when nothing was."""
+    till = _till()
+    after = request.args.get("after", 0, type=int)
+    with database().reading() as db:
+        came = queries.list_by_sticker(db, till.merchant_id, after)
+        digits = phone_orders.confirmations(db, came)
+    if not came:
+        return Response(status=204)
+    return render_template("redemptions/_arrivals.html", came=came, digits=digits, merchant_id=till.merchant_id)
 
 
 @blueprint.post("/charges/<int:charge_id>/undo")
@@ -110,6 +192,9 @@ def outcome() -> Answer:
     key = _key()
     with database().reading() as db:
         found = service.find_outcome(db, till, key)
+        order = None if found is not None else phone_orders.find_by_key(db, till, key)
+    if order is not None:
+        return _page(till, _shown_order(till, order.order_id))
     if found is None:
         return render_template("redemptions/unknown.html", key=key, merchant_id=till.merchant_id), 404
     return _told(till, found)
@@ -225,26 +310,34 @@ def _refused(refusal: MoralBankError) -> Shown:
 
 
 def _page(till: Till, shown: Shown) -> str:
+    return render_template("redemptions/counter.html", **_facts(till, shown))
+
+
+def _facts(till: Till, shown: Shown) -> dict[str, Any]:
     today = clock.today()
     with database().reading() as db:
         shops = list_merchants_by_id(db, current().merchant_ids())
         offers = [stocked for stocked in list_offers(db, merchant_id=till.merchant_id) if stocked.offer.is_active]
         totals = queries.day_totals(db, [till.merchant_id], today)
         recent = queries.list_receipts(db, [till.merchant_id], today, limit=RECENT)
-    return render_template(
-        "redemptions/counter.html",
-        merchant=shops[till.merchant_id],
-        shops=_others(shops, till),
-        offers=offers,
-        shown=shown,
-        given=request.form if shown.refusal is not None else {},
-        may_undo=_may_undo(till, shown.receipt),
-        undo_seconds=UNDO_SECONDS,
-        key=ids.token(16),
-        totals=totals,
-        recent=recent,
-        today=today,
-    )
+        digits = phone_orders.confirmations(db, [shown.receipt, *recent] if shown.receipt else recent)
+        newest = queries.newest_charge(db, till.merchant_id)
+    return {
+        "digits": digits,
+        "newest": newest,
+        "sale_picture": sale_picture(shown.order) if shown.order and shown.order.kind == "sale" else None,
+        "merchant": shops[till.merchant_id],
+        "shops": _others(shops, till),
+        "offers": offers,
+        "shown": shown,
+        "given": request.form if shown.refusal is not None else {},
+        "may_undo": _may_undo(till, shown.receipt),
+        "undo_seconds": UNDO_SECONDS,
+        "key": ids.token(16),
+        "totals": totals,
+        "recent": recent,
+        "today": today,
+    }
 
 
 def _others(shops: dict[int, Merchant], till: Till) -> list[Merchant]:

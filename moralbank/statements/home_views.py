@@ -9,6 +9,7 @@ from moralbank import clock
 from moralbank.activities import late_queries
 from moralbank.activities import queries as activities
 from moralbank.ledger import Unit
+from moralbank.redemptions.phone_orders import find_waiting
 from moralbank.redemptions.vouchers import held_points
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
@@ -50,6 +51,7 @@ def home() -> str:
         resident = get_resident(db, resident_id)
         book = queries.passbook(db, queries.owner_of_resident(db, resident), Unit.POINTS)
         held = held_points(db, resident_id)
+        asked = find_waiting(db, resident_id)
         coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
         late = late_queries.count_open(db, resident_id)
         signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
@@ -57,6 +59,7 @@ def home() -> str:
         "statements/home.html",
         book=book,
         held=held,
+        asked=asked,
         lines=[shown_line(line, url=own_line_url(line, "points")) for line in book.lines[:LINES]],
         coming=coming,
         late=late,

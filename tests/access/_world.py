@@ -37,7 +37,7 @@ from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
-from moralbank.redemptions import codes, vouchers, zreports
+from moralbank.redemptions import codes, phone_orders, vouchers, zreports
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
@@ -105,9 +105,14 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     device_id, scan_id = _phone(db, branch, session.session_id)
     poster = activities.print_poster(db, session.session_id, actor="system")
     till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
-    order = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
-    receipt = redemptions.charge(db, till, order, ids.token(12))
+    paid = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
+    receipt = redemptions.charge(db, till, paid, ids.token(12))
     voucher = vouchers.reserve(db, resident.resident_id, offer.offer_id, ids.token(8), actor="system")
+    sticker = phone_orders.add_sticker(db, shop.merchant_id, till.operator_id)
+    token = phone_orders.sign(db, sticker)
+    large = Order(None, 5, Means.CODE, codes.issue_code(db, resident.resident_id).number)
+    order = phone_orders.ask_phone(db, till, large, ids.token(12))
+    assert isinstance(order, phone_orders.PhoneOrder)
     zreport = zreports.close_day(db, shop.merchant_id, actor=till.actor)
     settlement_id, dispute_id = _settle(db, shop, till, resident)
     spare = access_service.open_login(db, f"spare-{n}", f"{name}备用", [GrantDraft("staff", branch.branch_id)], by=None)
@@ -139,6 +144,8 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
             "print_id": _print(db, branch),
+            "order_id": order.order_id,
+            "pay_token": token,
             "request_id": adjustment.request_id,
             "resident_id": neighbour.resident_id,
             "scan_id": scan_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -300,6 +301,71 @@ def test_the_same_amount_again_within_a_minute_is_asked_about(till: Any, bank: B
     till.keyboard.press("F8")
     told(till, "收到")
     assert spent() == 40
+
+
+def test_an_enter_and_a_second_scan_while_nothing_is_known_charge_nothing_more(
+    windows: Windows, till: Any, bank: Bank, spent: Any
+):
+    """Three tries with one key, then the truth is asked for until it is known; who can't wait scans again."""
+    windows.is_cut = True
+    posted: list[str] = []
+
+    def lose(route: Any) -> None:
+        posted.append(re.search(r"key=([^&]+)", route.request.post_data)[1])  # type: ignore[index]
+        route.fetch(max_redirects=0)
+        route.abort()
+
+    till.route("**/counter/charges", lose)
+    amount(till, "20")
+    code = new_code(bank)
+    scan(till, code)
+    till.locator("#till .result h2", has_text="结果不明").wait_for()
+    till.keyboard.press("Enter")
+    scan(till, code)
+    assert "20 分" in told(till, "收到")
+    assert (spent(), len(set(posted)), len(posted)) == (20, 1, 3)
+
+
+def test_too_few_points_are_refused_and_every_result_has_its_sound(till: Any, bank: Bank, spent: Any):
+    till.evaluate(
+        """() => { window.heard = [];
+        const make = AudioContext.prototype.createOscillator;
+        AudioContext.prototype.createOscillator = function () {
+          const node = make.call(this); const start = node.start;
+          node.start = function (...at) { window.heard.push(node.frequency.value); return start.apply(node, at); };
+          return node; }; }"""
+    )
+    till.get_by_role("button", name="开始营业，试一下声音").click()
+    till.wait_for_function("window.heard.length === 2")
+    assert till.evaluate("window.heard.splice(0)") == [880, 1320]
+    amount(till, "99")
+    scan(till, bank.do(codes.issue_code, bank.town.people["bo"].resident_id).number)
+    told(till, "积分不够")
+    assert till.evaluate("window.heard.splice(0)") == [220, 220]
+    with till.expect_navigation():
+        till.keyboard.press("Escape")
+    assert spent() == 0
+
+
+def test_no_muddle_of_keys_and_scans_charges_without_an_amount_and_a_valid_code(till: Any, bank: Bank, spent: Any):
+    """Forty steps, drawn by a fixed seed: keys, half scans, wrong scans, wrong fields; then one that is right."""
+    draw = random.Random(8)
+    wrong = [WECHAT, bank.town.cards["wei"][:-1], "7112345678901234", "6901234567892", "12"]
+    steps: list[Callable[[], None]] = [
+        lambda: scan(till, draw.choice(wrong), enter=draw.random() < 0.5),
+        lambda: scan(till, draw.choice(wrong), into="#points", enter=False),
+        lambda: till.keyboard.press(draw.choice(["Enter", "Tab", "+", "Backspace", "F8", "9"])),
+    ]
+    for _ in range(40):
+        draw.choice(steps)()
+    till.wait_for_timeout(400)
+    assert spent() == 0
+    with till.expect_navigation():
+        till.keyboard.press("Escape")
+    amount(till, "7")
+    scan(till, new_code(bank))
+    told(till, "收到")
+    assert spent() == 7
 
 
 def test_a_till_that_lost_the_keyboard_says_so(till: Any):
