@@ -87,6 +87,7 @@ PAGES = (
     "moralbank.statements.proof_views",
     "moralbank.statements.home_views",
     "moralbank.reports.views",
+    "moralbank.reports.statement_views",
     "moralbank.periodic.views",
     "moralbank.reports.deed_views",
     "moralbank.reports.grade_views",

@@ -33,6 +33,7 @@ from moralbank.reports.schemas import (
     VerifyPage,
 )
 from moralbank.residents.queries import residents_by_account
+from moralbank.statements.issued import list_issued
 from moralbank.statements.values import ACCOUNT_WORDS, KIND_WORDS, about, place
 from moralbank.transparency import Log
 from moralbank.transparency import queries as transparency
@@ -167,12 +168,14 @@ def account(account: int) -> str | tuple[str, int]:
             then = ledger.balance(db, book, account, unit, at)
         lines = ledger.history(db, book, account, unit, before_seq=asked["before"], limit=queries.PAGE + 1)
         people = residents_by_account(db, [account])
+        issued = list_issued(db, book, account)
     for person in people.values():
         looking.look_at(person, Reason.AUDIT, about=f"account:{account}")
     page = render_template(
         "reports/account.html",
         reach=reach,
         account=found,
+        issued=issued,
         holder=holder,
         asked=request.args,
         errors=errors,

@@ -35,7 +35,7 @@ class PeriodNotClosed(Refused):
     sentence = N_("{period} 的每一天都日结以后，才能出对账单。请等到期间结束后再看。")
 
 
-class NotIssued(NotFound):
+class NotIssued(Conflict):
     code = "statement-not-issued"
     title = N_("还没有出单")
     sentence = N_("{period} 的对账单还没有出。期间结束、每天日结以后，系统会自动出单。")

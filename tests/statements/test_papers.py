@@ -137,3 +137,16 @@ def test_without_typst_the_page_offers_itself_to_be_printed_and_the_address_says
     refused = client.get("/me/statement/2025-04.pdf")
     assert refused.status_code == 501
     assert "请改用网页上的打印" in refused.text
+
+
+def test_auditors_have_any_accounts_issued_statements_made_again(client, database: Database, april) -> None:
+    sign_in(client, database.transact(make_login, "auditor", april.tree["NS-00"]))
+    account = april.shop.account_id
+
+    assert "出过的对账单（3）" in client.get(f"/audit/accounts/{account}").text
+    content = client.get(f"/audit/accounts/{account}/statements/2025-Q1.txt")
+    assert content.text.startswith("moralbank-issued-statement/1\n")
+    assert "points closing 30 lines 1\n" in content.text
+    for month, status in (("2025-05", 409), ("2025-5", 422)):
+        assert client.get(f"/audit/accounts/{account}/statements/{month}.txt").status_code == status
+    assert client.get(f"/audit/accounts/{april.zhao.account_id}/statements/2025-03.txt").status_code in (403, 404)

@@ -177,7 +177,7 @@ def test_staff_ask_for_their_own_stations_and_take_what_is_whole(client, databas
     assert "张建三" in text_of(client.get(f"/staff/prints/{one.print_id}/1.pdf").data)
     assert client.get(f"/staff/prints/{one.print_id}/4.pdf").status_code == 409
     for wrong, status in (
-        ({"period": "2025-06"}, 404), ({"period": "x"}, 422), ({"form": "fax"}, 422), ({"branch_id": ""}, 422),
+        ({"period": "2025-06"}, 409), ({"period": "x"}, 422), ({"form": "fax"}, 422), ({"branch_id": ""}, 422),
         ({"branch_id": street.tree["NS-02"].branch_id}, 403),
     ):  # fmt: skip
         assert form(client, "/staff/prints", given | wrong).status_code == status, wrong
