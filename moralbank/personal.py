@@ -78,6 +78,7 @@ PERSONAL: tuple[Held, ...] = (
     Held("approvals_requests", "t.resident_id", {"reason": "", "answer": None}),
     Held("redemptions_refunds", _OF_CHARGE, {"reason": ""}),
     Held("certificates_certificates", "t.resident_id", {"content": "", "void_reason": None}),
+    Held("certificates_facts", "t.resident_id", {"words": ""}, goes=True),
     Held("history_accounts", _OF_ACCOUNT, {"outside_name": ""}, goes=True),
     Held("ledger_private_parts", _OF_ENTRY, {"salt": b"", "content": ""}, goes=True),
     Held("web_idempotency", "t.resident_id", {"body": b"{}"}),

@@ -51,3 +51,15 @@ class CertificateForgotten(NotFound):
     code = "certificate-forgotten"
     title = N_("内容已按本人要求删除")
     sentence = N_("{number} 的内容已随本人资料一起删除，只留编号和日期。")
+
+
+class RecordConsentMissing(Refused):
+    code = "record-consent-missing"
+    title = N_("本人还没有同意")
+    sentence = N_("要先有本人对“记录”的同意，才能记这些。请在储户资料的“同意事项”里记下。")
+
+
+class UnknownFact(NotFound):
+    code = "unknown-record-fact"
+    title = N_("没有这一条")
+    sentence = N_("这一条已经删掉了。")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from moralbank.certificates.facts import Fact
 from moralbank.certificates.records import Recorded
 from moralbank.certificates.values import Person, stars
 
@@ -39,41 +40,49 @@ _RECORD = (
     ("录入日期", "entered_on"),
     ("积分规则", "rule"),
     ("证据等级", "grade"),
+)
+_NOTED = (
     ("培训", "training"),
     ("表彰奖励", "commendation"),
     ("评价", "evaluation"),
 )
 
 
-def as_json(person: Person, records: Sequence[Recorded], total_minutes: int) -> dict[str, Any]:
+def as_json(person: Person, records: Sequence[Recorded], noted: Sequence[Fact], total_minutes: int) -> dict[str, Any]:
     """Return the record as one object."""
     return {
         "format": FORMAT,
-        "person": {name: _of_person(person, name) for _, name in _PERSON},
+        "person": {name: _of_person(person, name) for _, name in _PERSON} | {"skills": _words(noted, "skill")},
         "total_minutes": total_minutes,
         "stars": stars(total_minutes),
         "services": [
             {name: getattr(one.service, name) for _, name in _SERVICE}
-            | {name: _of_record(one, name) for _, name in _RECORD}
+            | {name: str(getattr(one, name)) for _, name in _RECORD}
             for one in records
         ],
+        **{
+            name: [{"on": f"{one.on_day}", "words": one.words} for one in noted if one.kind == name]
+            for _, name in _NOTED
+        },
     }
 
 
-def as_rows(person: Person, records: Sequence[Recorded]) -> Iterator[list[str | int]]:
+def as_rows(person: Person, records: Sequence[Recorded], noted: Sequence[Fact]) -> Iterator[list[str | int]]:
     """Yield a head and a row per service, each with whose it is; somebody without a service has one row."""
-    yield [column for column, _ in (*_PERSON, *_SERVICE, *_RECORD)]
+    yield [column for column, _ in (*_PERSON, *_NOTED, *_SERVICE, *_RECORD)]
     whose: list[str | int] = [_of_person(person, name) for _, name in _PERSON]
+    whose[[name for _, name in _PERSON].index("skills")] = _words(noted, "skill")
+    whose += [_words(noted, name) for _, name in _NOTED]
     if not records:
         yield [*whose, *[""] * (len(_SERVICE) + len(_RECORD))]
     for one in records:
         services: list[str | int] = [getattr(one.service, name) for _, name in _SERVICE]
-        yield [*whose, *services, *(_of_record(one, name) for _, name in _RECORD)]
+        yield [*whose, *services, *(str(getattr(one, name)) for _, name in _RECORD)]
 
 
 def _of_person(person: Person, name: str) -> str:
     return str(getattr(person, name, ""))
 
 
-def _of_record(one: Recorded, name: str) -> str:
-    return str(getattr(one, name, ""))
+def _words(noted: Sequence[Fact], kind: str) -> str:
+    return "；".join(one.words for one in noted if one.kind == kind)

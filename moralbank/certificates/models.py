@@ -74,3 +74,18 @@ copies = sa.Table(
     sa.Column("made_by", sa.String(64), nullable=False),
     sa.CheckConstraint("means IN ('pdf', 'print', 'file')", name="means_known"),
 )  # fmt: skip
+
+#: What a volunteer's record holds beside services, as far as they wish: skills, training, commendations, evaluations.
+facts = sa.Table(
+    "certificates_facts",
+    metadata,
+    sa.Column("fact_id", BigId, primary_key=True),
+    sa.Column("resident_id", sa.BigInteger, sa.ForeignKey("residents_residents.resident_id"), nullable=False),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("on_day", sa.Date, nullable=False),
+    sa.Column("words", sa.String(REASON_MAX), nullable=False),
+    sa.Column("noted_at", UtcDateTime, nullable=False),
+    sa.Column("noted_by", sa.String(64), nullable=False),
+    sa.CheckConstraint("kind IN ('skill', 'training', 'commendation', 'evaluation')", name="kind_known"),
+    sa.Index("ix_certificates_facts_resident_id", "resident_id", "fact_id"),
+)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template
 from sqlalchemy import Connection
 
 from moralbank import clock
-from moralbank.certificates import queries, service, values
+from moralbank.certificates import facts, queries, service, values
 from moralbank.certificates.errors import UnknownCertificate
 from moralbank.certificates.queries import Certificate
 from moralbank.certificates.views import EVER, copy_of, record_answer
@@ -29,9 +29,12 @@ def show_all() -> str:
         resident = _oneself(db)
         made = service.draft(db, resident, EVER, clock.today(), "—", "—")
         found = queries.list_of_resident(db, resident.resident_id)
+        noted = facts.list_facts(db, resident.resident_id)
     return render_template(
         "certificates/own.html",
         certificates=found,
+        noted=noted,
+        fact_kinds=facts.KINDS,
         made=made,
         stars=values.stars(made.total_minutes),
     )

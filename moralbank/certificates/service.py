@@ -20,6 +20,7 @@ from moralbank.certificates.errors import (
     NothingToCertify,
     PeriodBackwards,
 )
+from moralbank.certificates.facts import forget_facts
 from moralbank.certificates.models import certificates, copies, keys
 from moralbank.certificates.queries import Certificate
 from moralbank.certificates.values import Issuing, Missing, Person, Service, State
@@ -136,6 +137,7 @@ def has_changed(db: Connection, certificate: Certificate, resident: Resident) ->
 
 def forget(db: Connection, resident_id: int) -> int:
     """Take away what the certificates of a person say, who is forgotten; return of how many."""
+    forget_facts(db, resident_id)
     theirs = (certificates.c.resident_id == resident_id, certificates.c.content != "")
     return db.execute(certificates.update().where(*theirs).values(content="", void_reason=None)).rowcount
 

@@ -13,16 +13,17 @@ from werkzeug.wrappers import Response as Redirect
 from moralbank import clock
 from moralbank.access.queries import actor_names
 from moralbank.branches.queries import list_branches_under
-from moralbank.certificates import handover, paper, queries, records, service, values
+from moralbank.certificates import facts, handover, paper, queries, records, service, values
 from moralbank.certificates.errors import (
     CertificateIncomplete,
     CertificateVoid,
     NothingToCertify,
     OwnCertificate,
     PeriodBackwards,
+    RecordConsentMissing,
 )
 from moralbank.certificates.queries import Certificate
-from moralbank.certificates.schemas import CorrectIn, IssueIn, RevokeIn
+from moralbank.certificates.schemas import CorrectIn, FactIn, IssueIn, RevokeIn
 from moralbank.certificates.service import Draft
 from moralbank.certificates.values import State
 from moralbank.errors import N_, Invalid, MoralBankError
@@ -160,6 +161,33 @@ def correct(certificate_id: int) -> Answer:
     return redirect(url_for(".show", certificate_id=made.certificate_id), 303)
 
 
+@blueprint.post("/staff/residents/<int:resident_id>/record")
+@allow("staff", scope="branch")
+def note_fact(resident_id: int) -> Answer:
+    """Note a skill, a training, a commendation or an evaluation in a resident's record."""
+    with database().reading() as db:
+        _reachable(db, resident_id)
+    try:
+        given = read_form(FactIn)
+        database().transact(facts.note, resident_id, **given, actor=actor())
+    except (Invalid, RecordConsentMissing) as refusal:
+        errors = in_words(refusal) or {"words": [problems.sentence(refusal)]}
+        return _resident_page(resident_id, request.form.to_dict(), errors), refusal.status
+    flash(_("已记下，本人在“服务证明”里看得到。"), "ok")
+    return redirect(url_for(".of_resident", resident_id=resident_id, _anchor="record"), 303)
+
+
+@blueprint.post("/staff/residents/<int:resident_id>/record/<int:fact_id>/removal")
+@allow("staff", scope="branch")
+def take_out_fact(resident_id: int, fact_id: int) -> Answer:
+    """Take one of these out again."""
+    with database().reading() as db:
+        _reachable(db, resident_id)
+    database().transact(facts.take_out, resident_id, fact_id)
+    flash(_("已删掉。"), "ok")
+    return redirect(url_for(".of_resident", resident_id=resident_id, _anchor="record"), 303)
+
+
 @blueprint.get("/staff/residents/<int:resident_id>/extract.pdf")
 @allow("staff", scope="branch")
 def extract_pdf(resident_id: int) -> Response:
@@ -187,9 +215,10 @@ def record_answer(db: Connection, resident: Resident, form: str) -> Response:
     """Return the hand-over file in one of its two forms."""
     made = service.draft(db, resident, EVER, clock.today(), "", "")
     found = records.read_record(db, resident, EVER, clock.today())
+    noted = facts.list_facts(db, resident.resident_id)
     if form == "csv":
-        return csv_response(list(handover.as_rows(made.person, found)), f"record-{resident.number}.csv")
-    text = json.dumps(handover.as_json(made.person, found, made.total_minutes), ensure_ascii=False, indent=1)
+        return csv_response(list(handover.as_rows(made.person, found, noted)), f"record-{resident.number}.csv")
+    text = json.dumps(handover.as_json(made.person, found, noted, made.total_minutes), ensure_ascii=False, indent=1)
     answer = Response(text, mimetype="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="record-{resident.number}.json"'
     return answer
@@ -206,6 +235,7 @@ def _resident_page(resident_id: int, given: dict[str, str], errors: dict[str, li
     with database().reading() as db:
         resident = _reachable(db, resident_id)
         found = queries.list_of_resident(db, resident_id)
+        noted = facts.list_facts(db, resident_id)
         names = actor_names(db, {actor()})
         given.setdefault("handler", names.get(actor(), ""))
         try:
@@ -217,6 +247,8 @@ def _resident_page(resident_id: int, given: dict[str, str], errors: dict[str, li
         "certificates/resident.html",
         resident=resident,
         certificates=found,
+        noted=noted,
+        fact_kinds=facts.KINDS,
         made=made,
         given=given | {"first": given.get("first") or f"{made.first}", "last": given.get("last") or f"{made.last}"},
         errors=errors,

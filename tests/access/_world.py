@@ -29,6 +29,7 @@ from moralbank.activities.values import Plan, Session
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import Branch
+from moralbank.certificates import facts
 from moralbank.certificates import service as certificates
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.forgetting import service as forgettings
@@ -45,6 +46,7 @@ from moralbank.residents import importing
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
+from moralbank.residents.values import Consent
 from moralbank.settlements import service as settlements
 from moralbank.statements import prints
 from moralbank.statements.periods import read_period
@@ -136,6 +138,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "device_id": device_id,
             "dispute_id": dispute_id,
             "entry_id": entry_id,
+            "fact_id": _note_fact(db, neighbour),
             "forgetting_id": _ask_to_forget(db, branch, name, spare.login_id),
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
@@ -211,6 +214,13 @@ def _phone(db: Connection, branch: Branch, session_id: int) -> tuple[int, int]:
     offline.take_batch(db, Batch(device, now, [kept]), {branch.branch_id}, actor="system")
     [waiting] = reviews.list_reviews(db, [branch.branch_id])
     return device.device_id, waiting.scan_id
+
+
+def _note_fact(db: Connection, resident: Resident) -> int:
+    """Note a skill of somebody who agreed to be on record."""
+    residents.give_consent(db, resident.resident_id, Consent.RECORD, actor="system")
+    facts.note(db, resident.resident_id, "skill", clock.today(), "理发", actor="system")
+    return facts.list_facts(db, resident.resident_id)[0].fact_id
 
 
 def _ask_to_forget(db: Connection, branch: Branch, name: str, login_id: int) -> int:

@@ -9,8 +9,10 @@ import json
 import pytest
 
 from moralbank import papers
-from moralbank.certificates import paper, queries, service
+from moralbank.certificates import facts, paper, queries, service
 from moralbank.db import Database
+from moralbank.residents import service as residents
+from moralbank.residents.values import Consent
 from tests import _ci
 from tests._people import form, give_reason, make_login, sign_in
 from tests.certificates.conftest import JUNE, MARCH, Village
@@ -106,7 +108,7 @@ def test_a_resident_takes_certificate_and_record_home_and_nobody_elses(client, d
         ("周\U0002b5af岚", "150", "A"),
         ("周\U0002b5af岚", "60", "A"),
     ]
-    assert {"training", "commendation", "evaluation"} <= record["services"][0].keys()
+    assert (record["training"], record["commendation"], record["person"]["skills"]) == ([], [], "")
     sign_in(client, database.transact(make_login, "resident", station, None, village.ge.resident_id))
     assert client.get(f"/me/certificates/{made.certificate_id}.pdf").status_code == 404
     assert client.get(f"/me/certificates/{made.certificate_id}.json").status_code == 404
@@ -147,3 +149,29 @@ def test_a_corrected_certificate_points_the_checker_to_the_new_one(desk, databas
         successor = queries.list_of_resident(db, village.zhou.resident_id)[0]
     data = paper.certificate(successor, "http://localhost", 1)
     assert data["number"] == "编号 NS-00-2026-000002"
+
+
+def test_skills_and_training_are_noted_with_consent_taken_along_and_taken_out(desk, database, village: Village) -> None:
+    whose = f"/staff/residents/{village.zhou.resident_id}"
+    given = {"kind": "training", "on_day": "2026-05-04", "words": "急救培训 8 小时"}
+
+    refused = form(desk, f"{whose}/record", given)
+    assert refused.status_code == 409
+    assert "要先有本人对“记录”的同意" in refused.text
+    database.transact(residents.give_consent, village.zhou.resident_id, Consent.RECORD, actor="staff:7")
+    assert form(desk, f"{whose}/record", given | {"kind": "rank"}).status_code == 422
+    for one in (given, {"kind": "skill", "on_day": "2026-05-04", "words": "理发"}):
+        assert form(desk, f"{whose}/record", one).status_code == 303
+
+    record = json.loads(desk.get(f"{whose}/record.json").data)
+    assert record["training"] == [{"on": "2026-05-04", "words": "急救培训 8 小时"}]
+    assert record["person"]["skills"] == "理发"
+    rows = list(csv.DictReader(io.StringIO(desk.get(f"{whose}/record.csv").data.decode("utf-8-sig"))))
+    assert {(row["服务技能"], row["培训"]) for row in rows} == {("理发", "急救培训 8 小时")}
+    with database.reading() as db:
+        skill = next(one for one in facts.list_facts(db, village.zhou.resident_id) if one.kind == "skill")
+    assert form(desk, f"{whose}/record/{skill.fact_id}/removal").status_code == 303
+    assert form(desk, f"{whose}/record/{skill.fact_id}/removal").status_code == 404
+    database.transact(service.forget, village.zhou.resident_id)
+    with database.reading() as db:
+        assert facts.list_facts(db, village.zhou.resident_id) == []
