@@ -368,6 +368,24 @@ def test_no_muddle_of_keys_and_scans_charges_without_an_amount_and_a_valid_code(
     assert spent() == 7
 
 
+def test_a_redemption_by_keyboard_alone_is_quick(till: Any, bank: Bank, spent: Any):
+    """From the first key to the result, as the page's own clock has it. Run with -s it prints the figure."""
+    till.evaluate(
+        """() => { addEventListener("keydown", (event) => { window.began ??= event.timeStamp; }, true);
+        const look = () => {
+          if (document.querySelector("#till .result.ok")) window.took ??= performance.now() - window.began; };
+        new MutationObserver(look).observe(document.querySelector("#till"), { childList: true, subtree: true }); }"""
+    )
+    till.keyboard.press("3")
+    till.locator(".offer-list .choice:has(:checked)").wait_for()
+    scan(till, new_code(bank))
+    told(till, "收到")
+    took = till.evaluate("window.took")
+    print(f"a redemption by keyboard: {took:.0f} ms")
+    assert spent() == 8
+    assert took < 5_000
+
+
 def test_a_till_that_lost_the_keyboard_says_so(till: Any):
     till.evaluate("dispatchEvent(new Event('blur'))")
     till.get_by_role("button", name="点一下这里继续").click()
