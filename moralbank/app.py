@@ -64,6 +64,7 @@ PAGES = (
     "moralbank.activities.review_views",
     "moralbank.activities.scan_views",
     "moralbank.activities.spot_views",
+    "moralbank.activities.helped_views",
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",

@@ -67,6 +67,8 @@ def counted(direction: Direction, doubt: Doubt | None) -> Verdict:
     """Return the verdict on a scan that is on record."""
     if doubt in (Doubt.SAME_DEVICE, Doubt.OVERLAP):
         return verdicts.REVIEW
+    if doubt is Doubt.HELPED:
+        return verdicts.PENDING_HELPED if direction is Direction.IN else verdicts.PENDING_HELPED_OUT
     if doubt is not None:
         return verdicts.PENDING if direction is Direction.IN else verdicts.PENDING_OUT
     return verdicts.OK if direction is Direction.IN else verdicts.OK_OUT

@@ -228,6 +228,8 @@ def _doubt(case: _Case, *, is_others_phone: bool, is_elsewhere: bool) -> Doubt |
         return Doubt.OVERLAP
     if case.step.direction is Direction.OUT and not case.scans:
         return Doubt.NO_IN
+    if case.scan.means in (Means.BENEFICIARY, Means.HELPED_CARD):
+        return Doubt.HELPED
     return Doubt.POSTER if case.scan.means is Means.POSTER else None
 
 

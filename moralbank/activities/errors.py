@@ -304,3 +304,27 @@ class NotInside(Refused):
     code = "spot-check-not-inside"
     title = N_("抽点时您不在场内")
     sentence = N_("抽点开始时没有您的签到，或您已经签退。人在现场的，请找工作人员。")
+
+
+class UnknownHelped(NotFound):
+    code = "helped-unknown"
+    title = N_("这个页面已经失效")
+    sentence = N_("没有找到这位受助人，或页面已过期、作废。请让工作人员换一个新的。")
+
+
+class NotHelpedHere(Refused):
+    code = "helped-wrong-mode"
+    title = N_("这项活动不是上门服务")
+    sentence = N_("只有“受助人拿着码”的活动才写受助人，请先改活动的签到方式。")
+
+
+class TooManyHelped(Refused):
+    code = "helped-too-many"
+    title = N_("受助人太多")
+    sentence = N_("一场最多 {most} 位受助人，请分成几场。")
+
+
+class HelpedThemselves(Refused):
+    code = "helped-themselves"
+    title = N_("不能确认自己")
+    sentence = N_("受助人不能给自己记服务，请找工作人员。")

@@ -15,6 +15,7 @@ from moralbank.activities.models import (
     awards,
     checkins,
     device_scans,
+    helped,
     late_entries,
     receipts,
     sessions,
@@ -81,6 +82,8 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
     db.execute(kept.where(device_scans.c.state == "review").values(decided))
     db.execute(kept.values(reason=None, code=None))
     db.execute(spot_answers.update().where(spot_answers.c.resident_id == resident_id).values(device=None))
+    theirs_helped = helped.update().where(helped.c.resident_id == resident_id, helped.c.revoked_at.is_(None))
+    db.execute(theirs_helped.values(revoked_at=clock.now()))
     entered = late_entries.update().where(late_entries.c.resident_id == resident_id)
     db.execute(entered.values(evidence="", note=None))
     db.execute(receipts.delete().where(receipts.c.used_by == resident_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moralbank import clock
-from moralbank.activities import checkin, late, late_queries, receipts
+from moralbank.activities import checkin, helped, late, late_queries, receipts
 from moralbank.db import Database
 
 
@@ -23,6 +23,11 @@ def post_late(database: Database) -> int:
             database.transact(late.post_due, late_id)
         posted += len(due)
     return posted
+
+
+def forget_helped(database: Database) -> int:
+    """Blank the names of helped people who are no residents, a month after their session; return how many."""
+    return database.transact(helped.forget_labels, clock.now())
 
 
 def purge_receipts(database: Database) -> int:

@@ -28,7 +28,7 @@ activities = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("created_by", sa.String(64), nullable=False),
     sa.CheckConstraint("capacity > 0", name="capacity_positive"),
-    sa.CheckConstraint("checkin_mode IN ('rotating', 'poster', 'desk')", name="mode_known"),
+    sa.CheckConstraint("checkin_mode IN ('rotating', 'poster', 'desk', 'beneficiary')", name="mode_known"),
     sa.CheckConstraint("status IN ('draft', 'published', 'cancelled', 'closed')", name="status_known"),
 )
 
@@ -205,6 +205,45 @@ spot_answers = sa.Table(
     sa.Column("actor", sa.String(64), nullable=False),
     #: SHA-256 of the phone's cookie; NULL where staff ticked.
     sa.Column("device", sa.String(64)),
+)
+#: Who is helped in a session of that mode, for staff and the helped person alone.
+helped = sa.Table(
+    "activities_helped",
+    metadata,
+    sa.Column("helped_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    #: The byte of their codes in which others carry the station.
+    sa.Column("number", sa.Integer, nullable=False),
+    #: NULL: no resident of the bank.
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), index=True),
+    #: What staff calls somebody who is no resident; blanked a month after the session.
+    sa.Column("label", sa.String(50), nullable=False),
+    #: SHA-256 of the secret in the address of their page.
+    sa.Column("secret_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.UniqueConstraint("session_id", "number"),
+    sa.CheckConstraint("number BETWEEN 1 AND 255", name="number_one_byte"),
+)
+
+#: Scans of which the helped person said that they are so.
+helped_confirms = sa.Table(
+    "activities_helped_confirms",
+    metadata,
+    sa.Column("checkin_id", BigId, sa.ForeignKey("activities_checkins.checkin_id"), primary_key=True),
+    sa.Column("confirmed_at", UtcDateTime, nullable=False),
+)
+
+#: How often an activity was given which rating in a month. Nothing tells by whom, for whom, or when.
+ratings = sa.Table(
+    "activities_ratings",
+    metadata,
+    sa.Column("activity_id", BigId, sa.ForeignKey("activities_activities.activity_id"), primary_key=True),
+    sa.Column("month", sa.Date, primary_key=True),
+    sa.Column("rating", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.CheckConstraint("rating BETWEEN 1 AND 3", name="rating_known"),
+    sa.CheckConstraint("times > 0", name="times_positive"),
 )
 
 posters = sa.Table(

@@ -16,7 +16,9 @@ from moralbank.activities.verdicts import Verdict
 REPEAT = timedelta(minutes=2)
 #: Under this share of the planned time the rules of earning look twice (earning.Limits.presence_percent).
 ENOUGH_PERCENT = 60
-_SCANNED_BY_CODE = {Means.ROTATING, Means.POSTER, Means.DESK_CARD, Means.DESK_PHOTO}
+_SCANNED_BY_CODE = {
+    Means.ROTATING, Means.POSTER, Means.DESK_CARD, Means.DESK_PHOTO, Means.BENEFICIARY, Means.HELPED_CARD,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

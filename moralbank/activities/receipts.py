@@ -15,6 +15,7 @@ from moralbank.activities import queries, tokens, verdicts
 from moralbank.activities.answers import Answer, answer
 from moralbank.activities.cards import other_app
 from moralbank.activities.checkin import Scan, check_in_many
+from moralbank.activities.helped import find_by_number
 from moralbank.activities.models import receipts
 from moralbank.activities.values import Direction, Means, Mode, Receipt, Session
 from moralbank.activities.verdicts import Verdict
@@ -53,7 +54,7 @@ def open_token(db: Connection, text: str, now: datetime) -> Receipt | Answer:
     refusal = _refused_code(db, session, read)
     if refusal is not None:
         return answer(refusal, session, now)
-    means = Means.POSTER if read.kind == tokens.POSTER else Means.ROTATING
+    means = _means(session, read)
     direction = _DIRECTIONS[read.direction]
     return Receipt("", session.session_id, read.station, direction, means, now, now + RECEIPT_LIFE, None)
 
@@ -142,10 +143,27 @@ def purge_receipts(db: Connection, now: datetime) -> int:
 
 
 def _refused_code(db: Connection, session: Session, token: tokens.Token) -> Verdict | None:
+    mode = session.activity.mode
+    if token.kind == tokens.HELPED_CARD or (token.kind == tokens.ROTATING and mode is Mode.BENEFICIARY):
+        return _refused_of_helped(db, session, token)
     if token.kind == tokens.ROTATING:
-        return verdicts.FORGED if session.activity.mode is Mode.DESK else None
+        return verdicts.FORGED if mode is Mode.DESK else None
     poster = queries.find_poster(db, token.step)
     if poster is None or poster.session_id != session.session_id:
         return verdicts.FORGED
-    is_up = poster.revoked_at is None and session.activity.mode is Mode.POSTER
+    is_up = poster.revoked_at is None and mode is Mode.POSTER
     return None if is_up else verdicts.EXPIRED
+
+
+def _refused_of_helped(db: Connection, session: Session, token: tokens.Token) -> Verdict | None:
+    one = find_by_number(db, session.session_id, token.station)
+    if one is None or (token.kind == tokens.HELPED_CARD and one.helped_id != token.step):
+        return verdicts.FORGED
+    is_good = one.revoked_at is None and session.activity.mode is Mode.BENEFICIARY
+    return None if is_good else verdicts.EXPIRED
+
+
+def _means(session: Session, token: tokens.Token) -> Means:
+    if token.kind == tokens.ROTATING:
+        return Means.BENEFICIARY if session.activity.mode is Mode.BENEFICIARY else Means.ROTATING
+    return Means.POSTER if token.kind == tokens.POSTER else Means.HELPED_CARD

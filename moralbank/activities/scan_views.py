@@ -146,7 +146,9 @@ def _screen(session: Session) -> dict[str, Any]:
         last = queries.list_last_arrivals(db, session.session_id)
         people = residents_by_id(db, last)
         key = next(key for key in queries.qr_keys_by_kid(db).values() if key.retired_at is None)
-    can_scan = session.takes_scans and session.activity.mode is not Mode.DESK and now <= session.out_until
+    can_scan = (
+        session.takes_scans and session.activity.mode in (Mode.ROTATING, Mode.POSTER) and now <= session.out_until
+    )
     code = tokens.rotating(key, session.session_id, 0, now) if can_scan else None
     return {
         "session": session,

@@ -22,7 +22,8 @@ class ActivityText(ma.Schema):
     title = fields.String(required=True, validate=validate.Length(1, 100, error=N_("活动名称要 1 到 100 个字。")))
     rule_code = fields.String(required=True, validate=validate.Length(1, 16, error=N_("请从规则表里选一条。")))
     branch_id = fields.Integer(required=True, validate=validate.Range(1, 2**53 - 1))
-    place = fields.String(required=True, validate=validate.Length(1, 100, error=N_("地点要 1 到 100 个字。")))
+    #: A session in somebody's home has none.
+    place = fields.String(load_default="", validate=validate.Length(max=100, error=N_("地点要 1 到 100 个字。")))
     description = fields.String(load_default="", validate=validate.Length(max=2000, error=N_("说明最多 2000 个字。")))
     capacity = fields.Integer(load_default=None, allow_none=True, validate=_COUNT)
     mode = fields.String(load_default=Mode.ROTATING.value, validate=validate.OneOf(_MODES, error=N_("请选一种。")))
@@ -226,6 +227,18 @@ class SignOffOut(ma.Schema):
 
 
 _WHY = validate.Length(2, 200, error=N_("请用一句话写明，最多 200 字。"))
+
+
+class HelpedForm(ma.Schema):
+    """Who is helped in a session: a resident by number, or what somebody else is called."""
+
+    number = fields.String(load_default=None, validate=validate.Regexp(r"^[0-9]{8}$", error=N_("居民号是 8 位数字。")))
+    label = fields.String(load_default="", validate=validate.Length(max=50, error=N_("最多 50 个字。")))
+
+    @ma.validates_schema
+    def _somebody(self, given: dict[str, object], **_kwargs: object) -> None:
+        if not given.get("number") and not str(given.get("label", "")).strip():
+            raise ma.ValidationError(N_("请填居民号，或写下怎么称呼。"), "number")
 
 
 class ObjectionIn(ma.Schema):

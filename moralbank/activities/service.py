@@ -32,7 +32,7 @@ from moralbank.activities.errors import (
     UnknownPoster,
 )
 from moralbank.activities.models import activities, posters, qr_keys, sessions, signups
-from moralbank.activities.values import Activity, Plan, Poster, Session, Signup, State, Status, Windows
+from moralbank.activities.values import Activity, Mode, Plan, Poster, Session, Signup, State, Status, Windows
 from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
 from moralbank.earning import Basis, Rule, list_rules
@@ -41,6 +41,8 @@ from moralbank.residents.queries import find_resident
 
 LONGEST_SESSION = timedelta(hours=12)
 _BASES = (Basis.PER_HOUR, Basis.PER_SESSION, Basis.PER_TIME)
+#: What stands for the place of a session in somebody's home, whose address is written nowhere.
+AT_HOME = "上门服务"
 _OVER = (Status.CANCELLED, Status.CLOSED)
 
 
@@ -264,7 +266,7 @@ def _check(db: Connection, plan: Plan) -> None:
     errors: dict[str, list[str]] = {}
     if not plan.title.strip():
         errors["title"] = [N_("请填写活动名称。")]
-    if not plan.place.strip():
+    if not plan.place.strip() and plan.mode is not Mode.BENEFICIARY:
         errors["place"] = [N_("请填写地点。")]
     if plan.capacity is not None and plan.capacity < 1:
         errors["capacity"] = [N_("名额要大于 0，不限名额请留空。")]
@@ -283,9 +285,10 @@ def _row(plan: Plan) -> dict[str, Any]:
     row = asdict(plan)
     del row["code"]
     row["checkin_mode"] = row.pop("mode")
+    is_at_home = plan.mode is Mode.BENEFICIARY
     return row | {
         "title": plan.title.strip(),
-        "place": plan.place.strip(),
+        "place": AT_HOME if is_at_home else plan.place.strip(),
         "description": plan.description.strip(),
     }
 

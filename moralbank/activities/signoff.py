@@ -5,7 +5,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -26,10 +26,11 @@ from moralbank.activities.errors import (
     SessionOver,
     StillInside,
 )
+from moralbank.activities.helped import confirmed_scans
 from moralbank.activities.models import sessions
 from moralbank.activities.presence import Presence, presence_of
 from moralbank.activities.spots import list_rounds
-from moralbank.activities.values import Award, CheckIn, Doubt, Session, State
+from moralbank.activities.values import Award, CheckIn, Doubt, Mode, Session, State
 from moralbank.errors import N_, Refused
 from moralbank.residents.queries import Resident, find_resident, residents_by_id
 
@@ -71,6 +72,9 @@ def roster(db: Connection, session: Session) -> list[RosterRow]:
     scans = queries.scans_by_resident(db, session.session_id)
     people = residents_by_id(db, list(scans))
     coming = {signup.resident_id for signup in queries.list_signups(db, session.session_id)}
+    confirmed = confirmed_scans(db, session.session_id) if session.activity.mode is Mode.BENEFICIARY else set()
+    if confirmed:
+        scans = {who: [_as_confirmed(scan, confirmed) for scan in theirs] for who, theirs in scans.items()}
     silent = {who for one in list_rounds(db, session.session_id, scans) for who in one.missing}
     rows = [
         RosterRow(
@@ -82,6 +86,12 @@ def roster(db: Connection, session: Session) -> list[RosterRow]:
         for who, theirs in scans.items()
     ]
     return sorted(rows, key=lambda row: (not row.presence.doubts, row.scans[0].at, row.resident.resident_id))
+
+
+def _as_confirmed(scan: CheckIn, confirmed: set[int]) -> CheckIn:
+    """Return a scan without the doubt that the helped person's word has lifted."""
+    is_settled = scan.doubt is Doubt.HELPED and scan.checkin_id in confirmed
+    return replace(scan, doubt=None, is_pending=False) if is_settled else scan
 
 
 def sign_off(

@@ -3,7 +3,7 @@
 Pure: no database, no clock. The layout is `kind u8 | kid u8 | session u32 | station u8 | direction u8 |
 step u32 | mac 8`,
 big-endian, in base64url without padding (27 characters). A poster carries its serial in the place of the
-step.
+step, and so does the card of somebody who is helped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from moralbank.activities.verdicts import Verdict
 
 ROTATING = 0x11
 POSTER = 0x12
+#: The printed card of somebody who is helped: their number in the place of the station, their id in that of the step.
+HELPED_CARD = 0x13
 STEP_SECONDS = 10
 #: Accepted steps around the present one: a code lives 20 to 30 seconds and a clock may be 10 seconds ahead.
 STEPS_BACK, STEPS_AHEAD = 2, 1
@@ -83,6 +85,11 @@ def poster(key: Key, session_id: int, serial: int) -> str:
     return sign(key, Token(POSTER, key.kid, session_id, 0, 0, serial))
 
 
+def helped_card(key: Key, session_id: int, number: int, serial: int) -> str:
+    """Return the code of a helped person's printed card."""
+    return sign(key, Token(HELPED_CARD, key.kid, session_id, number, 0, serial))
+
+
 def verify(text: str, keys: Mapping[int, Key], now: datetime) -> Token | Verdict:
     """Return the token, or the verdict that refuses it.
 
@@ -100,7 +107,7 @@ def verify(text: str, keys: Mapping[int, Key], now: datetime) -> Token | Verdict
     key = keys.get(token.kid)
     if key is None or not hmac.compare_digest(mac, _mac(key, body)):
         return verdicts.FORGED
-    if token.kind not in (ROTATING, POSTER) or token.direction > 2:
+    if token.kind not in (ROTATING, POSTER, HELPED_CARD) or token.direction > 2:
         return verdicts.FORGED
     if token.kind == ROTATING and not _is_fresh(token, key, now):
         return verdicts.EXPIRED

@@ -31,6 +31,8 @@ class Mode(StrEnum):
     ROTATING = "rotating"
     POSTER = "poster"
     DESK = "desk"
+    #: Who is helped holds the code, at home.
+    BENEFICIARY = "beneficiary"
 
 
 class Means(StrEnum):
@@ -41,6 +43,8 @@ class Means(StrEnum):
     DESK_CARD = "desk-card"
     DESK_PHOTO = "desk-photo"
     DESK_DIGITS = "desk-digits"
+    BENEFICIARY = "beneficiary"
+    HELPED_CARD = "helped-card"
     PLANNED_END = "planned-end"
 
 
@@ -56,6 +60,7 @@ class Doubt(StrEnum):
     SAME_DEVICE = "same-device"
     OVERRIDE = "override"
     POSTER = "poster"
+    HELPED = "helped"
     NO_IN = "no-in"
     NO_OUT = "no-out"
     NO_ANSWER = "no-answer"

@@ -55,6 +55,13 @@ PENDING = Verdict(
     N_("{at} 的签到已记下，请让组织者看到您本人，确认后才算数。离开前请再扫一次签退。"),
 )  # fmt: skip
 PENDING_OUT = replace(PENDING, sentence=N_("{at} 的签退已记下，组织者确认后积分就到账。"))
+PENDING_HELPED = replace(
+    PENDING, title=N_("记下了，等受助人确认"),
+    sentence=N_("{at} 的签到已记下，请受助人点一下“是的，来了”。用卡扫的由组织者核实。走的时候再扫一次。"),
+)  # fmt: skip
+PENDING_HELPED_OUT = replace(
+    PENDING_HELPED, sentence=N_("{at} 的签退已记下，请受助人点一下确认。组织者核对后积分就到账。")
+)
 REVIEW = Verdict(
     "review", "warn", "good", N_("记下了，要当面核对"),
     N_("这台手机已为别人签过到，或您同时在另一场活动里。请现在找工作人员当面核对。"),

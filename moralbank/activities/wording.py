@@ -22,13 +22,20 @@ STATUS_NAMES = {
     Status.CLOSED: N_("已结束"),
 }
 STATE_NAMES = {State.SIGNED_OFF: N_("已签字"), State.CANCELLED: N_("已取消")}
-MODE_NAMES = {Mode.ROTATING: N_("屏幕上的滚动二维码"), Mode.POSTER: N_("墙上的海报"), Mode.DESK: N_("只在签到台")}
+MODE_NAMES = {
+    Mode.ROTATING: N_("屏幕上的滚动二维码"),
+    Mode.POSTER: N_("墙上的海报"),
+    Mode.DESK: N_("只在签到台"),
+    Mode.BENEFICIARY: N_("受助人拿着码（上门服务）"),
+}
 MEANS_NAMES = {
     Means.ROTATING: N_("手机扫屏幕"),
     Means.POSTER: N_("手机扫海报"),
     Means.DESK_CARD: N_("扫卡"),
     Means.DESK_PHOTO: N_("照片"),
     Means.DESK_DIGITS: N_("输号码"),
+    Means.BENEFICIARY: N_("扫受助人手机上的码"),
+    Means.HELPED_CARD: N_("扫受助人的卡"),
     Means.PLANNED_END: N_("没有签退"),
 }
 DOUBT_NAMES = {
@@ -36,6 +43,7 @@ DOUBT_NAMES = {
     Doubt.SAME_DEVICE: N_("和别人用同一部手机"),
     Doubt.OVERRIDE: N_("工作人员补签"),
     Doubt.POSTER: N_("扫海报，要当面确认"),
+    Doubt.HELPED: N_("受助人还没有确认"),
     Doubt.NO_IN: N_("没有签到"),
     Doubt.NO_OUT: N_("没有签退"),
     Doubt.NO_ANSWER: N_("抽点没有回答"),

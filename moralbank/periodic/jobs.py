@@ -40,6 +40,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JOBS = (
     Job("access.purge_sessions", N_("清理过期的登录"), DAY, access.purge_sessions),
     Job("activities.close_forgotten", N_("按计划结束时间补签退"), MINUTE, activities.close_forgotten),
+    Job("activities.forget_helped", N_("删除上门服务过后受助人的名字"), DAY, activities.forget_helped),
     Job("activities.post_late", N_("公示期满的补录入账"), HOUR, activities.post_late),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
     Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),

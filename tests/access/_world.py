@@ -21,11 +21,11 @@ from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access import service as access_service
 from moralbank.access.service import GrantDraft
-from moralbank.activities import calendars, devices, late, offline, reviews, signoff, spots
+from moralbank.activities import calendars, devices, helped, late, offline, reviews, signoff, spots
 from moralbank.activities import service as activities
 from moralbank.activities.late import Late
 from moralbank.activities.offline import Batch, Kept
-from moralbank.activities.values import Plan, Session
+from moralbank.activities.values import Mode, Plan, Session
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import Branch
@@ -126,6 +126,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
         walkers,
         resident,
         {
+            **_helped(db, session),
             "account": neighbour.account_id,
             "activity_id": activity.activity_id,
             "session_id": session.session_id,
@@ -182,6 +183,16 @@ def _late_entry(db: Connection, activity_id: int, neighbour: Resident, maker: Ha
     signoff.sign_off(db, session.session_id, [], 0, actor="system")
     wanted = (session.session_id, neighbour.resident_id, session.starts_at, session.ends_at)
     return late.ask_late_entry(db, maker, Late(*wanted, "手机没电", "签名表第 3 行")).late_id
+
+
+def _helped(db: Connection, session: Session) -> dict[str, Any]:
+    """Write down somebody who is helped in a session, which is held at their home for that moment."""
+    held = session.activity
+    plan = Plan(held.title, held.rule_code, held.branch_id, held.place, leader_resident_id=held.leader_resident_id)
+    activities.edit_activity(db, held.activity_id, replace(plan, mode=Mode.BENEFICIARY))
+    one, secret = helped.add_helped(db, session.session_id, label="奶奶")
+    activities.edit_activity(db, held.activity_id, plan)
+    return {"helped_id": one.helped_id, "page_secret": secret}
 
 
 def _spot_check(db: Connection, session: Session) -> int:

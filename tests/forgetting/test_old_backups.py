@@ -28,6 +28,7 @@ TELLS_NOTHING = {
     "activities_awards": "capped_by grade kind occurred_on reason rule_code",
     "activities_checkins": "actor direction doubt means nonce undone_by",
     "activities_feeds": "secret_hash",
+    "activities_helped": "secret_hash",
     "activities_late_entries": "ended_by month outcome",
     "activities_signups": "state",
     "activities_spot_answers": "actor",
