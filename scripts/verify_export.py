@@ -22,7 +22,6 @@ import base64
 import bisect
 import gc
 import hashlib
-import hmac
 import json
 import os
 import re
@@ -605,20 +604,19 @@ KINDS = set(
 TWO_PEOPLE = {"reversal", "adjustment", "offset"}
 SETTLE = {"settlement", "recirculation"}
 #: An entry's leaf, in the one spelling that it has: names in order, no blanks, nothing else.
-_DAY, _WHOLE, _WORD = r"\d{4}-\d\d-\d\d", r"[1-9]\d{0,15}", r'(?:[!#-\[\]-~]|\\["\\]){1,64}'
-_LEG = (
-    rf'{{"a":{_WHOLE}(?:,"b":(?:0|-?{_WHOLE}),"d":-?{_WHOLE},"n":{_WHOLE}|,"d":-?{_WHOLE}),'
-    rf'"u":"(?:points|minutes)"(?:,"x":"{_DAY}")?}}'
-)
+_DAY, _WHOLE = r"\d{4}-\d\d-\d\d", r"[1-9]\d{0,15}"
+_WORD = r'(?!")[!#-\[\]-~]*(?:\\["\\][!#-\[\]-~]*)*'
 is_entry = re.compile(
     rf'{{"at":"({_DAY}T\d\d:\d\d:\d\d\.\d{{6}}Z)","book":({_WHOLE}),(?:"br":({_WHOLE}),)?"by":"({_WORD})",'
-    rf'(?:"grade":"([A-D])",)?"id":"([0-9a-f]{{32}})","kind":"([a-z]+)","legs":\[({_LEG}(?:,{_LEG}){{1,63}})\],'
+    rf'(?:"grade":"([A-D])",)?"id":"([0-9a-f]{{32}})","kind":"([a-z]+)","legs":\[([^\]]*)\],'
     rf'(?:"m":"([0-9a-f]{{64}})",)?(?:"ok":"({_WORD})",)?"on":"({_DAY})",(?:"rev":"([0-9a-f]{{32}})",)?'
     rf'(?:"rule":\["({_WORD})",({_WHOLE})\],)?"seq":({_WHOLE}),(?:"src":\["({_WORD})","({_WORD})"\],)?"v":1}}',
     re.ASCII,
 ).fullmatch
 Entry = namedtuple("Entry", "at book branch by grade id kind legs m ok on rev rule version seq source source_id")
-legs_of = re.compile(r'"a":(\d+)(?:,"b":(-?\d+))?,"d":(-?\d+)(?:,"n":(\d+))?,"u":"(\w+)"(?:,"x":"([^"]+))?').findall
+_LINE = rf'"b":(0|-?{_WHOLE}),"d":(-?{_WHOLE}),"n":({_WHOLE})'
+_LEG = rf'({{"a":({_WHOLE}),(?:{_LINE}|"d":(-?{_WHOLE})),"u":"(points|minutes)"(?:,"x":"({_DAY})")?}})'
+each_leg = re.compile(_LEG, re.ASCII).findall
 is_id = re.compile(r"[0-9a-f]{32}").fullmatch
 is_hash = re.compile(r"[0-9a-f]{64}").fullmatch
 is_instant = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z").fullmatch
@@ -632,7 +630,7 @@ def local_day(at):
     day = _days.get(at[:13])
     if day is None:
         try:
-            day = _days[at[:13]] = (datetime.strptime(at[:13], "%Y-%m-%dT%H") + AHEAD).strftime("%Y-%m-%d")
+            day = _days[at[:13]] = (datetime.fromisoformat(at[:13] + ":00") + AHEAD).strftime("%Y-%m-%d")
         except (ValueError, OverflowError):
             raise Broken("bad-day") from None
     return day
@@ -646,10 +644,23 @@ def is_day(text):
         return False
 
 
+def read_legs(text):
+    """Return legs as account and unit, amount, line number and balance (0: none), last day; None when one is none."""
+    found = each_leg(text)
+    if ",".join([leg[0] for leg in found]) != text or not 2 <= len(found) <= 64:
+        return None
+    return [
+        ((int(account), unit), int(amount or alone), int(n or 0), int(balance or 0), until)
+        for _, account, balance, amount, n, alone, unit, until in found
+    ]
+
+
 def read_entry(leaf):
     """Return an entry's parts, or None for a leaf that is none."""
     found = is_entry(leaf.decode("ascii", "replace")) if len(leaf) <= MAX_LEAF else None
-    return found and Entry(*found.groups())
+    parts = [*found.groups()] if found else [None] * 8
+    parts[7] = found and read_legs(parts[7])
+    return Entry(*parts) if parts[7] else None
 
 
 def check_fact(f, book, log, last_no, is_part=False):
@@ -677,6 +688,16 @@ def is_just_behind(at, later):
     """Tell whether an instant comes within a minute behind another: two of one act."""
     one, two = (datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ") for text in (at, later))
     return timedelta(0) <= two - one <= timedelta(minutes=1)
+
+
+def commitment(salt, text):
+    """Return HMAC-SHA-256 in hex, as RFC 2104 spells it: for short texts hmac.digest takes half as long again."""
+    key = salt.ljust(64, b"\0") if len(salt) <= 64 else hashlib.sha256(salt).digest().ljust(64, b"\0")
+    inner = hashlib.sha256(key.translate(INNER) + text.encode()).digest()
+    return hashlib.sha256(key.translate(OUTER) + inner).hexdigest()
+
+
+INNER, OUTER = (bytes(octet ^ pad for octet in range(256)) for pad in (0x36, 0x5C))
 
 
 def digest(text):
@@ -723,7 +744,7 @@ class Shortfall:
         self.said, self.given, self.back, self.reversed_at, self.taken, self.steps = None, None, 0, None, 0, 0
 
     def points(self, legs):
-        return sum(leg[2] for leg in legs if leg[:2] == (self.said.account, "points") and leg[3])
+        return sum(leg[1] for leg in legs if leg[0] == (self.said.account, "points") and leg[2])
 
     def offset(self, entry, legs):
         """Take the next offset: this holder's, in turn, no more than is missing, within a year behind the reversal."""
@@ -785,6 +806,7 @@ class Book:
             self.lowest.insert(0, last)
         said = export.rows("statements.txt", int, str, str, *[int] * 6)
         self.said = {(account, unit, month): figures for account, unit, month, *figures in said}
+        self.day, self.day_ends = "", 0
         self.is_part, self.is_opened = export.start > 0, export.about["with_openings"]
         self.unopened = []
         self.expect(export)
@@ -839,8 +861,10 @@ class Book:
             raise Broken("bad-entry")
         if not is_day(entry.on) or entry.on > day:
             raise Broken("bad-day")
-        place = bisect.bisect_left(self.closed, [day])
-        if place < len(self.closed) and seq > self.lowest[place]:
+        if day != self.day:
+            place = bisect.bisect_left(self.closed, [day])
+            self.day, self.day_ends = day, self.lowest[place] if place < len(self.closed) else MAX_WHOLE
+        if seq > self.day_ends:
             raise Broken("closed", day=day)
         if entry.ok or (kind in TWO_PEOPLE and seq >= self.two_people_from):
             if (entry.ok or "").partition(":")[2] in ("", entry.by.partition(":")[2]):
@@ -851,11 +875,8 @@ class Book:
         self.ids.seen += bytes.fromhex(entry.id)
         self.seqs.seen += seq.to_bytes(16, "big")
         self.sources.seen += digest(f"{kind} {entry.source} {entry.source_id}" if entry.source else entry.id)
-        legs = [
-            (int(account), unit, int(amount), int(n or 0), int(balance or 0), until)
-            for account, balance, amount, n, unit, until in legs_of(entry.legs)
-        ]
-        self._follow(entry, legs, seq, day)
+        legs = entry.legs
+        self._follow(entry, seq, day)
         if entry.id in self.shortfalls:
             shortfall = self.shortfalls[entry.id]
             shortfall.given = shortfall.points(legs)
@@ -864,50 +885,44 @@ class Book:
         if entry.rev:
             self._reversal(entry, legs)
         elif entry.id in self.reversed_later:
-            self.originals[entry.id] = {leg[:3] for leg in legs}
+            self.originals[entry.id] = {leg[0]: leg[1] for leg in legs}
         self._private(index, entry, opening)
         self.entries += 1
 
     def _reversal(self, entry, legs):
         """A reversal comes once, behind its original, is its mirror, and is not itself reversed."""
         self.reversals += 1
-        mirror = {(account, unit, -amount) for account, unit, amount, *_ in legs}
+        mirror = {leg[0]: -leg[1] for leg in legs}
         original = self.originals.pop(entry.rev, None)
         if entry.rev in self.shortfalls:
             shortfall = self.shortfalls[entry.rev]
             shortfall.back, shortfall.reversed_at = -shortfall.points(legs), entry.at
         # What stands before the part that was exported is not here to be compared.
         is_before = original is None and self.start
-        is_mirror = (
-            original == mirror
-            or is_before
-            or (entry.kind == "reversal" and self._takes_all(entry.rev, original, mirror))
-        )
-        if entry.id in self.reversed_later or not is_mirror:
+        is_mirror = original == mirror or is_before
+        is_part = not is_mirror and entry.kind == "reversal" and self._takes_all(entry.rev, original, mirror)
+        if entry.id in self.reversed_later or not (is_mirror or is_part):
             raise Broken("bad-reversal")
 
     def _offset(self, entry, legs):
         """An offset takes from one holder and gives it back to the bank, for an award that was taken back in part."""
         shortfall = self.shortfalls.get(entry.source_id[:32]) if entry.source == "offset" else None
-        is_whole = shortfall and len(legs) == 2 and all(leg[1] == "points" for leg in legs)
+        is_whole = shortfall and len(legs) == 2 and all(unit == "points" for (_, unit), *_ in legs)
         if not is_whole or (shortfall.given is None and not self.start):
             raise Broken("bad-offset")
         shortfall.offset(entry, legs)
 
     def _takes_all(self, rev, original, mirror):
-        """A reversal takes less than was given only where the account then holds nothing: it was spent before.
-
-        Then the export says that points are missing.
-        """
-        taken = {(account, unit): amount for account, unit, amount in mirror}
-        for account, unit, given in original or ():
+        """Less is taken than was given only where the holder has no more; then the export states what is missing."""
+        taken = dict(mirror)
+        for (account, unit), given in (original or {}).items():
             part = taken.pop((account, unit), 0)
             if not min(0, given) <= part <= max(0, given):
                 return False
-            held = self.accounts[account] in GUARDED
-            if part != given and held and (given < 0 or self.lines[account, unit].balance):
-                return False
-            if part != given and held and unit == "points" and rev not in self.shortfalls:
+            if part == given or self.accounts[account] not in GUARDED:
+                continue
+            is_stated = unit == "minutes" or rev in self.shortfalls
+            if given < 0 or self.lines[account, unit].balance or not is_stated:
                 return False
         return not taken
 
@@ -916,50 +931,57 @@ class Book:
             _, salt, content = opening
             if not entry.m:
                 raise Broken("stray-private")
-            if hmac.digest(salt, content.encode(), "sha256").hex() != entry.m:
+            if commitment(salt, content) != entry.m:
                 raise Broken("bad-private")
             self.openings += 1
         elif entry.m and self.is_opened:
-            self.unopened.append((index, entry.id, {int(leg[0]) for leg in legs_of(entry.legs)}))
+            self.unopened.append((index, entry.id, {leg[0][0] for leg in entry.legs}))
 
-    def _follow(self, entry, legs, seq, day):
+    def _follow(self, entry, seq, day):
         """Carry each account on by one line."""
-        totals, accounts, sums = [0, 0], self.accounts, self.sums
-        of_day = self.days.get((day, entry.kind))
+        points = minutes = 0
+        accounts, sums, of_day = self.accounts, self.sums, self.days.get((day, entry.kind))
         if of_day is None:
             of_day = self.days[day, entry.kind] = [0, 0, 0, 0, 0]
         of_day[0] += 1
-        for leg in legs:
-            account, unit, amount, n, _, until = leg
-            totals[unit == "minutes"] += amount
+        for leg in entry.legs:
+            place, amount, n, _, until = leg
+            if place[1] == "points":
+                points += amount
+            else:
+                minutes += amount
             if not -MAX_WHOLE <= amount <= MAX_WHOLE or (until and (amount < 0 or not is_day(until))):
                 raise Broken("bad-leg")
-            holder = accounts.get(account)
+            holder = accounts.get(place[0])
             if holder is None or (holder in GUARDED) != (n > 0):
-                raise Broken("bad-account", account=account)
+                raise Broken("bad-account", account=place[0])
             if n:
-                of_day[(1 if unit == "points" else 3) + (amount < 0)] += abs(amount)
+                of_day[(1 if place[1] == "points" else 3) + (amount < 0)] += abs(amount)
                 self._line(entry, leg, seq, day)
                 continue
-            total = sums[account, unit] = sums.get((account, unit), 0) + amount
-            if holder != "merchant":
-                continue
-            if entry.kind in SETTLE:
-                self.taken[entry.id] = account, -amount
-                if total < 0 and not self.start:
-                    raise Broken("oversettled", account=account)
-            else:
-                self.sold[account, day[:7]] = self.sold.get((account, day[:7]), 0) + amount
-        if totals != [0, 0] or len({leg[:2] for leg in legs}) < len(legs):
+            total = sums[place] = sums.get(place, 0) + amount
+            if holder == "merchant":
+                self._sell(entry, place[0], amount, total, day[:7])
+        if points or minutes or len({leg[0] for leg in entry.legs}) < len(entry.legs):
             raise Broken("unbalanced")
-        self.legs += len(legs)
+        self.legs += len(entry.legs)
+
+    def _sell(self, entry, account, amount, total, month):
+        """Keep what a merchant sold by month, and what its settlements took."""
+        if entry.kind in SETTLE:
+            self.taken[entry.id] = account, -amount
+            if total < 0 and not self.start:
+                raise Broken("oversettled", account=account)
+        else:
+            self.sold[account, month] = self.sold.get((account, month), 0) + amount
 
     def _line(self, entry, leg, seq, day):
         """The account's next line: number and balance follow from the one before, and time does not run backwards."""
-        account, unit, amount, n, balance, until = leg
-        line = self.lines.get((account, unit))
+        place, amount, n, balance, until = leg
+        account, unit = place
+        line = self.lines.get(place)
         if line is None:
-            line = self.lines[account, unit] = Line()
+            line = self.lines[place] = Line()
             if self.start and n > 1:
                 # The account comes from before the part that was exported: its lots are not known.
                 line.n, line.balance, line.lots = n - 1, balance - amount, None
@@ -971,7 +993,7 @@ class Book:
             raise Broken("negative", account=account)
         if entry.at < line.at:
             raise Broken("backwards", account=account, n=n)
-        if not day.startswith(line.month or "-"):
+        if day[:7] != line.month:
             self._close_month(account, unit, line)
             line.month, line.opening, line.credit, line.debit, line.first = day[:7], line.balance, 0, 0, n
         if amount > 0:
@@ -1127,16 +1149,8 @@ FORMAT = "moralbank-export/1"
 #: What exports of earlier versions don't hold. Who leaves them out today is refused where a leaf needs them.
 ADDED_LATER = {"offsets.txt", "notices.txt"}
 #: What a damaged archive makes Python's zip reader raise.
-DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-)
+ODD = NotImplementedError, RuntimeError, ValueError, KeyError
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, *ODD)
 
 
 class Export:
@@ -1305,8 +1319,7 @@ def check_access(export, gone):
             last_no = check_fact(fields, export.number, 2, last_no, log.start > 0)
             log.last_at = max(log.last_at, fields["at"])
             if upcoming[0] == index:
-                note, commitment = str(read_json(upcoming[2].encode())), fields.get("m", "")
-                if hmac.digest(upcoming[1], note.encode(), "sha256").hex() != commitment:
+                if commitment(upcoming[1], str(read_json(upcoming[2].encode()))) != fields.get("m"):
                     raise Broken("bad-private")
                 upcoming, log.notes = next(openings, NO_OPENING), log.notes + 1
             elif is_opened and "m" in fields and fields.get("a") not in gone:
@@ -1545,7 +1558,7 @@ def verify_statement(path, words):
             )
         m = take_lines(lines, leaf, said)
         private = one.get("private")
-        if private and hmac.digest(unbase64(private["salt"]), private["content"].encode(), "sha256").hex() != m:
+        if private and commitment(unbase64(private["salt"]), private["content"]) != m:
             raise Broken("at-leaf", index=one["index"], what=m, why=say("bad-private"))
     for leaf in said["waiting"]:
         take_lines(lines, leaf.encode(), said)
@@ -1564,9 +1577,9 @@ def take_lines(lines, leaf, said):
     entry = read_entry(leaf)
     if entry is None or int(entry.book) != said["book"]:
         raise Broken("bad-form")
-    for holder, balance, amount, n, unit, _ in legs_of(entry.legs):
-        if int(holder) == said["account"] and n:
-            lines.setdefault(unit, {})[int(n)] = entry.at, int(amount), int(balance)
+    for (holder, unit), amount, n, balance, _ in entry.legs:
+        if holder == said["account"] and n:
+            lines.setdefault(unit, {})[n] = entry.at, amount, balance
     return entry.m
 
 

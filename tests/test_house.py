@@ -42,7 +42,7 @@ _WEB = {
 }
 _FILE_LINES_MAX, _FUNCTION_LINES_MAX = 500, 70
 #: Strangers take it away and run it alone: that it is one file is its purpose, whatever it comes to.
-_ONE_FILE = {"scripts/verify_export.py": 1_750}
+_ONE_FILE = {"scripts/verify_export.py": 1_760}
 
 
 def _files() -> Iterator[Path]:

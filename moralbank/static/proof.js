@@ -164,6 +164,7 @@ function show(section, which, why = "", place = "") {
   for (const one of section.querySelectorAll("[data-verdict]")) one.hidden = one.dataset.verdict !== which;
   for (const one of section.querySelectorAll("[data-why]")) one.hidden = one.dataset.why !== why;
   for (const one of section.querySelectorAll("[data-place]")) one.textContent = place;
+  for (const one of section.querySelectorAll("[data-at]")) one.hidden = !place;
   section.dataset.checked = which;
 }
 

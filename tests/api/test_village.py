@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import schemathesis
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from moralbank import ledger
+from moralbank.db import Database
 from tests.api._village import Village
 
 
@@ -20,3 +24,16 @@ def test_every_operation_works_and_answers_as_described(app: Flask) -> None:
 
     Village(app, look).act()
     assert set(described) - succeeded == set()
+    assert entries_with_lines_of_two(app.extensions["moralbank_database"]) == []
+
+
+def entries_with_lines_of_two(database: Database) -> list[bytes]:
+    """Return leaves with the balances of two people: whoever gets one in a statement would read the other's."""
+    found = []
+    with database.reading() as db:
+        for book in ledger.list_books(db):
+            pool = {account.account for account in ledger.list_accounts(db, book.book_id, [ledger.AccountKind.POOL])}
+            for _, leaf in ledger.list_leaves(db, book.book_id, [(1, ledger.ENDLESS)], 1_000):
+                holders = {leg["a"] for leg in json.loads(leaf)["legs"] if "b" in leg} - pool
+                found += [leaf] if len(holders) > 1 else []
+    return found

@@ -41,6 +41,7 @@ RESIDENT = (
     Page("expired-code", "/a/check", None, "phone"),
     Page("not-found", "/nowhere", None, "phone"),
     Page("entry-proof", "/log/{book}/entries/{entry_hex}", None, "phone"),
+    Page("deed-proof", "/log/{book}/access/deeds/1", None, "phone"),
     Page("boards", "/board", None, "phone"),
     Page("board-days", "/board/{book}", None, "phone"),
     Page("board-sheet", "/board/{book}/{board_day}", None, "phone"),

@@ -52,6 +52,8 @@ def test_a_month_is_proven_whole(database: Database, story: Story, sealing: Seal
     assert proven.offices == tuple(TWO)
     assert (file["points"]["opening"], file["points"]["closing"]) == ({"n": 0, "balance": 0}, {"n": 3, "balance": 95})
     assert file["minutes"]["closing"] == {"n": 1, "balance": 150}
+    legs = [leg for one in file["leaves"] for leg in json.loads(one["leaf"])["legs"]]
+    assert {leg["a"] for leg in legs if "b" in leg or "n" in leg} == {file["account"]}
 
 
 def test_the_lines_before_and_after_the_month_show_that_none_is_missing(
