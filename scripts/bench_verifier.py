@@ -27,6 +27,7 @@ from moralbank.noticeboard import service as noticeboard
 from moralbank.reports import evidence
 from moralbank.reports.evidence import Asked
 from moralbank.transparency import Log, integrate
+from moralbank.transparency import queries as logs
 from moralbank.transparency.signer import Signer
 from moralbank.transparency.signer_memory import Place
 from moralbank.transparency.signing_keys import KeyFile
@@ -98,9 +99,17 @@ def _seal(url: str, var: Path) -> None:
             batch += 1
             if batch % max(1, batches // CHECKPOINTS) == 0:
                 signer.cycle()
-    signer.cycle()
+    while _is_behind(database, number):
+        signer.cycle()
     print(f"{days} days closed, all sealed and signed in {time.perf_counter() - started:,.0f} s", flush=True)
     database.dispose()
+
+
+def _is_behind(database: Database, book: int) -> bool:
+    """Tell whether the signer, who takes a stretch at a time, has not come to a log's end yet."""
+    with database.reading() as db:
+        latest = {log: logs.latest_checkpoint(db, book, log) for log in Log}
+        return any(one is None or one.size < logs.size(db, book, log) for log, one in latest.items())
 
 
 def _write_on_paper(export: Path, entries: int) -> None:

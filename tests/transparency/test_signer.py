@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from moralbank import clock
+from moralbank import clock, ledger
 from moralbank.db import Database
 from moralbank.errors import MoralBankError
 from moralbank.transparency import Log, append_fact, checkpoint, heads, note, queries, service, tree
 from moralbank.transparency.errors import KeyFileOpen
+from moralbank.transparency.handing import statement
 from moralbank.transparency.signer import Signer
 from moralbank.transparency.signer_errors import (
     BadSignerRecord,
@@ -319,7 +320,7 @@ def test_a_new_key_is_announced_by_the_old_one_and_both_sign_for_thirty_days(dat
     assert note.verify(signed, (old,)) and note.verify(signed, (handed.key,))  # noqa: PT018
     with database.reading() as db:
         leaf = json.loads(queries.leaf_bytes(db, book.book, Log.LEDGER, 1))
-    text = service.statement(ORIGIN, handed.key, handed.until)
+    text = statement(ORIGIN, str(handed.key), ledger.instant(handed.until))
     note.verify(note.parse(f"{text}\n{leaf['sig']}\n".encode()), (old,))
     with clock.at(now + timedelta(days=31)):
         post_and_seal(database, book, "b")

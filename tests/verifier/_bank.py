@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from moralbank import clock, ledger
+from moralbank.access.deeds import Deed, Kind, Reason, record
 from moralbank.db import Database
 from moralbank.earning import service as earning
 from moralbank.earning.rules import packaged_rules
@@ -17,7 +18,7 @@ from moralbank.logbook import service as witnesses
 from moralbank.noticeboard import service as noticeboard
 from moralbank.reports import evidence
 from moralbank.reports.evidence import Asked
-from moralbank.transparency import Log, append_fact, checkpoint, cosignature, heads, integrate, models, note
+from moralbank.transparency import Log, checkpoint, cosignature, heads, integrate, models, note
 from moralbank.transparency.cosignature import cosign, policy_file
 from tests.ledger.conftest import Book, open_test_book
 
@@ -116,7 +117,7 @@ def grow(bank: Bank) -> None:
     with clock.at(START + timedelta(hours=1)):
         database.transact(ledger.post_many, [people.redemption("r3", people.qiang, 999)])
         database.transact(ledger.reverse, number, charged.entry_id, key="u1", actor="operator:2", kind="undo")
-        database.transact(append_fact, number, Log.ACCESS, "view", {"by": "staff:1", "of": people.guiying})
+        database.transact(record, Deed("staff:1", Kind.LIST, book_id=number, reason=Reason.WORK, note="点名", count=2))
     with clock.at(START + timedelta(days=1, hours=2)):
         assert database.transact(noticeboard.seal_next_day, number) == date(2026, 3, 1)
         bank.seal()
@@ -125,6 +126,6 @@ def grow(bank: Bank) -> None:
         database.transact(
             ledger.reverse, number, first.entry_id, key="v1", actor="staff:1", checker="staff:2", private=more
         )
-        database.transact(append_fact, number, Log.ACCESS, "login", {"by": "staff:1"})
+        database.transact(record, Deed("staff:1", Kind.LOGIN, book_id=number))
         database.transact(folds.fold, number, database.transact(folds.settled_seq, number), 1)
         bank.seal()
