@@ -7,9 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from moralbank import clock, ledger, papers, slots
+from moralbank import clock, ledger, slots
 from moralbank.config import var_directory
 from moralbank.db import Database
+from moralbank.errors import MoralBankError
 from moralbank.residents.queries import was_forgotten_since
 from moralbank.statements import printing, prints, service
 from moralbank.statements.periods import Period
@@ -91,6 +92,7 @@ def _go_on(database: Database, root: Path, one: Print) -> int:
     except OSError as fault:
         full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
         database.transact(prints.set_state, one.print_id, "stopped", "disk-full" if full else "disk-error")
-    except papers.PaperUnavailable as refusal:
+    except MoralBankError as refusal:
+        # No paper here, or the book no longer says what was issued: this run waits, those behind it don't.
         database.transact(prints.set_state, one.print_id, "stopped", refusal.code)
     return made

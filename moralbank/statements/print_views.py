@@ -34,6 +34,7 @@ STATE_NAMES = {
 FAULT_NAMES = {
     "disk-full": N_("磁盘满了。腾出地方以后自己接着做，做好的不会重做。"),
     "disk-error": N_("写不进磁盘。请管理员看一下；好了以后自己接着做。"),
+    "issued-differs": N_("账簿和出单时不一致，先不打印。请通知监督单位核验账簿。"),
     "paper-unavailable": N_("跑定时作业的机器没有装 PDF 组件。请管理员装上，然后自己接着做。"),
 }
 _NAMES = {"form": FORM_NAMES, "state": STATE_NAMES, "fault": FAULT_NAMES}
@@ -44,7 +45,7 @@ Answer = str | Redirect | tuple[str, int]
 @blueprint.app_template_global("print_word")
 def print_word(kind: str, value: str) -> str:
     """Return what a form, a state or a fault of a run is called in the reader's language."""
-    return _(_NAMES[kind][value])
+    return _(_NAMES[kind].get(value, value))
 
 
 @blueprint.get("/staff/prints")

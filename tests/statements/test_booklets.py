@@ -54,10 +54,10 @@ def test_a_booklet_is_equal_behind_or_a_case_for_staff(database: Database, long:
     assert compare(database, long, 1, codes[1], long.wang).verdict is Verdict.CASE
 
 
-@pytest.mark.parametrize("typed", ["", "1234567", "123456789", "abcdefgh", "１２３４５６７８"])
-def test_what_cant_be_a_code_was_copied_wrong(database: Database, story: Story, typed: str) -> None:
-    with pytest.raises(CodeMistyped):
-        compare(database, story, 3, typed)
+def test_what_cant_be_a_code_was_copied_wrong(database: Database, story: Story) -> None:
+    for typed in ("", "1234567", "123456789", "abcdefgh", "１２３４５６７８"):
+        with pytest.raises(CodeMistyped):
+            compare(database, story, 3, typed)
 
 
 def test_every_slip_of_one_digit_is_known_as_one(database: Database, story: Story) -> None:

@@ -94,6 +94,7 @@ def test_what_was_stopped_between_two_pages_goes_on_and_comes_to_the_same(
         with database.reading() as db:
             page = service.read_page(db, run)
         assert database.transact(service.keep_page, page)
+        assert not database.transact(service.keep_page, page)
         run = replace(run, through_account=page.through)
     assert not run.is_ended
     assert len(kinds) > 2
