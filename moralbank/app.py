@@ -91,6 +91,7 @@ PAGES = (
     "moralbank.reports.statement_views",
     "moralbank.periodic.views",
     "moralbank.reports.deed_views",
+    "moralbank.reports.oddity_views",
     "moralbank.reports.grade_views",
 )
 
