@@ -16,7 +16,11 @@ from moralbank.approvals.views import count_waiting
 from moralbank.branches.queries import list_branches_under
 from moralbank.config import Config
 from moralbank.db import Database
+from moralbank.disclosure.objection_views import count_open
+from moralbank.disclosure.staff_views import count_drafts
 from moralbank.merchants.queries import list_merchants
+from moralbank.messages.staff_views import count_stuck
+from moralbank.messages.views import count_unread
 from moralbank.redemptions.front import CHARGE
 from moralbank.reports.front import BALANCE, LINES
 from moralbank.web import (
@@ -43,6 +47,8 @@ PAGES = (
     "moralbank.access.views",
     "moralbank.access.admin_views",
     "moralbank.branches.views",
+    "moralbank.messages.views",
+    "moralbank.messages.staff_views",
     "moralbank.logbook.read_views",
     "moralbank.logbook.views",
     "moralbank.proofs.views",
@@ -79,6 +85,9 @@ PAGES = (
     "moralbank.certificates.views",
     "moralbank.certificates.own_views",
     "moralbank.certificates.public_views",
+    "moralbank.disclosure.public_views",
+    "moralbank.disclosure.staff_views",
+    "moralbank.disclosure.objection_views",
     "moralbank.forgetting.views",
     "moralbank.forgetting.own_views",
     "moralbank.statements.views",
@@ -98,6 +107,7 @@ PAGES = (
 #: Modules with a `blueprint` of API operations under /api/v1.
 OPERATIONS = (
     "moralbank.branches.api",
+    "moralbank.messages.api",
     "moralbank.earning.api",
     "moralbank.residents.api",
     "moralbank.approvals.api",
@@ -106,6 +116,7 @@ OPERATIONS = (
     "moralbank.merchants.api",
     "moralbank.redemptions.api",
     "moralbank.redemptions.voucher_api",
+    "moralbank.disclosure.api",
     "moralbank.statements.api",
     "moralbank.reports.api",
 )
@@ -137,6 +148,10 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     admin_views.use_tills(app, _tills)
     navigation.count_at(app, "/staff/approvals", count_waiting)
     navigation.count_at(app, "/staff/reviews", review_views.count_waiting)
+    navigation.count_at(app, "/staff/messages", count_stuck)
+    navigation.count_at(app, "/staff/notices", count_drafts)
+    navigation.count_at(app, "/staff/objections", count_open)
+    navigation.count_at(app, "/me/messages", count_unread)
     if config.production:
         startup.refuse_unsafe(database)
     return app

@@ -20,6 +20,7 @@ GROUPS = (
     "moralbank.branches.cli",
     "moralbank.access.cli",
     "moralbank.logbook.cli",
+    "moralbank.messages.cli",
     "moralbank.residents.cli",
     "moralbank.activities.cli",
     "moralbank.merchants.cli",

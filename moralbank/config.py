@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 class ConfigError(SystemExit):
@@ -73,6 +78,82 @@ class SignerConfig:
             key=Path(env.get("MORALBANK_SIGNING_KEY") or var / "signing.key"),
             memory=Path(env.get("MORALBANK_SIGNER_MEMORY") or var / "signer"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesConfig:
+    """On which ways messages leave the house. Without a host or a gateway they stay in the inbox."""
+
+    public_url: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 587
+    #: starttls, tls (from the first octet) or none, which is for a server on this machine.
+    smtp_security: str = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_from: str = ""
+    #: Whose word is taken for the server's certificate; empty means whoever this machine trusts.
+    smtp_ca_file: str = ""
+    gateway_url: str = ""
+    gateway_secret: str = ""
+    gateway_channels: tuple[str, ...] = ()
+    #: When nothing but what is urgent goes out.
+    quiet_hours: str = "21:00-08:00"
+    #: How long the other side may take for one step.
+    send_seconds: float = 5.0
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> MessagesConfig:
+        """Read the settings; raise ConfigError naming the first variable that is wrong."""
+        env = os.environ if env is None else env
+        return cls(_public_url(env), **_smtp(env), **_gateway(env), quiet_hours=_quiet_hours(env))
+
+
+def _smtp(env: Mapping[str, str]) -> dict[str, Any]:
+    host, security = env.get("SMTP_HOST", ""), env.get("SMTP_SECURITY", "starttls")
+    if not host:
+        return {}
+    if security not in ("starttls", "tls", "none"):
+        raise ConfigError("SMTP_SECURITY must be starttls, tls or none")
+    if security == "none" and host not in _HERE:
+        raise ConfigError("SMTP_SECURITY=none is for a mail server on this machine only")
+    sender = env.get("SMTP_FROM", "")
+    if "@" not in sender or any(mark.isspace() for mark in sender):
+        raise ConfigError("SMTP_FROM must be the address that the bank's mail comes from")
+    port = env.get("SMTP_PORT", "465" if security == "tls" else "587")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError("SMTP_PORT must be a port's number")
+    return {
+        "smtp_host": host,
+        "smtp_port": int(port),
+        "smtp_security": security,
+        "smtp_user": env.get("SMTP_USER", ""),
+        "smtp_password": env.get("SMTP_PASSWORD", ""),
+        "smtp_from": sender,
+        "smtp_ca_file": env.get("SMTP_CA_FILE", ""),
+    }
+
+
+def _gateway(env: Mapping[str, str]) -> dict[str, Any]:
+    url, secret = env.get("GATEWAY_URL", ""), env.get("GATEWAY_SECRET", "")
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _HERE):
+        raise ConfigError("GATEWAY_URL must be an https:// address (http:// only on this machine)")
+    if len(secret) < 32:
+        raise ConfigError("GATEWAY_SECRET must hold at least 32 characters")
+    channels = tuple(name.strip() for name in env.get("GATEWAY_CHANNELS", "sms,wechat").split(","))
+    if not set(channels) <= {"sms", "wechat"}:
+        raise ConfigError("GATEWAY_CHANNELS must name sms, wechat or both")
+    return {"gateway_url": url, "gateway_secret": secret, "gateway_channels": channels}
+
+
+def _quiet_hours(env: Mapping[str, str]) -> str:
+    text = env.get("MORALBANK_QUIET_HOURS", "21:00-08:00")
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
+        raise ConfigError("MORALBANK_QUIET_HOURS must be like 21:00-08:00")
+    return text
 
 
 def database_url(env: Mapping[str, str] | None = None) -> str:

@@ -30,6 +30,11 @@ def token(octets: int = 32) -> str:
     return secrets.token_urlsafe(octets)
 
 
+def secret(octets: int) -> bytes:
+    """Return so many unguessable octets."""
+    return secrets.token_bytes(octets)
+
+
 def checked_digits(prefix: str, random_digits: int) -> str:
     """Return prefix + random digits + two check digits, as printed on cards and payment codes.
 

@@ -42,6 +42,7 @@ from moralbank.approvals.errors import NotYours
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import get_branch
 from moralbank.errors import N_
+from moralbank.objections.queries import is_contested
 from moralbank.prepared import ask
 from moralbank.residents.errors import GuardianMissing, ResidentLeft
 from moralbank.residents.queries import Resident, find_resident, get_resident
@@ -124,6 +125,8 @@ def post_due(db: Connection, late_id: int) -> LateEntry:
     found = get_late_entry(db, late_id, lock=True)
     if found.posts_at is None or found.posts_at > clock.now():
         return found
+    if is_contested(db, "late_entry", str(late_id)):
+        return found  # It posts, or never does, when whoever objected was answered.
     session = queries.lock_session(db, found.session_id)
     resident = get_resident(db, found.resident_id)
     if _is_on_record(db, found.session_id, found.resident_id):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
@@ -298,6 +299,21 @@ def list_awards(db: Connection, session_id: int) -> list[Award]:
     """List what a session brought, refused and capped outcomes too."""
     query = sa.select(*_AWARD).where(awards.c.session_id == session_id).order_by(awards.c.award_id)
     return [_award(row) for row in db.execute(query)]
+
+
+def activities_of_entries(db: Connection, entry_ids: Collection[UUID]) -> dict[UUID, tuple[int, str]]:
+    """Return the activity from which each of these awards comes, and its title."""
+    found: dict[UUID, tuple[int, str]] = {}
+    wanted = sorted(entry_ids)
+    for start in range(0, len(wanted), LIST_LIMIT_MAX):
+        query = (
+            sa.select(awards.c.entry_id, _A.activity_id, _A.title)
+            .join(sessions, _S.session_id == awards.c.session_id)
+            .join(activities, _A.activity_id == _S.activity_id)
+            .where(awards.c.entry_id.in_(wanted[start : start + LIST_LIMIT_MAX]))
+        )
+        found |= {entry_id: (activity_id, title) for entry_id, activity_id, title in db.execute(query)}
+    return found
 
 
 def sessions_by_id(db: Connection, session_ids: Collection[int]) -> dict[int, Session]:

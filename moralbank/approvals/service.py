@@ -22,6 +22,8 @@ from moralbank.approvals.queries import REVERSIBLE, Request, due_rows, find_requ
 from moralbank.branches.queries import get_branch
 from moralbank.db import violated
 from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.residents.queries import Resident, get_resident, list_household, residents_by_account
 
 __all__ = [
@@ -172,6 +174,7 @@ def approve(db: Connection, hand: Hand, request_id: int) -> Request:
     if posted is not None:
         done = sa.update(requests).where(requests.c.request_id == request_id)
         db.execute(done.values(posted_entry_id=posted.entry_id))
+    _tell(db, request, resident)
     _record(db, hand, request, resident)
     return get_request(db, request_id)
 
@@ -308,6 +311,18 @@ def _take_back(db: Connection, request: Request, hand: Hand) -> Posted | None:
         at = posted.posted_at if posted else None
         offsets.open_offset(db, request.book_id, request.account_id, request.request_id, entry, given - taken, at=at)
     return posted
+
+
+def _tell(db: Connection, request: Request, resident: Resident) -> None:
+    """Tell the resident what became of their points, and nothing of why: the passbook has the line."""
+    if request.kind not in ("reversal", "adjustment"):
+        return  # Whoever carries it out tells of it.
+    points = request.points
+    if request.entry_id is not None:
+        entry = ledger.get_entry(db, request.book_id, request.entry_id)
+        points = sum(leg.amount for leg in entry.legs if leg.n is not None and leg.unit is Unit.POINTS)
+    event, facts = f"approval:{request.request_id}", {"points": points or 0}
+    messages.tell(db, [Note(request.kind, event, resident.branch_id, resident.resident_id, facts=facts)])
 
 
 def _private(entry: ledger.Entry, reason: str) -> dict[str, str]:

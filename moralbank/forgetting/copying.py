@@ -13,6 +13,7 @@ from moralbank.access.queries import find_resident_login, list_sessions
 from moralbank.activities.forgetting import list_attendance
 from moralbank.branches.queries import get_branch
 from moralbank.ledger import Unit
+from moralbank.messages import queries as messages
 from moralbank.residents import queries as residents
 from moralbank.residents.queries import Resident
 
@@ -25,6 +26,7 @@ def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
     who = resident.resident_id
     login = find_resident_login(db, who)
     branch = get_branch(db, resident.branch_id)
+    mailbox = messages.find_mailbox(db, who)
     return {
         "made_at": clock.now(),
         "details": asdict(resident) | {"branch": branch.name_zh},
@@ -34,8 +36,19 @@ def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
         "lookers": [asdict(line) for line in deed_queries.list_lookers(db, who, limit=deed_queries.LIMIT_MAX)],
         "signed_in": [asdict(one) for one in list_sessions(db, login.login_id)] if login else [],
         "attendance": list_attendance(db, who),
+        "messages": _messages(db, who),
+        "mailbox": asdict(mailbox) if mailbox else None,
         "lines": {unit.name.lower(): _lines(db, resident, unit) for unit in Unit},
     }
+
+
+def _messages(db: Connection, who: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    before = None
+    while page := messages.list_messages(db, resident_id=who, before_id=before, limit=messages.LIST_MAX):
+        found += [asdict(message) for message in page]
+        before = page[-1].message_id
+    return found
 
 
 def _lines(db: Connection, resident: Resident, unit: Unit) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from moralbank.activities import forgetting as activities
 from moralbank.approvals import service as approvals
 from moralbank.certificates import service as certificates
 from moralbank.db import Raced, insert_for
+from moralbank.disclosure import service as disclosure
 from moralbank.forgetting import queries
 from moralbank.forgetting.errors import (
     ForgettingAsked,
@@ -32,6 +33,8 @@ from moralbank.forgetting.queries import Request
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof, Removal, State, fits
 from moralbank.history import forgetting as history
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
+from moralbank.messages import service as messages
+from moralbank.objections import service as objections
 from moralbank.redemptions import refunds, vouchers
 from moralbank.redemptions.codes import forget_codes
 from moralbank.residents import forgetting as residents
@@ -159,6 +162,9 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     approvals.forget(db, whose)
     refunds.forget(db, whose)
     certificates.forget(db, whose)
+    told = messages.forget(db, whose)
+    objections.forget(db, whose)
+    named = disclosure.forget(db, whose)
     outside = history.forget_name(db, book, account)
     known = residents.forget_resident(db, resident)
     identifiers = [resident.name, *filter(None, [resident.phone]), *cards]
@@ -179,6 +185,8 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
         answers=answers,
         payment_codes=codes,
         outside_names=outside,
+        messages=told,
+        notices=named,
     )
 
 

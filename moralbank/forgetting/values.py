@@ -78,6 +78,8 @@ class Removal:
     answers: int
     payment_codes: int
     outside_names: int
+    messages: int
+    notices: int
 
     def counted(self) -> dict[str, int]:
         return {name: count for name, count in asdict(self).items() if count}

@@ -47,4 +47,6 @@ REMOVED = {
     "answers": N_("接口保存的应答"),
     "payment_codes": N_("付款码"),
     "outside_names": N_("旧系统里的姓名"),
+    "messages": N_("消息的内容"),
+    "notices": N_("公示里的名字"),
 }

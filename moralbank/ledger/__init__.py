@@ -35,7 +35,7 @@ from moralbank.ledger.errors import (
     UnknownBook,
     UnknownEntry,
 )
-from moralbank.ledger.expiry import EXPIRY_NOTICE, Notice, available, list_notices
+from moralbank.ledger.expiry import EXPIRY_NOTICE, Notice, available, list_fresh_notices, list_notices
 from moralbank.ledger.forgetting import forget_private
 from moralbank.ledger.leaf import canonical, instant, leaf_hash
 from moralbank.ledger.leaves import ENDLESS, Behind, behind, count_entries, last_seqs, list_leaves, posters, seq_of
@@ -63,6 +63,15 @@ from moralbank.ledger.reading import (
 )
 from moralbank.ledger.rows import reversed_ones
 from moralbank.ledger.shown_lines import asking_shown
+from moralbank.ledger.spans import (
+    AccountSum,
+    AwardInSpan,
+    SpanSum,
+    awards_of_span,
+    outstanding_by_account,
+    sums_by_account,
+    sums_of_span,
+)
 from moralbank.ledger.streams import (
     ClosedDay,
     Month,
@@ -102,19 +111,21 @@ from moralbank.ledger.verify import Fault, Report, verify
 
 __all__ = [
     "ENDLESS", "EXPIRY_NOTICE", "GRADES", "KINDS", "MAX_AMOUNT", "TWO_PEOPLE",
-    "Account", "AccountKind", "AlreadyReversed", "BadAmount", "BadDraft", "Balance", "Behind", "Book", "ClosedDay",
-    "DayClosed", "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault", "InsufficientBalance",
-    "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Notice", "Opening", "OtherBook",
-    "PeriodLine", "PeriodSection", "Posted", "PostedLeg", "Report", "SecondPersonNeeded", "SourcePosted",
-    "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry", "Verdict",
-    "account_page", "asking_balance", "asking_cover", "asking_shown", "available", "balance", "balances", "behind",
-    "book_of", "canonical", "close_day", "closed_through", "closing_evidence", "count_accounts", "count_entries",
-    "drawn_until", "expiring", "find_account", "find_entry", "first_day", "forget_private", "get_entry", "history",
-    "hold_account", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash", "list_accounts",
-    "list_books", "list_closed_days", "list_entries", "list_leaves", "list_notices", "list_openings",
-    "list_private_parts", "list_reversed", "login_of", "lots", "movements", "open_accounts", "open_book",
-    "open_lots", "outstanding", "post", "post_many", "posters", "resume_numbers", "reverse", "reversed_ones",
-    "section_of", "seq_of", "stream_accounts", "stream_balances", "stream_differences", "stream_keys",
-    "stream_months", "stream_notices", "stream_sections", "sum_entries", "take_back", "totals_of_day",
-    "trial_balance", "two_people_from", "verify", "verify_tail",
+    "Account", "AccountKind", "AccountSum", "AlreadyReversed", "AwardInSpan", "BadAmount", "BadDraft", "Balance",
+    "Behind", "Book", "ClosedDay", "DayClosed", "Draft", "Entry", "EntryExists", "EntryFilter", "EntrySums", "Fault",
+    "InsufficientBalance", "KeyReused", "KindTotals", "Leg", "Line", "Lot", "Month", "NotReversible", "Notice",
+    "Opening", "OtherBook", "PeriodLine", "PeriodSection", "Posted", "PostedLeg", "Report", "SecondPersonNeeded",
+    "SourcePosted", "SpanSum", "TrialRow", "Unbalanced", "Unit", "UnknownAccount", "UnknownBook", "UnknownEntry",
+    "Verdict",
+    "account_page", "asking_balance", "asking_cover", "asking_shown", "available", "awards_of_span", "balance",
+    "balances", "behind", "book_of", "canonical", "close_day", "closed_through", "closing_evidence", "count_accounts",
+    "count_entries", "drawn_until", "expiring", "find_account", "find_entry", "first_day", "forget_private",
+    "get_entry", "history", "hold_account", "instant", "internal_account", "last_posted_at", "last_seqs", "leaf_hash",
+    "list_accounts", "list_books", "list_closed_days", "list_entries", "list_fresh_notices", "list_leaves",
+    "list_notices", "list_openings", "list_private_parts", "list_reversed", "login_of", "lots", "movements",
+    "open_accounts", "open_book", "open_lots", "outstanding", "outstanding_by_account", "post", "post_many",
+    "posters", "resume_numbers", "reverse", "reversed_ones", "section_of", "seq_of", "stream_accounts",
+    "stream_balances", "stream_differences", "stream_keys", "stream_months", "stream_notices", "stream_sections",
+    "sum_entries", "sums_by_account", "sums_of_span", "take_back", "totals_of_day", "trial_balance",
+    "two_people_from", "verify", "verify_tail",
 ]  # fmt: skip

@@ -179,6 +179,23 @@ def list_notices(db: Connection, book: int, accounts: Collection[int]) -> list[N
     return found
 
 
+def list_fresh_notices(
+    db: Connection, book: int, noted_on: date, *, after: tuple[int, date, int] | None, limit: int
+) -> list[Notice]:
+    """Return a page of what was noted on a day, after the account, day of expiry and step of the page before."""
+    row = _notices.c
+    query = sa.select(row.account_id, row.expires_on, row.step, row.points, row.noted_on).where(
+        row.book_id == book, row.noted_on == noted_on
+    )
+    if after is not None:
+        account, expires_on, step = after
+        query = query.where(
+            sa.tuple_(row.account_id, row.expires_on, row.step)
+            > sa.tuple_(sa.literal(account), sa.literal(expires_on, sa.Date), sa.literal(step, sa.SmallInteger))
+        )
+    return [Notice(*one) for one in db.execute(query.order_by(row.account_id, row.expires_on, row.step).limit(limit))]
+
+
 def available(db: Connection, book: int, accounts: Collection[int]) -> dict[int, int]:
     """Return the points that each guarded account can spend now: what has expired is none of them, posted or not."""
     found: dict[int, int] = {}

@@ -128,6 +128,8 @@ expiry_notices = sa.Table(
     sa.ForeignKeyConstraint(["book_id", "account_id"], ["ledger_accounts.book_id", "ledger_accounts.account_id"]),
     sa.CheckConstraint("points > 0", name="points_positive"),
     sa.CheckConstraint("step IN (60, 30, 7)", name="step_known"),
+    #: For who is to be told of what was noted lately.
+    sa.Index("ix_ledger_expiry_notices_noted_on", "book_id", "noted_on", "account_id"),
 )
 
 #: One key, one effect, for good. A refusal that was decided has no entry but a code.

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 from moralbank import clock
 from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
 from moralbank.merchants.models import deeds, merchants, offer_months, offers
+from moralbank.messages.values import Reach
 from moralbank.prepared import Prepared, Question, ask
 
 SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
@@ -254,3 +255,12 @@ def list_deeds(db: Connection, merchant_id: int, *, limit: int = 50) -> list[Dee
     )
     rows = db.execute(statement)
     return [Deed(deed, title, tuple(Change(*one) for one in changes), *rest) for deed, title, changes, *rest in rows]
+
+
+def reach_of(db: Connection, merchant_ids: Collection[int]) -> dict[int, Reach]:
+    """Return where merchants who are here can be reached, by merchant."""
+    row = merchants.c
+    query = sa.select(row.merchant_id, row.phone, row.code).where(
+        row.merchant_id.in_(list(merchant_ids)), row.status != "left"
+    )
+    return {one.merchant_id: Reach(phone=one.phone or None, number=one.code) for one in db.execute(query)}

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.db import Raced
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared, Question, ask
+from moralbank.prepared import Prepared, Question, all_rows, ask
 from moralbank.redemptions.errors import KeyReused
 from moralbank.redemptions.models import answers
 from moralbank.redemptions.orders import Ask
@@ -71,11 +71,15 @@ def _answer(rows: list[tuple[Any, ...]]) -> Answer | None:
     return Answer(bytes(fingerprint), charge_id, refusal, json.loads(fields))
 
 
-def keep_charges(db: Connection, kept: Sequence[tuple[Ask, Receipt]]) -> None:
-    """Keep each charge as its key's answer. Raises Raced when a key got its answer meanwhile."""
+def keep_charges(db: Connection, kept: Sequence[tuple[Ask, Receipt]], *along: Question[object]) -> None:
+    """Keep each charge as its key's answer, and ask `along` in the same round trip.
+
+    Raises: Raced when a key got its answer meanwhile.
+    """
     now = clock.now()
     rows = [_row(ask.name, ask.order.fingerprint, now) | {"charge_id": receipt.charge_id} for ask, receipt in kept]
-    if len(_KEEP.insert_all(db, rows)) < len(rows):
+    written, *_ = ask(db, Question(_KEEP, rows, all_rows), *along)
+    if len(written) < len(rows):
         raise Raced
 
 

@@ -21,6 +21,8 @@ from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.prepared import Prepared, Question, all_rows, ask
 from moralbank.redemptions import errors
 from moralbank.redemptions.answers import (
@@ -349,7 +351,8 @@ def _write(db: Connection, cases: Sequence[_Case]) -> None:
             raise errors.NotEnoughPoints(points=case.points)
         if isinstance(verdict, MoralBankError):
             raise verdict
-    keep_charges(db, [(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)])
+    told = messages.telling([_note(receipt, case.merchant.branch_id) for case, receipt in moving])
+    keep_charges(db, [(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)], told)
     for case, receipt in zip(cases, receipts, strict=True):
         case.verdict = receipt
 
@@ -372,6 +375,12 @@ def _row(case: _Case) -> dict[str, Any]:
         "entry_id": ids.new_id() if case.points else None,
         "charged_at": clock.now(),
     }
+
+
+def _note(receipt: Receipt, branch_id: int) -> Note:
+    facts: dict[str, str | int] = {"points": receipt.points, "shop": receipt.merchant_name}
+    event = f"charge:{receipt.charge_id}"
+    return Note("redemption", event, branch_id, resident_id=receipt.resident_id, facts=facts)
 
 
 _TOLD = Receipt.__dataclass_fields__.keys()

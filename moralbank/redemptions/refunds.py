@@ -24,6 +24,8 @@ from moralbank.errors import N_
 from moralbank.merchants.queries import get_merchant
 from moralbank.merchants.service import give_back_offer
 from moralbank.merchants.supervisors import is_supervisor
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.redemptions import errors
 from moralbank.redemptions.charging import POINTS_ONLY, are_family
 from moralbank.redemptions.limits import give_back
@@ -179,6 +181,9 @@ def _give(db: Connection, asked: Refund, receipt: Receipt, resident: Resident, c
             checked_by=checker,
         )
     )
+    facts: dict[str, str | int] = {"points": asked.points, "shop": receipt.merchant_name}
+    event = f"refund:{receipt.charge_id}:{posted.entry_id.hex}"
+    messages.tell(db, [Note("refund", event, resident.branch_id, resident.resident_id, facts=facts)])
     return posted
 
 

@@ -10,6 +10,9 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ledger
 from moralbank.errors import MoralBankError, Refused
 from moralbank.merchants import service as merchant_service
+from moralbank.merchants.queries import get_merchant
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.redemptions import vouchers
 from moralbank.redemptions.answers import ANY, find_answers, keep_refusal, outcome
 from moralbank.redemptions.charging import POINTS_ONLY, charge_many
@@ -62,6 +65,10 @@ def undo(db: Connection, till: Till, charge_id: int) -> Receipt:
         )
         undone = charges.update().where(charges.c.charge_id == charge_id)
         db.execute(undone.values(undo_entry_id=posted.entry_id))
+        told = {"points": receipt.points, "shop": receipt.merchant_name}
+        branch_id = get_merchant(db, till.merchant_id).branch_id
+        note = Note("undo", f"undo:{charge_id}", branch_id, resident_id=receipt.resident_id, facts=told)
+        messages.tell(db, [note])
     return get_receipt(db, charge_id)
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import IO, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from moralbank import clock
+from moralbank import clock, ledger
 from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
 from moralbank.errors import MoralBankError
-from moralbank.residents import importing, roster
+from moralbank.messages import queries as messages
+from moralbank.messages.service import tell
+from moralbank.messages.values import Note
+from moralbank.residents import importing, queries, roster
 from moralbank.residents.import_queries import State, list_quiet
 from moralbank.residents.roster import Sheet
 
@@ -28,6 +31,7 @@ from moralbank.residents.roster import Sheet
 QUIET = timedelta(seconds=60)
 #: A preview that nobody confirmed is forgotten, names and all.
 PREVIEW_KEPT = timedelta(days=7)
+EXPIRY_PAGE = 500
 _PAGE_TRIES = 5
 
 log = logging.getLogger(__name__)
@@ -96,6 +100,52 @@ def forget_previews(database: Database) -> int:
     for import_id in left:
         database.transact(importing.drop_import, import_id)
     return len(left)
+
+
+def tell_of_expiry(database: Database) -> int:
+    """Tell residents what the book noted for them to expire; return how many were told.
+
+    What was noted is looked at for as long as it holds somebody's points back, and told once.
+    """
+    today, found = clock.today(), 0
+    with database.reading() as db:
+        books = ledger.list_books(db)
+    for book in books:
+        for days in range(ledger.EXPIRY_NOTICE.days, -1, -1):
+            noted_on, after = today - timedelta(days=days), None
+            while True:
+                count, after = database.transact(_tell_page, book.book_id, noted_on, after)
+                found += count
+                if after is None:
+                    break
+    return found
+
+
+_NoticeKey = tuple[int, date, int]
+
+
+def _tell_page(db: Connection, book: int, noted_on: date, after: _NoticeKey | None) -> tuple[int, _NoticeKey | None]:
+    page = ledger.list_fresh_notices(db, book, noted_on, after=after, limit=EXPIRY_PAGE)
+    if not page:
+        return 0, None
+    events = {notice: f"expiry:{book}:{notice.account}:{notice.expires_on}:{notice.step}" for notice in page}
+    told = messages.list_told(db, events.values())
+    fresh = [notice for notice in page if events[notice] not in told]
+    holders: dict[int, list[tuple[int, int]]] = {}
+    for account, resident_id, branch_id in queries.holders_of(db, {notice.account for notice in fresh}):
+        holders.setdefault(account, []).append((resident_id, branch_id))
+    notes = [
+        Note("expiry", events[notice], branch_id, resident_id, facts=_expiry_facts(notice))
+        for notice in fresh
+        for resident_id, branch_id in holders.get(notice.account, ())
+    ]
+    tell(db, notes)
+    last = page[-1]
+    return len(notes), (last.account, last.expires_on, last.step) if len(page) == EXPIRY_PAGE else None
+
+
+def _expiry_facts(notice: ledger.Notice) -> dict[str, str | int]:
+    return {"points": notice.points, "day": notice.expires_on.isoformat()}
 
 
 def _sheet(db: Connection, branch: Branch, stream: IO[bytes], file_name: str) -> Sheet:

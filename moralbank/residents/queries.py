@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
+from moralbank.messages.values import Reach
 from moralbank.prepared import Prepared, Question, ask
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.models import (
@@ -246,6 +247,27 @@ def residents_by_account(db: Connection, account_ids: Collection[int]) -> dict[i
     return {resident.account_id: resident for resident in found}
 
 
+def reach_of(db: Connection, resident_ids: Collection[int]) -> dict[int, Reach]:
+    """Return where residents who are here can be reached, by resident."""
+    query = sa.select(_R.resident_id, _R.phone, _R.number).where(
+        _R.resident_id.in_(resident_ids), _R.status != Status.LEFT, _R.forgotten_at.is_(None)
+    )
+    return {row.resident_id: Reach(phone=row.phone, number=row.number) for row in db.execute(query)}
+
+
+def holders_of(db: Connection, account_ids: Collection[int]) -> list[tuple[int, int, int]]:
+    """Return (account, resident, branch) of whom the accounts are: a resident's own, and each of a household's."""
+    own = sa.select(_R.account_id, _R.resident_id, _R.branch_id).where(_R.account_id.in_(account_ids))
+    homes = residents_households.c
+    shared = (
+        sa.select(homes.account_id, _R.resident_id, _R.branch_id)
+        .join_from(residents_residents, residents_households, homes.household_id == _R.household_id)
+        .where(homes.account_id.in_(account_ids))
+    )
+    here = _R.forgotten_at.is_(None)
+    return [(*row,) for row in db.execute(sa.union_all(own.where(here), shared.where(here)))]
+
+
 def list_by_phone(db: Connection, phone: str, *, limit: int = 20) -> list[Resident]:
     """List who shares a phone, oldest enrolment first; people who left are not among them."""
     statement = _select().where(_R.phone == phone, _R.status != Status.LEFT)
@@ -373,6 +395,31 @@ def consenting(db: Connection, kind: Consent, resident_ids: Collection[int]) -> 
         table.kind == kind, table.resident_id.in_(resident_ids), table.withdrawn_at.is_(None)
     )
     return set(db.execute(statement).scalars())
+
+
+def consenting_at(db: Connection, kind: Consent, resident_ids: Collection[int], at: datetime) -> set[int]:
+    """Return which of the residents agreed to this at an instant."""
+    table, found = residents_consents.c, set()
+    wanted = sorted(resident_ids)
+    for start in range(0, len(wanted), LIST_LIMIT_MAX):
+        statement = sa.select(table.resident_id).where(
+            table.kind == kind,
+            table.resident_id.in_(wanted[start : start + LIST_LIMIT_MAX]),
+            table.given_at <= at,
+            sa.or_(table.withdrawn_at.is_(None), table.withdrawn_at > at),
+        )
+        found.update(db.execute(statement).scalars())
+    return found
+
+
+def names_within(db: Connection, book_id: int, texts: Collection[str]) -> set[str]:
+    """Return those of a few texts in which the whole name of a resident of the book stands."""
+    of_book = sa.and_(_R.book_id == book_id, sa.func.length(_R.name) >= 2)
+    return {
+        text
+        for text in texts
+        if db.execute(sa.select(_R.resident_id).where(of_book, sa.literal(text).contains(_R.name)).limit(1)).first()
+    }
 
 
 def list_deeds(db: Connection, resident_id: int, *, limit: int = 50) -> list[Deed]:

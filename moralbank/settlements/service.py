@@ -17,6 +17,8 @@ from moralbank import clock, ledger
 from moralbank.db import Raced, insert_for
 from moralbank.ledger import AccountKind, Leg, Line, Unit
 from moralbank.merchants.queries import Merchant, list_offers
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.redemptions.queries import Sold, refunded_by_entry, sold_by_entry, sold_for_nothing
 from moralbank.settlements import errors
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
@@ -211,7 +213,15 @@ def _issue(
     if carried:
         was = settlements.update().where(settlements.c.settlement_id.in_(carried))
         db.execute(was.values(carried_into=settlement_id))
-    return get_settlement(db, settlement_id)
+    issued_one = get_settlement(db, settlement_id)
+    facts = {"month": f"{month:%Y-%m}", "points": points, "day": issued_one.dispute_by.isoformat()}
+    _tell(db, "settlement", f"settlement:{settlement_id}", issued_one, facts)
+    return issued_one
+
+
+def _tell(db: Connection, kind: str, event: str, settlement: Settlement, facts: dict[str, str | int]) -> None:
+    """Tell those at the merchant's till."""
+    messages.tell(db, [Note(kind, event, settlement.branch_id, merchant_id=settlement.merchant_id, facts=facts)])
 
 
 def _post(db: Connection, merchant: Merchant, month: date, mode: str, points: int, actor: str) -> ledger.Posted:
@@ -290,6 +300,9 @@ def answer_dispute(db: Connection, dispute_id: int, *, note: str, owed_fen: int 
     still = (disputes.c.dispute_id == dispute_id) & disputes.c.answer.is_(None)
     if not db.execute(disputes.update().where(still).values(answered)).rowcount:
         raise errors.DisputeAnswered
+    settlement = get_settlement(db, dispute.settlement_id)
+    facts: dict[str, str | int] = {"number": settlement.number, "line": dispute.number}
+    _tell(db, "dispute_answered", f"dispute:{dispute_id}", settlement, facts)
     return get_dispute(db, dispute_id)
 
 
@@ -338,6 +351,8 @@ def pay(db: Connection, settlement_id: int, reference: str, paid_on: date, *, ac
         raise errors.PayerIssued
     paid = settlements.update().where(settlements.c.settlement_id == settlement_id)
     db.execute(paid.values(paid_on=paid_on, paid_by=actor, payment_reference=reference))
+    facts: dict[str, str | int] = {"number": settlement.number, "reference": reference}
+    _tell(db, "payment", f"payment:{settlement_id}", settlement, facts)
     return get_settlement(db, settlement_id)
 
 

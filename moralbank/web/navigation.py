@@ -32,6 +32,7 @@ ITEMS = {
         Item(N_("活动"), "/activities", ("resident",)),
         Item(N_("存折"), "/me/passbook", ("resident",), also="/me/statement"),
         Item(N_("可换"), "/me/offers", ("resident",)),
+        Item(N_("消息"), "/me/messages", ("resident",)),
         Item(N_("工作台"), "/staff/activities", STAFF),
     ),
     "staff": (
@@ -47,6 +48,9 @@ ITEMS = {
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
         Item(N_("兑换项目"), "/staff/offers", AUDITOR),
         Item(N_("结算"), "/staff/settlements", AUDITOR, also="/staff/budget"),
+        Item(N_("公示"), "/staff/notices", AUDITOR),
+        Item(N_("异议"), "/staff/objections", AUDITOR),
+        Item(N_("消息发送"), "/staff/messages", AUDITOR),
         Item(N_("查账"), "/audit", AUDITOR),
         Item(N_("收银台"), "/counter", ("operator",)),
         Item(N_("网点管理"), "/admin/branches", ADMIN),

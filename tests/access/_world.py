@@ -52,6 +52,7 @@ from moralbank.statements import prints
 from moralbank.statements.periods import read_period
 from moralbank.transparency import Log, append_fact
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests.access._told import told
 from tests.logbook._signed import seal, sign
 
 STRANGER = "外客"
@@ -130,6 +131,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "account": neighbour.account_id,
             "activity_id": activity.activity_id,
             "session_id": session.session_id,
+            **told(db, branch, neighbour),
             "serial": poster.serial,
             "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
             "branch_code": branch.code,
