@@ -85,6 +85,7 @@ PAGES = (
     "moralbank.certificates.views",
     "moralbank.certificates.own_views",
     "moralbank.certificates.public_views",
+    "moralbank.figures.views",
     "moralbank.disclosure.public_views",
     "moralbank.disclosure.staff_views",
     "moralbank.disclosure.objection_views",

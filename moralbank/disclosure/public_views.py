@@ -103,7 +103,7 @@ def data(notice_id: int) -> Response:
 
 @blueprint.get("/screen/<branch_code>")
 @public
-def screen(branch_code: str) -> str:
+def screen(branch_code: str) -> Response:
     """Show what is up at a branch on a big screen that turns its pages by itself."""
     with database().reading() as db:
         branch = find_branch(db, branch_code)
@@ -113,15 +113,17 @@ def screen(branch_code: str) -> str:
     number = request.args.get("page", "1")
     at = (int(number) - 1) % len(pages) if pages and number.isdecimal() and len(number) < 6 else 0
     following = url_for(".screen", branch_code=branch_code, page=(at + 1) % len(pages) + 1 if pages else 1)
-    return render_template(
+    page = render_template(
         "disclosure/screen.html",
         branch=branch,
         page=pages[at] if pages else None,
         number=at + 1,
         count=len(pages),
-        following=following,
-        seconds=SCREEN_SECONDS if pages else 60,
     )
+    answer = make_response(page)
+    # The browser turns the page by itself, with scripts and without.
+    answer.headers["Refresh"] = f"{SCREEN_SECONDS if pages else 60}; url={following}"
+    return answer
 
 
 def _pages(db: Connection, notice: Notice) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from moralbank.approvals import jobs as approvals
 from moralbank.db import Database
 from moralbank.disclosure import jobs as disclosure
 from moralbank.errors import N_
+from moralbank.figures import jobs as figures
 from moralbank.forgetting import jobs as forgetting
 from moralbank.ledger import jobs as ledger
 from moralbank.logbook import jobs as logbook
@@ -63,8 +64,6 @@ JOBS = (
     Job("activities.forget_helped", N_("删除上门服务过后受助人的名字"), DAY, activities.forget_helped),
     Job("activities.post_late", N_("公示期满的补录入账"), HOUR, activities.post_late),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
-    Job("disclosure.draft_due", N_("起草每月和每季的公示"), HOUR, disclosure.draft_due),
-    Job("disclosure.close_over", N_("结束到期的公示"), HOUR, disclosure.close_over),
     Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),
     Job("approvals.lapse", N_("关闭过期的申请和抵回"), HOUR, approvals.lapse),
     Job("ledger.expire_points", N_("到期提醒和到期"), HOUR, ledger.expire_points),
@@ -73,6 +72,10 @@ JOBS = (
     Job("messages.deliver", N_("发出消息"), MINUTE, _deliver),
     Job("messages.purge", N_("清理一年以前的消息"), DAY, messages.purge),
     Job("noticeboard.seal_days", N_("日结并封存"), HOUR, noticeboard.seal_days),
+    # What follows from closed days comes after them.
+    Job("disclosure.draft_due", N_("起草每月和每季的公示"), HOUR, disclosure.draft_due),
+    Job("disclosure.close_over", N_("结束到期的公示"), HOUR, disclosure.close_over),
+    Job("figures.freeze_months", N_("算出公开数据"), HOUR, figures.freeze_months),
     Job("redemptions.purge_codes", N_("清理过期的付款码"), HOUR, redemptions.purge_codes),
     Job("redemptions.expire_phone_orders", N_("结束没有确认的付款"), MINUTE, redemptions.expire_phone_orders),
     Job("redemptions.lapse_vouchers", N_("退回到期没取的预留"), HOUR, redemptions.lapse_vouchers),

@@ -268,6 +268,24 @@ def holders_of(db: Connection, account_ids: Collection[int]) -> list[tuple[int, 
     return [(*row,) for row in db.execute(sa.union_all(own.where(here), shared.where(here)))]
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose account it is, as far as figures need to know: where they belong, and whether they are still here."""
+
+    branch_id: int
+    enrolled_at: datetime
+    has_left: bool
+
+
+def list_holders(db: Connection, book_id: int) -> dict[int, Holder]:
+    """Return the holder of every resident's account of a book, by account."""
+    query = sa.select(_R.account_id, _R.branch_id, _R.enrolled_at, _R.status, _R.forgotten_at)
+    return {
+        account: Holder(branch_id, enrolled_at, status == Status.LEFT or forgotten_at is not None)
+        for account, branch_id, enrolled_at, status, forgotten_at in db.execute(query.where(_R.book_id == book_id))
+    }
+
+
 def list_by_phone(db: Connection, phone: str, *, limit: int = 20) -> list[Resident]:
     """List who shares a phone, oldest enrolment first; people who left are not among them."""
     statement = _select().where(_R.phone == phone, _R.status != Status.LEFT)

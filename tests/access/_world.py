@@ -75,20 +75,26 @@ def make_world(db: Connection) -> dict[str, Place]:
     """Make the places."""
     tree = make_branch_tree(db)
     load_rules(db, packaged_rules(), actor="system", consultation="居民议事会通过")
-    hub = _place(db, tree["NS-00"], "王", 4)
+    hub = _furnished(db, tree["NS-00"], "王", 4)
     root = make_login(db, "admin", None)
     places = {
         "bank": replace(hub, walkers=hub.walkers | {"admin": root}),
         "hub": hub,
-        "home": _place(db, tree["NS-01"], "张", 1),
-        "sibling": _place(db, tree["NS-02"], "李", 2),
-        "stranger": _place(db, tree["XX-01"], STRANGER, 3),
+        "home": _furnished(db, tree["NS-01"], "张", 1),
+        "sibling": _furnished(db, tree["NS-02"], "李", 2),
+        "stranger": _furnished(db, tree["XX-01"], STRANGER, 3),
     }
     for book in (tree["NS-00"].book_id, tree["XX-00"].book_id):
         for log in Log:
             append_fact(db, book, log, "walk", {})
             sign(db, book, log, seal(db, book, log))
     return places
+
+
+def _furnished(db: Connection, branch: Branch, name: str, n: int) -> Place:
+    """Make a place, and tell its people something."""
+    place = _place(db, branch, name, n)
+    return replace(place, values=place.values | told(db, branch, place.resident))
 
 
 def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
@@ -131,7 +137,6 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "account": neighbour.account_id,
             "activity_id": activity.activity_id,
             "session_id": session.session_id,
-            **told(db, branch, neighbour),
             "serial": poster.serial,
             "book": {"NS": "NS-00", "XX": "XX-00"}[branch.code[:2]],
             "branch_code": branch.code,

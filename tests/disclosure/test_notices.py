@@ -60,7 +60,9 @@ def outputs(client: FlaskClient, notices: list[Notice], town: Town) -> dict[str,
                 assert "noindex" in answer.headers["X-Robots-Tag"]
                 seen[f"{one.notice_id}{end}-{lang}"] = answer.text
         for code in ("NS-01", "NS-00", "NS-02"):
-            first = client.get(f"/notices/screen/{code}").text
+            answer = client.get(f"/notices/screen/{code}")
+            assert f"url=/notices/screen/{code}?page=" in answer.headers["Refresh"]
+            first = answer.text
             pages = int(re.search(r"/ (\d+)</span>", first)[1]) if "/ " in first and "</span>" in first else 1
             for page in range(1, pages + 1):
                 seen[f"screen-{code}-{page}-{lang}"] = client.get(f"/notices/screen/{code}?page={page}").text

@@ -7,8 +7,8 @@ from alembic import op
 
 from moralbank.db import BigId, UtcDateTime
 
-revision = "0037_messages"
-down_revision = "0036_phone_orders"
+revision = "0039_messages"
+down_revision = "0038_helped"
 
 _RESIDENT = "residents_residents.resident_id"
 

@@ -7,8 +7,8 @@ from alembic import op
 
 from moralbank.db import BigId, UtcDateTime
 
-revision = "0038_disclosure"
-down_revision = "0037_messages"
+revision = "0040_disclosure"
+down_revision = "0039_messages"
 
 _BRANCH = "branches_branches.branch_id"
 _RESIDENT = "residents_residents.resident_id"
