@@ -102,15 +102,18 @@ def open_login(
     by: Principal | None,
     secret: str | None = None,
     must_change: bool = True,
+    kind: str | None = None,
 ) -> Opened:
     """Open a named login with its roles. `by` None means the system itself; secret None means a random one.
+
+    kind: "pin" or "password"; None: a PIN for who only works tills, else a password.
 
     Raises (in the order checked): BadLoginName, BadGrant, UnknownBranch, OutOfScope, AlreadyGranted,
     RolesClash, WeakSecret, NameTaken.
     """
     folded = name.strip().casefold()
     _refuse_bad_name(folded)
-    kind = "pin" if grants and all(draft.role == "operator" for draft in grants) else "password"
+    kind = kind or ("pin" if grants and all(draft.role == "operator" for draft in grants) else "password")
     given: list[Grant] = []
     for draft in grants:
         given.append(_checked(db, draft, given, by))

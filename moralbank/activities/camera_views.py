@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from time import monotonic
-from typing import Any
 
 from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response
@@ -21,13 +20,21 @@ _pace = decoding.Pace()
 
 @blueprint.post("/<int:session_id>/frame")
 @allow("staff", scope="branch")
-def frame(session_id: int) -> Response | tuple[Any, int] | tuple[Any, int, dict[str, str]]:
-    """Answer with the code in a frame, or with nothing. The frame is read in memory and not kept."""
-    wait = _pace.wait_seconds(current().session_id or 0, monotonic())
-    if wait:
-        return "", 429, {"Retry-After": str(math.ceil(wait))}
+def frame(session_id: int) -> Response:
+    """Answer with the code in a frame, or with nothing."""
     session_in_scope(session_id)
+    return decoded(current().session_id or 0)
+
+
+def decoded(phone: int) -> Response:
+    """Answer the frame in the request, which is read in memory and not kept, as often as a phone may ask.
+
+    Raises: BadFrame.
+    """
+    wait = _pace.wait_seconds(phone, monotonic())
+    if wait:
+        return Response("", 429, {"Retry-After": str(math.ceil(wait))})
     if (request.content_length or 0) > decoding.MAX_BYTES:
         raise BadFrame()
     text = decoding.read_frame(request.stream.read(decoding.MAX_BYTES + 1))
-    return ("", 204) if text is None else jsonify(code=text)
+    return Response("", 204) if text is None else jsonify(code=text)

@@ -328,3 +328,27 @@ class HelpedThemselves(Refused):
     code = "helped-themselves"
     title = N_("不能确认自己")
     sentence = N_("受助人不能给自己记服务，请找工作人员。")
+
+
+class UnknownPaper(NotFound):
+    code = "paper-roster-unknown"
+    title = N_("没有这张签到表")
+    sentence = N_("没有找到这张纸质签到表，请从这一场的页面里选。")
+
+
+class BadPaper(Invalid):
+    code = "paper-roster-unfit"
+    title = N_("签到表还不能交")
+    sentence = N_("请改正标出的内容，再交给另一个人核对。")
+
+
+class PaperDecided(Conflict):
+    code = "paper-roster-decided"
+    title = N_("已经处理过")
+    sentence = N_("这张签到表已经登记或退回，请刷新页面。")
+
+
+class PaperOwn(Refused):
+    code = "paper-roster-own"
+    title = N_("要由另一个人核对")
+    sentence = N_("录入的人不能自己核对，请另一位工作人员拿着纸来核对。")

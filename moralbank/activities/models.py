@@ -332,3 +332,28 @@ device_scans = sa.Table(
     sa.Index("ix_activities_device_scans_session_id_state", "session_id", "state"),
     sa.Index("ix_activities_device_scans_device_id_seq", "device_id", "seq"),
 )
+
+#: A printed roster that somebody typed in, and that counts once another person has compared it with the paper.
+papers = sa.Table(
+    "activities_papers",
+    metadata,
+    sa.Column("paper_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False, index=True),
+    sa.Column("entered_by", sa.String(64), nullable=False),
+    sa.Column("entered_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("decided_at", UtcDateTime),
+    sa.CheckConstraint("state IN ('waiting', 'confirmed', 'refused')", name="state_known"),
+    sa.CheckConstraint("(state = 'waiting') = (decided_by IS NULL)", name="decided_whole"),
+)
+
+paper_lines = sa.Table(
+    "activities_paper_lines",
+    metadata,
+    sa.Column("paper_id", BigId, sa.ForeignKey("activities_papers.paper_id"), primary_key=True),
+    sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), primary_key=True),
+    sa.Column("came_at", UtcDateTime, nullable=False),
+    #: NULL: no tick for having left.
+    sa.Column("left_at", UtcDateTime),
+)

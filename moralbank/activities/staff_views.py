@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from moralbank import clock
 from moralbank.access.deeds import Kind
 from moralbank.access.queries import names_of
-from moralbank.activities import late_queries, queries, service, signoff, spots
+from moralbank.activities import late_queries, queries, reviews, service, signoff, spots
 from moralbank.activities.errors import (
     BadTimes,
     CheckOutOpen,
@@ -289,16 +289,19 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         people = residents_by_id(db, {award.resident_id for award in awards})
         branch = get_branch(db, found.activity.branch_id)
         signer = _signer(db, found)
+        unjudged = reviews.count_reviews(db, [found.activity.branch_id], session_id=found.session_id)
         rounds = spots.list_rounds(db, found.session_id)
         late = late_queries.list_of_session(db, found.session_id)
     _note_list(found, len(roster) or len(people))
     refusal = signoff.too_early(found, roster, clock.now()) if found.takes_scans else None
     page = "activities/signed_off.html" if found.state is State.SIGNED_OFF else "activities/sign_off.html"
-    # After a refusal the leader's own ticks and figures stay; before, whoever is beyond doubt is ticked.
+    # After a refusal the leader's own ticks and figures stay; before, whoever is beyond doubt is ticked, or everybody
+    # where the leader confirms a whole stall at once.
+    wants_all = "all" in request.args
     ticked = (
         {int(value) for value in request.form.getlist("present") if value.isdigit()}
         if errors
-        else {row.resident.resident_id for row in roster if not row.presence.needs_leader}
+        else {row.resident.resident_id for row in roster if wants_all or not row.presence.needs_leader}
     )
     return render_template(
         page,
@@ -315,6 +318,7 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         given=request.form,
         too_early=fill(_(refusal.sentence), refusal.fields) if refusal else "",
         may_close=isinstance(refusal, CheckOutOpen),
+        unjudged=unjudged,
     )
 
 

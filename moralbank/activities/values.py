@@ -45,6 +45,7 @@ class Means(StrEnum):
     DESK_DIGITS = "desk-digits"
     BENEFICIARY = "beneficiary"
     HELPED_CARD = "helped-card"
+    PAPER = "paper"
     PLANNED_END = "planned-end"
 
 

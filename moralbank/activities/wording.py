@@ -36,6 +36,7 @@ MEANS_NAMES = {
     Means.DESK_DIGITS: N_("输号码"),
     Means.BENEFICIARY: N_("扫受助人手机上的码"),
     Means.HELPED_CARD: N_("扫受助人的卡"),
+    Means.PAPER: N_("纸质签到表"),
     Means.PLANNED_END: N_("没有签退"),
 }
 DOUBT_NAMES = {

@@ -15,6 +15,7 @@ from moralbank.approvals import jobs as approvals
 from moralbank.db import Database
 from moralbank.disclosure import jobs as disclosure
 from moralbank.errors import N_
+from moralbank.fairs import jobs as fairs
 from moralbank.figures import jobs as figures
 from moralbank.forgetting import jobs as forgetting
 from moralbank.ledger import jobs as ledger
@@ -64,6 +65,7 @@ JOBS = (
     Job("activities.forget_helped", N_("删除上门服务过后受助人的名字"), DAY, activities.forget_helped),
     Job("activities.post_late", N_("公示期满的补录入账"), HOUR, activities.post_late),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
+    Job("fairs.end_passes", N_("收回集市摊位的临时账号"), MINUTE, fairs.end_passes),
     Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),
     Job("approvals.lapse", N_("关闭过期的申请和抵回"), HOUR, approvals.lapse),
     Job("ledger.expire_points", N_("到期提醒和到期"), HOUR, ledger.expire_points),

@@ -38,7 +38,9 @@ def first_page() -> Response:
     principal = principal_or_none()
     if principal is None:
         return redirect("/login", 303)
-    return redirect(next((path for role, path in FIRST_PAGES if principal.has(role)), "/sessions"), 303)
+    # Whoever has no role has a stall for a day, or nothing.
+    otherwise = "/sessions" if principal.grants else "/stall"
+    return redirect(next((path for role, path in FIRST_PAGES if principal.has(role)), otherwise), 303)
 
 
 @blueprint.get("/me")

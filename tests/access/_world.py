@@ -52,6 +52,7 @@ from moralbank.statements import prints
 from moralbank.statements.periods import read_period
 from moralbank.transparency import Log, append_fact
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests.access._door import door_things
 from tests.access._told import told
 from tests.logbook._signed import seal, sign
 
@@ -111,7 +112,6 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     starts_at = clock.now() + timedelta(days=2)
     session = activities.add_session(db, activity.activity_id, starts_at, starts_at + timedelta(hours=2))
     activities.publish_activity(db, activity.activity_id)
-    device_id, scan_id = _phone(db, branch, session.session_id)
     poster = activities.print_poster(db, session.session_id, actor="system")
     till = Till(shop.merchant_id, walkers["operator"].login_id, "till")
     paid = Order(offer.offer_id, None, Means.CODE, codes.issue_code(db, resident.resident_id).number)
@@ -143,7 +143,6 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "branch_id": branch.branch_id,
             "certificate_id": _certify(db, resident, session.session_id),
             "charge_id": receipt.charge_id,
-            "device_id": device_id,
             "dispute_id": dispute_id,
             "entry_id": entry_id,
             "fact_id": _note_fact(db, neighbour),
@@ -159,7 +158,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "pay_token": token,
             "request_id": adjustment.request_id,
             "resident_id": neighbour.resident_id,
-            "scan_id": scan_id,
+            **door_things(db, branch, shop, resident, _phone(db, branch, session.session_id)),
             "secret": calendars.make_address(db, neighbour.resident_id),
             "settlement_id": settlement_id,
             "voucher_id": voucher.voucher_id,

@@ -64,6 +64,7 @@ FREE: dict[str, Any] = {
     "token": "nothing",
     "deed": "publish",
     "choice": "accept",
+    "decision": "confirm",
     "month": f"{clock.today():%Y-%m}",
     "day": f"{clock.today()}",
     "book_code": "NS-00",

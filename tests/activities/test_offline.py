@@ -186,6 +186,7 @@ def test_what_is_doubtful_waits_without_credit_and_staff_decide_each_with_a_reas
         for words in ("这张卡已挂失", "70…9999", "不在扫码时间内", "陈薇", "王博"):
             assert words in page.text
         assert "待核对签到 <span" in staff.get("/staff/activities").text
+        assert "还有 4 次离线签到没有核对" in staff.get(f"/staff/sessions/{session.session_id}/sign-off").text
         by_cause = {(row.cause, row.code): row.scan_id for row in rows_of(scene, session)}
 
         def decide(cause: str, code: str | None, deed: str, **fields: str):
@@ -255,7 +256,9 @@ def test_a_roster_in_a_thiefs_hand_tells_of_nobody_and_a_card_opens_its_holder(s
     scene.do(activities.sign_up, session.session_id, scene.people["wei"].resident_id)
     with clock.at(time_of("8:30")):
         answer = staff.get(f"/staff/desk/{session.session_id}/roster")
+        other = staff.get(f"/staff/desk/{session.session_id}/roster").json
     roster = answer.json
+    assert not roster["entries"].keys() & other["entries"].keys()  # What one phone lost says nothing about another's.
     assert len(roster["entries"]) == len(scene.people)
     for name, person in scene.people.items():
         for secret in (person.name, person.number, person.phone or "13800000001", card_of(scene, name)):

@@ -61,6 +61,7 @@ COUNTER = (
     Page("counter-statements", "/counter/statement", "yulan", "counter"),
     Page("counter-statement", "/counter/statement/{month}", "yulan", "counter"),
     Page("desk", "/staff/desk/{desk}", "min", "counter"),
+    Page("stall", "/stall", "hands", "phone"),
     Page("desk-phone", "/staff/desk/{desk}", "min", "phone"),
     Page("desk-offline", "/staff/desk/{desk}/offline", "min", "phone"),
 )
@@ -72,6 +73,14 @@ STAFF = (
     Page("staff-session", "/staff/sessions/{session}", "min", "desk"),
     Page("staff-session-poster", "/staff/sessions/{week}", "min", "desk"),
     Page("poster", "/staff/sessions/{week}/posters/{serial}", "min", "desk"),
+    Page("fairs", "/staff/fairs", "min", "desk"),
+    Page("fair-new", "/staff/fairs/new", "min", "desk"),
+    Page("fair", "/staff/fairs/{fair}", "min", "desk"),
+    Page("stall-slip", "/staff/stalls/{stall}/slip", "min", "desk"),
+    Page("stall-slip-shop", "/staff/stalls/{shop_stall}/slip", "min", "desk"),
+    Page("paper", "/staff/sessions/{week}/paper", "min", "desk"),
+    Page("paper-entry", "/staff/sessions/{session}/paper/entry", "min", "desk"),
+    Page("paper-show", "/staff/papers/{paper}", "min", "desk"),
     Page("reviews", "/staff/reviews", "min", "desk"),
     Page("devices", "/staff/devices", "min", "desk"),
     Page("sign-off-nobody", "/staff/sessions/{session}/sign-off", "min", "desk"),
@@ -126,5 +135,8 @@ STAFF = (
     Page("rule", "/rules/V01", "director", "desk"),
     Page("tokens", "/tokens", "director", "desk"),
 )
-DISPLAY = (Page("display", "/display/{session}", "min", "screen"),)
+DISPLAY = (
+    Page("display", "/display/{session}", "min", "screen"),
+    Page("fair-display", "/display/fairs/{fair}", "min", "screen"),
+)
 PAGES = RESIDENT + PROOFS + COUNTER + STAFF + DISPLAY

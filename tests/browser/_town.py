@@ -20,13 +20,16 @@ from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access.deeds import Deed, Kind, Reason, record
 from moralbank.access.service import GrantDraft, open_login
-from moralbank.activities import checkin, service, signoff
+from moralbank.activities import checkin, papers, service, signoff
 from moralbank.activities.checkin import Scan
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
+from moralbank.fairs import service as fairs
+from moralbank.fairs.queries import list_stalls
+from moralbank.fairs.service import FairPlan
 from moralbank.forgetting import service as forgetting
 from moralbank.forgetting.service import Asked
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
@@ -60,7 +63,7 @@ _WORDS = (
     "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
     "居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文 "
-    "当天提前离开，签退是别人代扫的"
+    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压"
 ).split()
 _OFFERS = (
     ("O001", "香皂一块", 30, 30, 2, 300),
@@ -211,7 +214,10 @@ def _yesterday(db: Connection, town: Town) -> None:
     _scan(db, town, waiting, "lan", Direction.IN, day)
     _scan(db, town, waiting, "wei", Direction.IN, day)
     _scan(db, town, waiting, "wei", Direction.OUT, day + timedelta(minutes=40), "临时有事")
-    town.values["waiting"] = waiting
+    with clock.at(day + timedelta(hours=3)):
+        line = papers.Line(town.people["bo"].resident_id, day, None)
+        paper = papers.enter(db, waiting, [line], actor=f"staff:{town.logins['min'].login_id}")
+    town.values |= {"waiting": waiting, "paper": paper.paper_id}
 
 
 def _scan(
@@ -271,6 +277,7 @@ def _announce(db: Connection, town: Town) -> None:
     roster = BytesIO(ROSTER.encode("utf-8-sig"))
     import_id = jobs.read_at_once(db, town.branches["NS-01"], roster, "三号楼名单.csv", actor="staff:1")
     activity = service.queries.get_session(db, today).activity
+    _fair(db, town)
     town.values |= {
         "session": today,
         "desk": desk,
@@ -279,6 +286,22 @@ def _announce(db: Connection, town: Town) -> None:
         "activity": activity.activity_id,
         "import": import_id,
     }
+
+
+def _fair(db: Connection, town: Town) -> None:
+    """Announce a charity day for the Saturday, and hand its first stall over."""
+    names = ["理发", "量血压"]
+    times = (MORNING, MORNING + timedelta(hours=3))
+    station, by = town.branches["NS-01"], town.logins["min"]
+    plan = FairPlan(station.branch_id, "邻里节", "洛水河岸公园", "V01", *times, names, [town.values["merchant"]])
+    fair = fairs.open_fair(db, plan, actor="staff:1", login_id=by.login_id)
+    stalls = list_stalls(db, fair.fair_id)
+    handed = fairs.hand_over(db, stalls[0].stall_id, by=by.principal, actor="staff:1")
+    login = access.find_login(db, handed.login_name)
+    assert login is not None
+    principal = access.get_principal(db, login.login_id)
+    town.logins["hands"] = MadeLogin(login.login_id, handed.login_name, handed.secret, principal)
+    town.values |= {"fair": fair.fair_id, "stall": stalls[0].stall_id, "shop_stall": stalls[2].stall_id}
 
 
 def _session(db: Connection, town: Town, starts_at: datetime, **changes: Any) -> int:

@@ -1,0 +1,5 @@
+"""Fairs take place among the neighbours of the river morning."""
+
+from tests.activities.conftest import scene
+
+__all__ = ["scene"]
