@@ -31,7 +31,7 @@ ITEMS = {
         Item(N_("首页"), "/me", ("resident",)),
         Item(N_("活动"), "/activities", ("resident",)),
         Item(N_("存折"), "/me/passbook", ("resident",), also="/me/statement"),
-        Item(N_("可换"), "/me/offers", ("resident",)),
+        Item(N_("可换"), "/me/offers", ("resident",), also="/me/vouchers"),
         Item(N_("消息"), "/me/messages", ("resident",)),
         Item(N_("工作台"), "/staff/activities", STAFF),
     ),
