@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +16,10 @@ from moralbank.activities.models import (
     activities,
     awards,
     checkins,
+    helped,
     posters,
     qr_keys,
+    ratings,
     receipts,
     sessions,
     signups,
@@ -299,6 +301,29 @@ def list_awards(db: Connection, session_id: int) -> list[Award]:
     """List what a session brought, refused and capped outcomes too."""
     query = sa.select(*_AWARD).where(awards.c.session_id == session_id).order_by(awards.c.award_id)
     return [_award(row) for row in db.execute(query)]
+
+
+def helped_by(db: Connection, resident_ids: Collection[int], at: datetime) -> set[int]:
+    """Return which of these residents were helped at home by an instant: what is published names none of them."""
+    found: set[int] = set()
+    wanted = sorted(resident_ids)
+    for start in range(0, len(wanted), LIST_LIMIT_MAX):
+        query = sa.select(helped.c.resident_id).where(
+            helped.c.resident_id.in_(wanted[start : start + LIST_LIMIT_MAX]), helped.c.made_at <= at
+        )
+        found.update(db.execute(query).scalars())
+    return found
+
+
+def ratings_of_month(db: Connection, branch_ids: Collection[int], month: date) -> list[tuple[int, int, int]]:
+    """Return (branch, rating from 1 to 3, times) of what people said of a month's sessions at these branches."""
+    query = (
+        sa.select(_A.branch_id, ratings.c.rating, sa.func.sum(ratings.c.times))
+        .join(activities, _A.activity_id == ratings.c.activity_id)
+        .where(_A.branch_id.in_(list(branch_ids)), ratings.c.month == month)
+        .group_by(_A.branch_id, ratings.c.rating)
+    )
+    return [(branch_id, rating, int(times)) for branch_id, rating, times in db.execute(query)]
 
 
 def activities_of_entries(db: Connection, entry_ids: Collection[UUID]) -> dict[UUID, tuple[int, str]]:

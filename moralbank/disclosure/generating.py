@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids, ledger
-from moralbank.activities.queries import activities_of_entries
+from moralbank.activities.queries import activities_of_entries, helped_by
 from moralbank.branches.queries import Branch, list_branches
 from moralbank.disclosure.suppression import LEAST, hidden, is_small
 from moralbank.disclosure.values import FORMAT, Kind, Period, Row, band_of, spell
@@ -174,6 +174,7 @@ def _named(
         if one.account in residents:
             points[one.account] = points.get(one.account, 0) + one.points
     agreed = consenting_at(db, Consent.NOTICE, [residents[account].resident_id for account in points], at)
+    agreed -= helped_by(db, agreed, at)
     today = clock.local(at).date()
     named = [
         _Named(resident, spell(_shown(resident, points[account])), salts.get(resident.resident_id) or ids.secret(16))

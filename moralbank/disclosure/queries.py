@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
+from moralbank.activities.queries import helped_by
 from moralbank.branches.queries import path_of
 from moralbank.disclosure.errors import UnknownNotice
 from moralbank.disclosure.generating import may_be_named
@@ -143,6 +144,7 @@ def list_shown(db: Connection, notice_id: int) -> list[Row]:
     found = [row for row in list_rows(db, notice_id) if row.shown]
     residents = residents_by_id(db, [row.resident_id for row in found])
     agreed = consenting(db, Consent.NOTICE, list(residents))
+    agreed -= helped_by(db, agreed, clock.now())
     today = clock.today()
     return [row for row in found if row.resident_id in agreed and may_be_named(residents[row.resident_id], today)]
 

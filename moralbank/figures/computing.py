@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
-from moralbank.activities.queries import activities_of_entries
+from moralbank.activities.queries import activities_of_entries, ratings_of_month
 from moralbank.branches.queries import Branch
 from moralbank.disclosure.suppression import hidden, is_small
 from moralbank.figures.values import FIGURES, GRADES
@@ -51,6 +51,7 @@ def compute(db: Connection, branches: Sequence[Branch], month: date) -> dict[int
     span = clock.start_of(month), clock.start_of(after)
     for book in sorted({branch.book_id for branch in branches if branch.book_id is not None}):
         _measure_book(db, measured, [one for one in branches if one.book_id == book], book, span)
+    _measure_ratings(db, measured, branches, month)
     for merchant in _merchants(db, branches):
         measured.merchants[merchant] = measured.merchants.get(merchant, 0) + 1
     return _told(branches, measured)
@@ -92,6 +93,14 @@ def _measure_awards(db: Connection, measured: _Measured, book: int, span: tuple[
             measured.activities.setdefault(branch_id, set()).add(held[one.entry_id][0])
 
 
+def _measure_ratings(db: Connection, measured: _Measured, branches: Sequence[Branch], month: date) -> None:
+    """Ratings tell of nobody, so each counts as somebody of its own."""
+    rated = 0
+    for branch_id, rating, times in ratings_of_month(db, [one.branch_id for one in branches], month):
+        measured.add("satisfaction_percent", branch_id, range(rated, rated + times), (rating - 1) * times)
+        rated += times
+
+
 def _is_here(holder: Holder, until: datetime) -> bool:
     return holder.enrolled_at < until and not holder.has_left
 
@@ -114,8 +123,7 @@ def _told(branches: Sequence[Branch], measured: _Measured) -> dict[int, dict[str
         whole = {branch_id: _whole(own, inside) for branch_id, inside in below.items()}
         kept = _kept(branches, own, whole)
         for branch_id, one in whole.items():
-            counted = len(one.people) if name in ("participants", "depositors") else one.amount
-            told[branch_id][name] = None if branch_id in kept else counted
+            told[branch_id][name] = None if branch_id in kept else _counted(name, one)
     for branch_id, inside in below.items():
         held = set[int]().union(*(measured.activities.get(one, set()) for one in inside))
         told[branch_id]["activities"] = len(held)
@@ -124,6 +132,14 @@ def _told(branches: Sequence[Branch], measured: _Measured) -> dict[int, dict[str
         if any(told[branch_id][grade] is None for grade in GRADES):
             told[branch_id] |= dict.fromkeys(GRADES)
     return told
+
+
+def _counted(name: str, one: _Sum) -> int | None:
+    if name in ("participants", "depositors"):
+        return len(one.people)
+    if name == "satisfaction_percent":  # Of ratings from 1 to 3, as a share of all at the top.
+        return one.amount * 100 // (2 * len(one.people)) if one.people else None
+    return one.amount
 
 
 def _whole(own: Mapping[int, _Sum], inside: Iterable[int]) -> _Sum:

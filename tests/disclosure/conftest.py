@@ -52,13 +52,14 @@ class Town:
     minor: Resident | None = None
     took_back: Resident | None = None
     left: Resident | None = None
+    helped: Resident | None = None
 
     @property
     def station(self) -> Branch:
         return self.tree["NS-01"]
 
     def unnamed(self) -> list[Resident]:
-        others = [self.minor, self.took_back, self.left]
+        others = [self.minor, self.took_back, self.left, self.helped]
         return self.silent + [one for one in others if one is not None]
 
 
@@ -117,8 +118,12 @@ def make_town(db: Connection) -> Town:
     town.minor = enrol(db, station, "郑童童", "三网格", notice, born_on=date(2012, 5, 1), **guardian)
     town.took_back = enrol(db, station, "冯撤回", "三网格", notice)
     town.left = enrol(db, station, "褚离开", "三网格", notice)
-    for who in (town.minor, town.took_back, town.left):
+    town.helped = enrol(db, station, "蒋受助", "三网格", notice)
+    for who in (town.minor, town.took_back, town.left, town.helped):
         award(db, who, station, 60, clean)
+    helped = {"session_id": help_wang, "number": 1, "resident_id": town.helped.resident_id, "label": ""}
+    row = helped | {"secret_hash": b"1", "made_at": clock.now()}
+    db.execute(activity_models.helped.insert().values(row))
     residents.withdraw_consent(db, town.took_back.resident_id, Consent.NOTICE, actor="self")
     # The sibling station has four people, who must not come out by difference from the hub's figures.
     for name in ("沈甲一", "韩乙二", "杨丙三", "朱丁四"):

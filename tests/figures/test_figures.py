@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from moralbank import clock, ids, ledger
+from moralbank.activities import models as activity_models
 from moralbank.db import Database, UtcDateTime
 from moralbank.figures import jobs, models, queries
 from moralbank.figures.charts import bars
@@ -58,6 +59,9 @@ SQL = {
     "expired_points": f"SELECT -sum(p.amount) {LINES} AND e.kind = 'expiry' AND p.unit = 1 {HOME}",
     "outstanding_points": "SELECT sum(p.amount) FROM ledger_postings p WHERE p.n IS NOT NULL AND p.unit = 1 "
     f"AND p.posted_at < :until AND :since < :until {HOME}",
+    "satisfaction_percent": "SELECT 100 * sum((r.rating - 1) * r.times) / (2 * sum(r.times)) FROM activities_ratings r "
+    "JOIN activities_activities a ON a.activity_id = r.activity_id WHERE r.month = '2026-10-01' "
+    f"AND a.branch_id IN ({HERE})",
     **{
         f"grade_{grade}": f"SELECT count(DISTINCT e.entry_id) {LINES} {STANDS} AND e.grade = '{grade.upper()}' "
         f"AND e.branch_id IN ({HERE})"
@@ -97,6 +101,9 @@ def october(database: Database) -> Town:
                 )
                 draft = Draft(book, "award", legs, ids.token(8), "staff:1", branch=station.branch_id, grade="A")
                 ledger.post(db, draft)
+            for rating, times in ((3, 4), (2, 2)):
+                row = {"activity_id": 1, "month": OCTOBER, "rating": rating, "times": times}
+                db.execute(activity_models.ratings.insert().values(row))
             for number in range(5):
                 for branch in ("NS-01", "XX-01"):
                     who = enrol(db, town.tree[branch], f"吕{number}{branch}", "七网格")
@@ -153,6 +160,7 @@ def test_a_small_station_is_told_nowhere_and_not_by_difference(database: Databas
         assert station[name] is not None
     # What is left of the hub is the station's four together with the hub's own three.
     assert hub["participants"] - station["participants"] == 7
+    assert (station["satisfaction_percent"], small["satisfaction_percent"]) == (83, None)
     # One award of grade C is one person's, so no grade has a figure where it would come out.
     assert all(station[f"grade_{grade}"] is None for grade in "abcd")
 
