@@ -72,6 +72,7 @@ PAGES = (
     "moralbank.activities.scan_views",
     "moralbank.activities.spot_views",
     "moralbank.activities.helped_views",
+    "moralbank.activities.newcomer_views",
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
     "moralbank.redemptions.views",

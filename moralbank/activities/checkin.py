@@ -212,6 +212,8 @@ def _look_around(db: Connection, cases: Sequence[_Case]) -> None:
             case.answer = UnknownResident()
         elif case.door is not None and resident.book_id != case.door.book_id:
             case.tell(verdicts.OTHER_BANK)
+        elif resident.awaits_guardian:
+            case.tell(verdicts.NO_GUARDIAN)
     for case in cases:
         user = users.get((case.scan.session_id, case.scan.device))
         is_others_phone = user not in (None, case.scan.resident_id)

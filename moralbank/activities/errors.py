@@ -352,3 +352,21 @@ class PaperOwn(Refused):
     code = "paper-roster-own"
     title = N_("要由另一个人核对")
     sentence = N_("录入的人不能自己核对，请另一位工作人员拿着纸来核对。")
+
+
+class ReceiptOver(Refused):
+    code = "receipt-over"
+    title = N_("请重新扫码")
+    sentence = N_("要先扫活动现场的码才能登记，扫过 10 分钟内有效、只能用一次。请重新扫一次。")
+
+
+class AlreadyDepositor(Conflict):
+    code = "newcomer-already-depositor"
+    title = N_("已经登记过")
+    sentence = N_("这个姓名和手机号已经登记过，请直接登录。忘了密码，请找工作人员重设。")
+
+
+class TeamTooLarge(Invalid):
+    code = "team-too-large"
+    title = N_("人数不对")
+    sentence = N_("一次代 1 到 20 人报名，每人填一个 8 位居民号，用空格或换行分开。")

@@ -63,6 +63,8 @@ signups = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     #: Of the last sign-up: who cancels and comes back queues at the end.
     sa.Column("signed_up_at", UtcDateTime, nullable=False),
+    #: The resident who leads a team and put them on the list; NULL: they did themselves, or staff.
+    sa.Column("signed_up_by", sa.BigInteger),
     sa.UniqueConstraint("session_id", "resident_id"),
     sa.CheckConstraint("state IN ('going', 'waiting', 'cancelled')", name="state_known"),
 )

@@ -161,7 +161,7 @@ def list_to_do(db: Connection, now: datetime, branch_ids: Collection[int], *, li
 
 def signups_of(db: Connection, resident_id: int, session_ids: Collection[int]) -> dict[int, Signup]:
     """Return a resident's sign-ups for the sessions, cancelled ones too, by session."""
-    query = sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at).where(
+    query = sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at, _U.signed_up_by).where(
         _U.resident_id == resident_id, _U.session_id.in_(session_ids)
     )
     return {row.session_id: Signup(*row) for row in db.execute(query)}
@@ -200,7 +200,7 @@ def list_signed_up(db: Connection, resident_id: int, since: datetime, *, limit: 
 def list_signups(db: Connection, session_id: int) -> list[Signup]:
     """List who comes and who waits, in the order of signing up."""
     query = (
-        sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at)
+        sa.select(_U.session_id, _U.resident_id, _U.state, _U.signed_up_at, _U.signed_up_by)
         .where(_U.session_id == session_id, _U.state != "cancelled")
         .order_by(_U.signed_up_at, _U.signup_id)
     )

@@ -9,6 +9,7 @@ from moralbank.activities import verdicts
 from moralbank.activities.late_queries import LateState
 from moralbank.activities.values import Direction, Mode, State, Status
 from moralbank.errors import N_
+from moralbank.residents.schemas import Name, Phone
 
 _MOMENT = {"format": "iso", "metadata": {"description": "An instant with its offset, RFC 3339."}}
 _COUNT = validate.Range(1, 100_000, error=N_("请填 1 到 100000 之间的整数，不限请留空。"))
@@ -227,6 +228,14 @@ class SignOffOut(ma.Schema):
 
 
 _WHY = validate.Length(2, 200, error=N_("请用一句话写明，最多 200 字。"))
+
+
+class NewcomerForm(ma.Schema):
+    """The three fields of whoever registers at the door."""
+
+    name = Name(required=True, validate=validate.Length(1, 50, error=N_("姓名要 1 到 50 个字。")))
+    phone = Phone(required=True, validate=validate.Length(max=20, error=N_("手机号要 11 位数字；没有手机的请留空。")))
+    secret = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{6}$", error=N_("密码要 6 位数字。")))
 
 
 class HelpedForm(ma.Schema):

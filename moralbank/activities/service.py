@@ -5,6 +5,7 @@ checkin.py.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from moralbank.activities.errors import (
     SessionsOpen,
     SessionTaken,
     SignupClosed,
+    TeamTooLarge,
     UnknownPoster,
 )
 from moralbank.activities.models import activities, posters, qr_keys, sessions, signups
@@ -37,12 +39,14 @@ from moralbank.branches.queries import get_branch
 from moralbank.db import insert_for
 from moralbank.earning import Basis, Rule, list_rules
 from moralbank.errors import N_
-from moralbank.residents.queries import find_resident
+from moralbank.residents.queries import find_by_numbers, find_resident
 
 LONGEST_SESSION = timedelta(hours=12)
 _BASES = (Basis.PER_HOUR, Basis.PER_SESSION, Basis.PER_TIME)
 #: What stands for the place of a session in somebody's home, whose address is written nowhere.
 AT_HOME = "上门服务"
+#: How many a team leader signs up at once.
+TEAM_MAX = 20
 _OVER = (Status.CANCELLED, Status.CLOSED)
 
 
@@ -167,9 +171,10 @@ def cancel_session(db: Connection, session_id: int) -> Session:
     return queries.get_session(db, session_id)
 
 
-def sign_up(db: Connection, session_id: int, resident_id: int) -> Signup:
+def sign_up(db: Connection, session_id: int, resident_id: int, *, by: int | None = None) -> Signup:
     """Put a resident on the list, or on the waiting list when it is full; twice is once.
 
+    by: the resident who leads their team and does it for them.
     Raises (in the order checked): UnknownSession, SignupClosed, OtherBank.
     """
     session = queries.lock_session(db, session_id)
@@ -182,10 +187,36 @@ def sign_up(db: Connection, session_id: int, resident_id: int) -> Signup:
         return known
     state = "going" if _has_place(db, session) else "waiting"
     row = {"session_id": session_id, "resident_id": resident_id, "state": state, "signed_up_at": clock.now()}
+    row["signed_up_by"] = by
     insert = insert_for(db, signups).values(row)
-    again = {"state": state, "signed_up_at": row["signed_up_at"]}
+    again = {"state": state, "signed_up_at": row["signed_up_at"], "signed_up_by": by}
     db.execute(insert.on_conflict_do_update(index_elements=["session_id", "resident_id"], set_=again))
     return queries.signups_of(db, resident_id, [session_id])[session_id]
+
+
+def sign_up_team(db: Connection, session_id: int, leader_id: int, numbers: Sequence[str]) -> dict[str, str]:
+    """Put the members of a team on the list by their numbers, in this order, and say of each what they are now.
+
+    They are "going", "waiting" or "unknown", and may take themselves off again.
+
+    Raises (in the order checked): UnknownSession, SignupClosed, OtherBank, TeamTooLarge.
+    """
+    session = queries.lock_session(db, session_id)
+    _refuse_closed(session)
+    book_id = get_branch(db, session.activity.branch_id).book_id
+    leader = find_resident(db, leader_id)
+    if leader is None or book_id is None or leader.book_id != book_id:
+        raise OtherBank()
+    wanted = list(dict.fromkeys(numbers))
+    if not 0 < len(wanted) <= TEAM_MAX:
+        raise TeamTooLarge({"numbers": [TeamTooLarge.sentence]})
+    found = find_by_numbers(db, book_id, wanted)
+    members = {number: one for number, one in zip(wanted, found, strict=True) if one is not None and one.is_active}
+    states = dict.fromkeys(wanted, "unknown")
+    for number, one in members.items():
+        by = None if one.resident_id == leader_id else leader_id
+        states[number] = sign_up(db, session_id, one.resident_id, by=by).state
+    return states
 
 
 def cancel_sign_up(db: Connection, session_id: int, resident_id: int) -> list[int]:

@@ -28,6 +28,7 @@ from moralbank.activities.errors import (
 )
 from moralbank.activities.helped import confirmed_scans
 from moralbank.activities.models import sessions
+from moralbank.activities.newcomers import newcomers
 from moralbank.activities.presence import Presence, presence_of
 from moralbank.activities.spots import list_rounds
 from moralbank.activities.values import Award, CheckIn, Doubt, Mode, Session, State
@@ -76,10 +77,14 @@ def roster(db: Connection, session: Session) -> list[RosterRow]:
     if confirmed:
         scans = {who: [_as_confirmed(scan, confirmed) for scan in theirs] for who, theirs in scans.items()}
     silent = {who for one in list_rounds(db, session.session_id, scans) for who in one.missing}
+    new = newcomers(db, list(scans), session.in_from)
+    more = {
+        who: [*([Doubt.NO_ANSWER] if who in silent else []), *([Doubt.NEWCOMER] if who in new else [])] for who in scans
+    }
     rows = [
         RosterRow(
             people[who],
-            presence_of(session, theirs, [Doubt.NO_ANSWER] if who in silent else []),
+            presence_of(session, theirs, more[who]),
             tuple(theirs),
             who in coming,
         )

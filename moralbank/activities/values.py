@@ -65,6 +65,7 @@ class Doubt(StrEnum):
     NO_IN = "no-in"
     NO_OUT = "no-out"
     NO_ANSWER = "no-answer"
+    NEWCOMER = "newcomer"
     SHORT = "short"
 
 
@@ -174,6 +175,8 @@ class Signup:
     #: "going", "waiting" or "cancelled".
     state: str
     signed_up_at: datetime
+    #: The resident who did it for them, if anybody.
+    signed_up_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from moralbank.activities.errors import UnknownActivity
 from moralbank.activities.values import SessionCount, Status
 from moralbank.branches.queries import get_branch, list_branches
 from moralbank.earning import list_adoptions
+from moralbank.errors import N_
 from moralbank.web.auth import allow, current, principal_or_none, public
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
@@ -64,9 +66,10 @@ def show(activity_id: int) -> str:
         now = clock.now()
         sessions = [count for count in queries.list_sessions(db, [activity_id]) if count.session.ends_at > now]
         mine = _mine(db, sessions)
+        by_team = _signed_up_by_others(db, sessions)
         branch = get_branch(db, activity.branch_id)
     return render_template(
-        "activities/show.html", activity=activity, sessions=sessions, mine=mine, branch=branch, now=now
+        "activities/show.html", activity=activity, sessions=sessions, mine=mine, by_team=by_team, branch=branch, now=now
     )
 
 
@@ -79,6 +82,23 @@ def sign_up(session_id: int) -> Response:
         flash(_("报上名了，到时请提前到现场扫码签到。"), "ok")
     else:
         flash(_("名额已满，您在候补名单上，有空位会自动补上。"), "warn")
+    return _back(session_id)
+
+
+@blueprint.post("/activities/sessions/<int:session_id>/team-sign-up")
+@allow("resident", scope="self")
+def team_sign_up(session_id: int) -> Response:
+    """Put the members of one's team on the list of a session."""
+    numbers = re.findall(r"[0-9]+", request.form.get("numbers", ""))
+    states = database().transact(service.sign_up_team, session_id, _resident_id(), numbers)
+    for state, kind, words in (
+        ("going", "ok", N_("已代 %(n)s 人报名：%(numbers)s。本人能看到，不去可以自己取消。")),
+        ("waiting", "warn", N_("名额已满，%(n)s 人在候补：%(numbers)s。")),
+        ("unknown", "warn", N_("%(n)s 个号码没有报上，请核对：%(numbers)s。")),
+    ):
+        theirs = [number for number, found in states.items() if found == state]
+        if theirs:
+            flash(_(words, n=len(theirs), numbers=_("、").join(theirs)), kind)
     return _back(session_id)
 
 
@@ -98,6 +118,16 @@ def _mine(db: Any, counts: Sequence[SessionCount]) -> dict[int, str]:
         return {}
     ids = [count.session.session_id for count in counts]
     return {which: mine.state for which, mine in queries.signups_of(db, principal.resident_id, ids).items()}
+
+
+def _signed_up_by_others(db: Any, counts: Sequence[SessionCount]) -> set[int]:
+    """Return the sessions for which the leader of a team put the reader on the list."""
+    principal = principal_or_none()
+    if principal is None or principal.resident_id is None:
+        return set()
+    ids = [count.session.session_id for count in counts]
+    found = queries.signups_of(db, principal.resident_id, ids)
+    return {which for which, mine in found.items() if mine.signed_up_by is not None}
 
 
 def _resident_id() -> int:

@@ -48,6 +48,7 @@ DOUBT_NAMES = {
     Doubt.NO_IN: N_("没有签到"),
     Doubt.NO_OUT: N_("没有签退"),
     Doubt.NO_ANSWER: N_("抽点没有回答"),
+    Doubt.NEWCOMER: N_("当场自己登记的，要核对本人"),
     Doubt.SHORT: N_("不到计划时长的六成"),
 }
 AWARD_NAMES = {"attendance": N_("参加"), "leading": N_("带队"), "first-service": N_("首次服务")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,7 +19,7 @@ from moralbank.residents.models import (
     residents_person_keys,
     residents_residents,
 )
-from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX, Status, person_key
+from moralbank.residents.values import CARD_DIGITS, CARD_PREFIX, SELF, Status, person_key
 
 _NUMBER_DIGITS = 8
 
@@ -107,6 +107,13 @@ def enrol_many(db: Connection, book_id: int, people: Sequence[Person], *, actor:
     db.execute(sa.insert(residents_person_keys), keys)
     issue_cards(db, [new.resident_id for new in enrolled], actor=actor)
     return enrolled
+
+
+def self_enrolled_since(db: Connection, resident_ids: Collection[int], since: datetime) -> set[int]:
+    """Return which of the residents registered themselves from an instant on."""
+    table = residents_residents.c
+    theirs = sa.select(table.resident_id).where(table.resident_id.in_(resident_ids), table.enrolled_by == SELF)
+    return set(db.execute(theirs.where(table.enrolled_at >= since)).scalars())
 
 
 def issue_cards(db: Connection, resident_ids: Sequence[int], *, actor: str) -> None:

@@ -10,6 +10,9 @@ from enum import StrEnum
 #: Below it a guardian's consent is on record. PIPL art. 31 asks it under 14; the bank asks it of all minors.
 AGE_OF_MAJORITY = 18
 
+#: Who enrolled somebody that registered themselves at the door of a session.
+SELF = "self"
+
 CARD_PREFIX = "70"
 CARD_DIGITS = 24
 

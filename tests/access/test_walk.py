@@ -54,6 +54,7 @@ OPEN_IN_THE_BOOK = {"/api/v1/merchants/<int:merchant_id>", "/api/v1/offers/<int:
 FOR_ANYBODY = {
     "/activities/sessions/<int:session_id>/sign-up",
     "/activities/sessions/<int:session_id>/cancel-sign-up",
+    "/activities/sessions/<int:session_id>/team-sign-up",
     # A code on a shop's wall is for whoever stands before it.
     "/p/<pay_token>",
 }

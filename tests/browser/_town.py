@@ -20,8 +20,9 @@ from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access.deeds import Deed, Kind, Reason, record
 from moralbank.access.service import GrantDraft, open_login
-from moralbank.activities import checkin, papers, service, signoff
+from moralbank.activities import checkin, helped, late, papers, service, signoff
 from moralbank.activities.checkin import Scan
+from moralbank.activities.late import Late
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
@@ -63,7 +64,7 @@ _WORDS = (
     "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
     "居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文 "
-    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压"
+    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压 手机没电了 签名表第 3 行 上门理发 刘奶奶 上门服务"
 ).split()
 _OFFERS = (
     ("O001", "香皂一块", 30, 30, 2, 300),
@@ -95,6 +96,7 @@ def build(db: Connection) -> Town:
     with clock.at(MORNING - timedelta(days=2)):
         _announce(db, town)
         _ask(db, town)
+        _door(db, town)
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
         _look(db, town)
@@ -137,6 +139,20 @@ def _ask(db: Connection, town: Town) -> None:
         "当天提前离开，签退是别人代扫的",
     )
     town.values |= {"approval": asked.request_id, "award": awards["wei"]}
+
+
+def _door(db: Connection, town: Town) -> None:
+    """Let Wei be entered late for a morning at which nobody scanned, and a home be helped this Saturday."""
+    silent = _session(db, town, MORNING - timedelta(days=10), title="楼道清扫")
+    signoff.sign_off(db, silent, [], 0, actor=town.logins["min"].principal.actor("staff"))
+    past = service.queries.get_session(db, silent)
+    wanted = (past.session_id, town.people["wei"].resident_id, past.starts_at, past.ends_at)
+    hand = approvals.hand_of(town.logins["min"].principal, "staff")
+    entry = late.ask_late_entry(db, hand, Late(*wanted, "手机没电了", "签名表第 3 行"))
+    home = _session(db, town, MORNING, title="上门理发", mode=Mode.BENEFICIARY)
+    one, secret = helped.add_helped(db, home, label="刘奶奶")
+    town.values |= {"late": entry.late_id, "late_request": entry.request.request_id}
+    town.values |= {"home_session": home, "helped": one.helped_id, "helped_secret": secret}
 
 
 def award_of(db: Connection, person: Resident) -> UUID:
