@@ -89,6 +89,7 @@ OTHERS = {
     "branches_": "what places are called; leaves name them by number",
     "disclosure_": "what was published, by the hash that was published with it; what happened is an entry",
     "figures_": "added up from entries, and written once; anybody adds them up again",
+    "fairs_": "which stalls a fair has and who sells there for the day; what was taken is an entry",
     "forgetting_requests": "who asked; the erasure is a leaf with both people in it",
     "history_accounts": "what accounts were called in the books before ours",
     "logbook_": "whom the bank asks for signatures; whose count is said by whoever verifies",
