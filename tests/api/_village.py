@@ -188,6 +188,24 @@ class Village:
         self.read("operator", "/redemptions")
         self.ask("operator", "POST", "/redemptions/{charge_id}/undo", {})
         self.read("auditor", "/redemptions/{charge_id}")
+        self._reserve(merchant_id)
+
+    def _reserve(self, merchant_id: int) -> None:
+        """Reserve twice, give one up and collect the other, ask a day later that some of it go back; close the day."""
+        for step in ("cancel", "collect"):
+            made = self.ask("resident", "POST", "/vouchers", {"offer_id": self.ids["offer_id"]})
+            self.ids["voucher_id"] = made["voucher_id"]
+            if step == "cancel":
+                self.ask("resident", "POST", "/vouchers/{voucher_id}/cancel")
+        self.read("resident", "/vouchers")
+        scanned = {"merchant_id": merchant_id, "code": made["number"]}
+        self.ids["charge_id"] = self.ask("operator", "POST", "/vouchers/collect", scanned)["charge_id"]
+        with clock.at(NINE + timedelta(days=1)):
+            wish = {"points": 2, "returned": False, "reason": "剪短了一点"}
+            assert self.ask("operator", "POST", "/redemptions/{charge_id}/refunds", wish)["state"] == "waiting"
+            self.read("operator", "/redemptions/{charge_id}/refunds")
+        self.ask("operator", "POST", "/zreports", {"merchant_id": merchant_id})
+        self.read("auditor", "/zreports", merchant_id=merchant_id)
 
     def _read_the_books(self, resident: dict[str, Any]) -> None:
         self.ids["month"] = "2026-11"
