@@ -29,9 +29,9 @@ def _delivery(db: Connection, branch: Branch) -> int:
     """Return a message's way out of the house that was given up."""
     while delivery.plan(db, [Channel.SMS], _directory):
         pass
-    found = list_deliveries(db, [branch.path], limit=1)[0].delivery_id
-    delivery.end(db, found, "failed", "refused")
-    return found
+    while found := delivery.claim(db, Channel.SMS, is_quiet=False, directory=_directory):
+        delivery.end(db, found.delivery_id, "failed", "refused")
+    return list_deliveries(db, [branch.path], states=["failed"], limit=1)[0].delivery_id
 
 
 def _notice(db: Connection, branch: Branch) -> int:

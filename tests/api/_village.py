@@ -15,9 +15,11 @@ from werkzeug.test import TestResponse
 from moralbank import clock, earning
 from moralbank.access import queries as access
 from moralbank.access.sessions import issue_token
-from moralbank.branches.queries import Branch
+from moralbank.branches.queries import Branch, get_branch
 from moralbank.db import Database
+from moralbank.residents.queries import get_resident
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests.access._told import told
 
 #: Called with the template of the path, the method and the answer of each request.
 Look = Callable[[str, str, TestResponse], None]
@@ -58,6 +60,7 @@ class Village:
             self._spend(merchant_id)
             self._employ("staff", tree["NS-00"], known_as="deputy")
             self._correct()
+            self._tell()
             self._read_the_books(resident)
 
     def ask(self, role: str, method: str, template: str, json: Any = None, **more: Any) -> Any:
@@ -155,6 +158,21 @@ class Village:
         self.read("auditor", "/approvals/{request_id}")
         self.ask("deputy", "POST", "/approvals/{request_id}/approve")
         self.read("auditor", "/deeds", book="NS-00")
+
+    def _tell(self) -> None:
+        """Send again what was not taken, read what is published, and answer who objects to it."""
+        self.ids |= self.database.transact(self._told)
+        self.read("auditor", "/deliveries", state="failed")
+        self.ask("staff", "POST", "/deliveries/{delivery_id}/retry")
+        self.read("auditor", "/notices", state="published")
+        self.read("auditor", "/notices/{notice_id}")
+        self.read("auditor", "/objections", state="open")
+        answer = {"outcome": "explained", "words": "核对过，没有错。"}
+        self.ask("staff", "POST", "/objections/{objection_id}/answer", answer)
+
+    def _told(self, db: Connection) -> dict[str, int]:
+        resident = get_resident(db, self.ids["resident_id"])
+        return told(db, get_branch(db, resident.branch_id), resident)
 
     def _contract(self) -> int:
         text = {"name": "老街理发店", "kind": "理发", "contact": "孙建国", "phone": "13900000001"}
