@@ -170,6 +170,7 @@ class LentApp:
         self._app = app
         self._reference = app.wsgi_app.reference  # type: ignore[attr-defined]
         self._config, self._extensions = dict(app.config), dict(app.extensions)
+        self._client_class = app.test_client_class
         self._before = {name: list(functions) for name, functions in app.before_request_funcs.items()}
 
     def lend(self, config: Config, database: Database) -> Flask:
@@ -179,6 +180,7 @@ class LentApp:
         from moralbank.web.front import Front
 
         app = self._app
+        app.test_client_class = self._client_class  # A test may have made it one that sends forms.
         app.config.clear()
         app.config.update(self._config | {"MORALBANK": config})
         app.extensions.clear()
