@@ -119,7 +119,7 @@ GUARDS: dict[str, dict[str, str]] = {
         "disclosure_notices.disclosure_notices_stand": "8c197e0f59ea439a",
         "disclosure_rows.disclosure_rows_stand": "8c197e0f59ea439a",
         "earning_rules.earning_rules_append_only": "304ecef89a587473",
-        "figures_months.figures_months_append_only": "ba981fb28cf6ba28",
+        "figures_months.figures_months_append_only": "4d22cfc6cffaf3bf",
         "figures_months.figures_months_no_truncate": "707e33a55a69b2ae",
         "ledger_accounts.ledger_accounts_append_only": "ba981fb28cf6ba28",
         "ledger_accounts.ledger_accounts_no_truncate": "707e33a55a69b2ae",
