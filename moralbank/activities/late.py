@@ -42,7 +42,8 @@ from moralbank.approvals.errors import NotYours
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import get_branch
 from moralbank.errors import N_
-from moralbank.objections.queries import is_contested
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.prepared import ask
 from moralbank.residents.errors import GuardianMissing, ResidentLeft
 from moralbank.residents.queries import Resident, find_resident, get_resident
@@ -125,8 +126,6 @@ def post_due(db: Connection, late_id: int) -> LateEntry:
     found = get_late_entry(db, late_id, lock=True)
     if found.posts_at is None or found.posts_at > clock.now():
         return found
-    if is_contested(db, "late_entry", str(late_id)):
-        return found  # It posts, or never does, when whoever objected was answered.
     session = queries.lock_session(db, found.session_id)
     resident = get_resident(db, found.resident_id)
     if _is_on_record(db, found.session_id, found.resident_id):
@@ -233,4 +232,15 @@ def _stop(db: Connection, found: LateEntry, outcome: LateState, actor: str, note
 def _end(db: Connection, found: LateEntry, outcome: LateState, actor: str, note: str | None) -> LateEntry:
     mine = late_entries.update().where(late_entries.c.late_id == found.late_id)
     db.execute(mine.values(outcome=outcome.value, ended_at=clock.now(), ended_by=actor, note=note))
+    if found.posts_at is not None:
+        _tell(db, found, outcome)
     return get_late_entry(db, found.late_id)
+
+
+def _tell(db: Connection, found: LateEntry, outcome: LateState) -> None:
+    """Tell the resident, who was told that it is in its notice period, how that ended."""
+    kind, facts = "late_entry_ended", dict[str, int]()
+    if outcome is LateState.POSTED:
+        made = [one for one in queries.list_awards(db, found.session_id) if one.resident_id == found.resident_id]
+        kind, facts = "award", {"points": sum(one.points for one in made)}
+    messages.tell(db, [Note(kind, f"late:{found.late_id}", found.branch_id, found.resident_id, facts=facts)])
