@@ -60,6 +60,7 @@ class Village:
             self._spend(merchant_id)
             self._employ("staff", tree["NS-00"], known_as="deputy")
             self._correct()
+            self._enter_late()
             self._tell()
             self._read_the_books(resident)
 
@@ -158,6 +159,20 @@ class Village:
         self.read("auditor", "/approvals/{request_id}")
         self.ask("deputy", "POST", "/approvals/{request_id}/approve")
         self.read("auditor", "/deeds", book="NS-00")
+
+    def _enter_late(self) -> None:
+        """Enter late, twice, who came on paper: it is taken back, and objected to."""
+        person = {"name": "赵大年", "branch_id": self.ids["branch_id"], "consents": ["record"]}
+        known = self.ask("staff", "POST", "/residents", person)
+        times = {"came_at": NINE.isoformat(), "left_at": (NINE + timedelta(hours=2)).isoformat()}
+        body = {"resident_number": known["number"], **times, "reason": "没带卡", "evidence": "纸质签到表"}
+        for ended, said in (("withdraw", None), ("object", {"reason": "那天不在"})):
+            asked = self.ask("staff", "POST", "/sessions/{session_id}/late-entries", body)
+            self.ids["late_id"] = asked["late_id"]
+            self.ask("staff", "POST", f"/late-entries/{{late_id}}/{ended}", said)
+        self.read("auditor", "/late-entries", open="false")
+        self.read("auditor", "/late-entries/{late_id}")
+        self.read("auditor", "/evidence-grades")
 
     def _tell(self) -> None:
         """Send again what was not taken, read what is published, and answer who objects to it."""
