@@ -62,6 +62,7 @@ NO_EVIDENCE = {
         f"approvals_requests.{name}": _ASKED
         for name in ("request_id", "branch_id", "resident_id", "reason", "created_at", "expires_at", "answer")
     },
+    "approvals_requests.needs_outside": "who might check it; who did stands in the leaf",
     "approvals_offsets.offset_id": "the row's own number",
     "access_deeds.deed_id": "the row's own number",
     **{
