@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,17 @@ _SETTINGS = {
 }
 
 
+#: Memory that looks like a folder: a database has hundreds of files, and a run makes thousands of databases.
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 2 << 30
+
+
+def make_folder() -> Path:
+    """Return a new folder for a server whose files need not outlive the machine."""
+    is_memory = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES
+    return Path(tempfile.mkdtemp(prefix="moralbank-pg-", dir=_MEMORY if is_memory else None))
+
+
 class Unavailable(Exception):
     """There is no PostgreSQL to start on this machine."""
 
@@ -54,7 +66,8 @@ class Cluster:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, as a copy of `template` (to which nobody may be connected), and return its URL."""
-        self._run("CREATE DATABASE {} TEMPLATE {}", name, template or "template0")
+        # Copied as files it takes a third of the time, where nobody waits for the disk.
+        self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template or "template0")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or PG_PORT in os.environ or config.option.collectonly:
         return
     try:
-        _cluster = _postgres.start(Path(tempfile.mkdtemp(prefix="moralbank-pg-")))
+        _cluster = _postgres.start(_postgres.make_folder())
     except _postgres.Unavailable as error:
         if _ci.is_ci():
             raise pytest.UsageError(f"CI needs PostgreSQL: {error}") from error
