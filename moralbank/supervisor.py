@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from moralbank.config import Config
+from moralbank.config import Config, MessagesConfig
 from moralbank.supervised import SUPERVISOR
 
 _STOP_SECONDS = 9
@@ -86,6 +86,7 @@ def main() -> int:
     try:
         var = _make_var()
         config = Config.from_env()  # A setting that can't be meant is refused here, once, not by every worker.
+        MessagesConfig.from_env()
         url = config.database_url
         held = [_hold(place) for place in _places(var, url)]
         metrics = _make_metrics(var)

@@ -163,6 +163,9 @@ def test_a_setting_that_cannot_be_meant_is_refused_by_name(tmp_path: Path) -> No
     ended = run_to_its_end(tmp_path / "var", PUBLIC_URL="not an address")
     assert ended.returncode == 1
     assert ended.stderr == "PUBLIC_URL must begin with http:// or https://\n"
+    ended = run_to_its_end(tmp_path / "var", SMTP_HOST="mail.example", SMTP_FROM="nobody")
+    assert ended.returncode == 1
+    assert "SMTP_FROM" in ended.stderr
 
 
 def test_a_web_server_that_cannot_run_is_given_up_with_a_failure(tmp_path: Path) -> None:

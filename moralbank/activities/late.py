@@ -5,6 +5,7 @@ As evidence it is grade C. What comes of it follows the same rules as a sign-off
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -28,6 +29,7 @@ from moralbank.activities.errors import (
 from moralbank.activities.late_queries import (
     LateEntry,
     LateState,
+    find_of_request,
     find_standing,
     get_late_entry,
     month_of,
@@ -39,6 +41,7 @@ from moralbank.activities.signoff import one_at_a_time
 from moralbank.activities.values import Session, State
 from moralbank.approvals import service as approvals
 from moralbank.approvals.errors import NotYours
+from moralbank.approvals.queries import Request
 from moralbank.approvals.service import Hand
 from moralbank.branches.queries import get_branch
 from moralbank.errors import N_
@@ -134,13 +137,12 @@ def post_due(db: Connection, late_id: int) -> LateEntry:
     checker = found.request.checker
     assert checker is not None, "an approved request has a checker"
     award_late(db, session, attended, maker=found.request.maker, checker=checker)
-    [award] = [
-        one
-        for one in queries.list_awards(db, found.session_id)
-        if one.resident_id == found.resident_id and one.kind == "attendance"
-    ]
-    outcome = LateState.VOID if award.entry_id is None else LateState.POSTED
-    return _end(db, found, outcome, _SYSTEM, award.reason)
+    made = [one for one in queries.list_awards(db, found.session_id) if one.resident_id == found.resident_id]
+    [award] = [one for one in made if one.kind == "attendance"]
+    if award.entry_id is None:
+        return _end(db, found, LateState.VOID, _SYSTEM, award.reason)
+    _tell(db, found, session, "award", {"points": sum(one.points for one in made)})
+    return _end(db, found, LateState.POSTED, _SYSTEM, award.reason)
 
 
 def _bearer(db: Connection, session: Session, resident_id: int) -> Resident:
@@ -232,15 +234,29 @@ def _stop(db: Connection, found: LateEntry, outcome: LateState, actor: str, note
 def _end(db: Connection, found: LateEntry, outcome: LateState, actor: str, note: str | None) -> LateEntry:
     mine = late_entries.update().where(late_entries.c.late_id == found.late_id)
     db.execute(mine.values(outcome=outcome.value, ended_at=clock.now(), ended_by=actor, note=note))
-    if found.posts_at is not None:
-        _tell(db, found, outcome)
+    if found.posts_at is not None and outcome is not LateState.POSTED:
+        _tell(db, found, queries.get_session(db, found.session_id), "late_entry_ended")
     return get_late_entry(db, found.late_id)
 
 
-def _tell(db: Connection, found: LateEntry, outcome: LateState) -> None:
-    """Tell the resident, who was told that it is in its notice period, how that ended."""
-    kind, facts = "late_entry_ended", dict[str, int]()
-    if outcome is LateState.POSTED:
-        made = [one for one in queries.list_awards(db, found.session_id) if one.resident_id == found.resident_id]
-        kind, facts = "award", {"points": sum(one.points for one in made)}
-    messages.tell(db, [Note(kind, f"late:{found.late_id}", found.branch_id, found.resident_id, facts=facts)])
+def _announce(db: Connection, request: Request, _checker: str) -> None:
+    """Tell the resident that it is in its notice period, at whose end it posts."""
+    found = find_of_request(db, request.request_id)
+    assert found is not None, "a late entry is asked for with its request"
+    _tell(db, found, queries.get_session(db, found.session_id), "late_entry")
+
+
+def _facts(_db: Connection, _request: Request) -> dict[str, str]:
+    """Return nothing more: the page that decides shows the late entry itself."""
+    return {}
+
+
+def _tell(
+    db: Connection, found: LateEntry, session: Session, kind: str, facts: Mapping[str, str | int] | None = None
+) -> None:
+    day = {"day": clock.local(session.starts_at).date().isoformat()}
+    event = f"{kind}:late:{found.late_id}"
+    messages.tell(db, [Note(kind, event, found.branch_id, found.resident_id, facts=facts or day)])
+
+
+approvals.take_on("late-entry", approvals.Trade(_announce, _facts))

@@ -214,9 +214,17 @@ def count_open(db: Connection, resident_id: int) -> int:
 
 def quota_of(db: Connection, branch_id: int, month: date) -> Quota:
     """Return a branch's quota for the sessions of a month. month: its first day."""
-    grades = next(iter(grades_of(db, [branch_id], month, month_end(month))), Grades(branch_id, {}))
-    used = sa.select(sa.func.count()).where(_T.branch_id == branch_id, _T.month == month, _stands())
-    return Quota(branch_id, month, grades.total - grades.late, db.execute(used).scalar_one())
+    [found] = quotas_of(db, [branch_id], month, grades_of(db, [branch_id], month, month_end(month)))
+    return found
+
+
+def quotas_of(db: Connection, branch_ids: Collection[int], month: date, grades: Iterable[Grades]) -> list[Quota]:
+    """Return these branches' quotas for the sessions of a month whose grades these are, in their order."""
+    scanned = {one.branch_id: one.total - one.late for one in grades}
+    counted = sa.select(_T.branch_id, sa.func.count()).where(_T.month == month, _stands())
+    rows = db.execute(counted.where(_T.branch_id.in_(list(branch_ids))).group_by(_T.branch_id))
+    used = {row[0]: row[1] for row in rows}
+    return [Quota(one, month, scanned.get(one, 0), used.get(one, 0)) for one in branch_ids]
 
 
 def grades_of(db: Connection, branch_ids: Collection[int], first: date, last: date) -> list[Grades]:

@@ -187,14 +187,15 @@ def _page(found: LateEntry, errors: dict[str, list[str]] | None = None) -> str:
 def _shares(db: Any, branches: list[Branch], month: date) -> list[dict[str, Any]]:
     """Return every branch that credited or entered somebody this month, with its quota and its grades."""
     ids = [branch.branch_id for branch in branches]
-    grades = {one.branch_id: one for one in late_queries.grades_of(db, ids, month, late_queries.month_end(month))}
+    graded = late_queries.grades_of(db, ids, month, late_queries.month_end(month))
+    grades = {one.branch_id: one for one in graded}
     found = [
         {
             "branch": branch,
-            "quota": late_queries.quota_of(db, branch.branch_id, month),
+            "quota": quota,
             "grades": grades.get(branch.branch_id) or late_queries.Grades(branch.branch_id, {}),
         }
-        for branch in branches
+        for branch, quota in zip(branches, late_queries.quotas_of(db, ids, month, graded), strict=True)
     ]
     return [one for one in found if one["grades"].total or one["quota"].used]
 

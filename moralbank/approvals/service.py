@@ -184,8 +184,6 @@ def _carry_out(db: Connection, request: Request, hand: Hand) -> Posted | None:
         return _take_back(db, request, hand)
     if request.kind == "adjustment":
         return _adjust(db, request)
-    if request.kind == "late-entry":
-        return None
     return _TRADES[request.kind].carry_out(db, request, hand.actor)
 
 
@@ -315,17 +313,13 @@ def _take_back(db: Connection, request: Request, hand: Hand) -> Posted | None:
 
 def _tell(db: Connection, request: Request, resident: Resident) -> None:
     """Tell the resident what became of their points, and nothing of why: the passbook has the line."""
-    if request.kind == "refund":
+    if request.kind in _TRADES:
         return  # Whoever carries it out tells of it.
-    event = f"approval:{request.request_id}"
-    if request.kind == "late-entry":
-        messages.tell(db, [Note("late_entry", event, resident.branch_id, resident.resident_id)])
-        return
     points = request.points
     if request.entry_id is not None:
         entry = ledger.get_entry(db, request.book_id, request.entry_id)
         points = sum(leg.amount for leg in entry.legs if leg.n is not None and leg.unit is Unit.POINTS)
-    facts = {"points": points or 0}
+    event, facts = f"approval:{request.request_id}", {"points": points or 0}
     messages.tell(db, [Note(request.kind, event, resident.branch_id, resident.resident_id, facts=facts)])
 
 

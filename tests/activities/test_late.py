@@ -24,6 +24,8 @@ from moralbank.activities.values import Session
 from moralbank.approvals import errors as approvals_errors
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand, hand_of
+from moralbank.messages.queries import list_messages
+from moralbank.messages.wording import words
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.errors import GuardianMissing
@@ -62,6 +64,12 @@ class Office:
         with clock.at(at):
             return jobs.post_late(self.scene.database)
 
+    def told(self, who: str) -> list[str]:
+        """Return what somebody's inbox says, the first first."""
+        resident_id = self.scene.people[who].resident_id
+        found = self.scene.look(list_messages, resident_id=resident_id)
+        return [words(one.kind, one.facts).text for one in reversed(found)]
+
     def state(self, entry: LateEntry, at: datetime = MONDAY) -> LateState:
         with clock.at(at):
             return self.scene.look(late_queries.get_late_entry, entry.late_id).state
@@ -97,6 +105,9 @@ def test_it_posts_as_grade_c_by_both_people_once_three_working_days_have_passed(
     entries = [scene.look(ledger.get_entry, lan.book_id, line.entry_id) for line in lines]
     assert {(one.actor, one.checker) for one in entries} == {(office.chen.actor, office.wu.actor)}
     assert office.state(entry) is LateState.POSTED
+    announced, posted = office.told("lan")
+    assert "11月21日" in announced
+    assert "30 分" in posted
 
 
 @pytest.mark.parametrize(
