@@ -211,12 +211,15 @@ function wedge(input) {
   const pin = find(input.dataset.wedgePin);
   const waitsForPin = (digits) => pin && !pin.value && digits.length === Math.max(...lengths);
   let silence = 0;
+  let sent = ""; // What the last submission took,
+  let begun = ""; // and what a quick scanner has typed behind it before the answer came: that is the next number's.
   const go = () => { clearTimeout(silence); if (waitsForPin(input.value)) pin.focus(); else form.requestSubmit(); };
   const typed = (how) => { if (form.elements.typed) form.elements.typed.value = how; };
   const clean = (event) => {
     if (event.isComposing) return;
     const digits = digitsOf(input.value);
     if (digits !== input.value) input.value = digits;
+    begun = digits.startsWith(sent) ? digits.slice(sent.length) : digits;
     clearTimeout(silence);
     if (complete(digits)) silence = setTimeout(() => { if (complete(input.value)) go(); }, 100);
     // Numbers typed by hand begin with 7, so the seventh choice waits for Enter.
@@ -224,19 +227,20 @@ function wedge(input) {
   };
   const pick = () => {
     const choice = form.querySelector(`[data-pick="${input.value}"]`);
-    if (choice) { choice.click(); input.value = ""; }
+    if (choice) { choice.click(); input.value = begun = ""; }
     return Boolean(choice);
   };
   document.addEventListener("moralbank:settled", (event) => {
     const keeps = find("[data-keep]");
     if (event.detail.ok) form.reset();
-    if (!keeps) input.value = "";
+    if (!keeps) input.value = begun;
+    sent = "";
     if (pin) pin.value = "";
     (keeps && pin ? pin : input).focus();
   });
   input.addEventListener("input", clean);
   input.addEventListener("compositionend", () => setTimeout(() => clean({ isComposing: false })));
-  form.addEventListener("submit", () => clearTimeout(silence));
+  form.addEventListener("submit", () => { clearTimeout(silence); sent = input.value; begun = ""; });
 
   let burst = { field: null, before: "", keys: "", last: 0, fast: true };
   form.addEventListener("keydown", (event) => {
