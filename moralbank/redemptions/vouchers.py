@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids, ledger
+from moralbank.db import Raced
 from moralbank.errors import MoralBankError
 from moralbank.ledger import Draft, Leg, Unit
 from moralbank.merchants import queries as merchant_queries
@@ -88,11 +89,11 @@ def reserve(
     Writes: the entry that holds the points, the resident's month, the shelf.
     Raises (in the order checked): UnknownOffer, MerchantNotActive, OfferNotActive, UnknownResident,
         ResidentNotActive, OtherBank, MonthLimitReached, VouchersFull, OfferLimitReached, DayLimitReached,
-        OfferUsedUp, NotEnoughPoints.
+        OfferUsedUp, NotEnoughPoints; Raced when the same key was faster elsewhere.
     """
-    again = db.execute(sa.select(*_VOUCHER).where(vouchers.c.resident_id == resident_id, vouchers.c.key == key)).first()
+    again = _find_by_key(db, resident_id, key)
     if again is not None:
-        return Voucher(*again)
+        return again
     stocked = merchant_queries.get_stocked_offer(db, offer_id)
     offer, merchant = stocked.offer, stocked.merchant
     if not merchant.is_active:
@@ -107,6 +108,9 @@ def reserve(
     bill = Bill(merchant.merchant_id, resident_id, offer, offer.points, Means.CODE, is_confirmed=True)
     # Counting locks the resident, so that two phones at once are looked at one after the other.
     [is_counted], [standing] = ask(db, asking_to_count(limits, [bill]), asking_standings(limits, [bill]))
+    if _find_by_key(db, resident_id, key) is not None:
+        # The same press came twice at once, and the other was faster: run again, this one finds its voucher.
+        raise Raced
     if not is_counted:
         raise errors.MonthLimitReached(points=limits.points_per_month_max)
     if len([one for one in list_vouchers(db, resident_id) if one.state == "waiting"]) >= AT_ONCE_MAX:
@@ -138,6 +142,11 @@ def reserve(
     if voucher.points:
         _hold(db, voucher, merchant, resident.account_id, actor)
     return voucher
+
+
+def _find_by_key(db: Connection, resident_id: int, key: str) -> Voucher | None:
+    row = db.execute(sa.select(*_VOUCHER).where(vouchers.c.resident_id == resident_id, vouchers.c.key == key)).first()
+    return Voucher(*row) if row else None
 
 
 def _hold(db: Connection, voucher: Voucher, merchant: Merchant, account: int, actor: str) -> None:

@@ -87,6 +87,17 @@ def test_the_same_press_reserves_once_and_giving_up_gives_everything_back(databa
     assert [(line.kind, line.amount) for line in lines] == [("release", 40), ("hold", -40)]
 
 
+def test_the_same_press_at_the_same_instant_is_one_voucher(database, shop) -> None:
+    for _ in range(8):
+        key = ids.token(8)
+        results = at_once(*[lambda k=key: reserve(database, shop, key=k)] * 3)
+        assert kinds(results) == ["Voucher"] * 3
+        [made] = {one.voucher_id for one in results}
+        with clock.at(LATER):
+            database.transact(vouchers.cancel, shop.zhang.resident_id, made, actor=ME)
+    assert now_left(database, shop.towel) == 60
+
+
 def test_what_nobody_collects_lapses_and_its_points_are_back(database, shop, balance) -> None:
     voucher = reserve(database, shop)
     last, after = NOON + timedelta(days=vouchers.DAYS), NOON + timedelta(days=vouchers.DAYS + 1)
