@@ -11,7 +11,7 @@ from moralbank.settlements import queries, service
 from moralbank.settlements.errors import DisputeStillOpen, DisputeTooLate, LineDisputed, SettlementConfirmed
 from moralbank.settlements.queries import Settlement
 from moralbank.settlements.schemas import DisputeForm
-from moralbank.settlements.views import PAGE, Answer, page, rows, said
+from moralbank.settlements.views import PAGE, Answer, page, paper_of, rows, said
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, within_merchant
 from moralbank.web.db import database
@@ -56,6 +56,13 @@ def xlsx(settlement_id: int) -> Response:
     """Give a settlement as a workbook."""
     settlement = _own(settlement_id)
     return xlsx_response(rows(settlement), f"{settlement.number}.xlsx", settlement.number)
+
+
+@blueprint.get("/<int:settlement_id>.pdf")
+@allow("operator", scope="merchant")
+def pdf(settlement_id: int) -> Response:
+    """Give a settlement as paper."""
+    return paper_of(_own(settlement_id))
 
 
 @blueprint.post("/<int:settlement_id>/disputes")

@@ -2,54 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank import clock
 from moralbank.access.queries import actor_names
-from moralbank.branches.queries import list_branches_under
-from moralbank.errors import N_, Invalid, Refused
+from moralbank.branches.queries import get_branch, list_branches_under
+from moralbank.branches.views import branch_name
+from moralbank.errors import Invalid, Refused
 from moralbank.merchants.queries import get_merchant, list_merchants_by_id
-from moralbank.settlements import queries, service
+from moralbank.settlements import paper, queries, service
 from moralbank.settlements.errors import DisputeAnswered, MonthNotClosed
-from moralbank.settlements.queries import Settlement, SettlementLine
+from moralbank.settlements.queries import Dispute, Settlement, SettlementLine
 from moralbank.settlements.schemas import AnswerForm, PaymentForm
+from moralbank.settlements.wording import exact, settlement_word
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.pdf import pdf_response, sheet
 from moralbank.web.sheets import Cell, csv_response, xlsx_response
 
 blueprint = Blueprint("settlements", __name__)
 
-STATE_NAMES = {
-    "issued": N_("待商家核对"),
-    "disputed": N_("有疑问待答复"),
-    "confirmed": N_("已确认"),
-    "paid": N_("已付款"),
-}
-LINE_NAMES = {
-    "sale": N_("兑换"),
-    "taken_back": N_("撤销或退回"),
-    "other": N_("其他"),
-    "correction": N_("更正上期"),
-    "carried": N_("上期结转"),
-}
 PAGE = 50
 
 Answer = str | Response | tuple[str, int]
 
 
-@blueprint.app_template_global("settlement_word")
-def settlement_word(kind: str, value: str) -> str:
-    """Return what a settlement's state or a line's kind is called in the reader's language."""
-    names = {"state": STATE_NAMES, "line": LINE_NAMES}[kind]
-    return _(names[value])
+blueprint.add_app_template_global(settlement_word, "settlement_word")
 
 
 @blueprint.get("/staff/settlements")
@@ -125,6 +112,13 @@ def xlsx(settlement_id: int) -> Response:
     return xlsx_response(rows(settlement), f"{settlement.number}.xlsx", settlement.number)
 
 
+@blueprint.get("/staff/settlements/<int:settlement_id>.pdf")
+@allow("staff", "auditor", scope="branch")
+def pdf(settlement_id: int) -> Response:
+    """Give a settlement as paper."""
+    return paper_of(_of_branch(settlement_id))
+
+
 @blueprint.post("/staff/disputes/<int:dispute_id>")
 @allow("staff", scope="branch")
 def answer(dispute_id: int) -> Answer:
@@ -168,11 +162,7 @@ def page(settlement: Settlement, *, is_till: bool, **more: Any) -> str:
         merchant = get_merchant(db, settlement.merchant_id)
         lines = queries.list_lines(db, settlement.settlement_id)
         disputes = queries.list_disputes(db, settlement.settlement_id)
-        actors = actor_names(
-            db,
-            {name for one in disputes for name in (one.raised_by, one.answered_by) if name}
-            | {name for name in (settlement.issued_by, settlement.confirmed_by, settlement.paid_by) if name},
-        )
+        actors = _actors(db, settlement, disputes)
     return render_template(
         "settlements/show.html",
         settlement=settlement,
@@ -189,6 +179,31 @@ def page(settlement: Settlement, *, is_till: bool, **more: Any) -> str:
     )
 
 
+def _actors(db: Connection, settlement: Settlement, disputes: Sequence[Dispute]) -> dict[str, str]:
+    """Return what those are called who had to do with a settlement, by actor."""
+    asked = {name for one in disputes for name in (one.raised_by, one.answered_by)}
+    acted = {settlement.issued_by, settlement.confirmed_by, settlement.paid_by}
+    return actor_names(db, {name for name in asked | acted if name})
+
+
+def paper_of(settlement: Settlement) -> Response:
+    """Answer with a settlement as PDF, as its station or its merchant puts it with the accounts."""
+    with database().reading() as db:
+        merchant = get_merchant(db, settlement.merchant_id)
+        place = branch_name(get_branch(db, settlement.branch_id))
+        disputes = queries.list_disputes(db, settlement.settlement_id)
+        whole = paper.Whole(
+            settlement=queries.get_settlement(db, settlement.settlement_id),
+            merchant=merchant,
+            place=place,
+            lines=queries.list_lines(db, settlement.settlement_id),
+            disputes=disputes,
+            actors=_actors(db, settlement, disputes),
+        )
+    document = paper.document(whole)
+    return pdf_response("sheet", sheet(document["title"], [document]), f"{settlement.number}.pdf", paper.made_at(whole))
+
+
 def rows(settlement: Settlement) -> Iterator[list[Cell]]:
     """Yield a settlement as a table: its lines and what they come to."""
     yield [_("行号"), _("时间"), _("种类"), _("项目"), _("单号"), _("积分"), _("补贴（元）"), _("分录号")]
@@ -201,20 +216,14 @@ def rows(settlement: Settlement) -> Iterator[list[Cell]]:
         if len(found) < 1_000:
             break
         after = found[-1].number
-    yield [None, None, _("合计"), None, None, settlement.points, _exact(settlement.due_fen), None]
+    yield [None, None, _("合计"), None, None, settlement.points, exact(settlement.due_fen), None]
 
 
 def _row(line: SettlementLine) -> list[Cell]:
     entry = str(line.entry_id) if line.entry_id else None
     kind = settlement_word("line", line.kind)
     title = line.title or _("积分兑换")
-    return [line.number, line.at, kind, title, line.charge_id, line.points, _exact(line.owed_fen), entry]
-
-
-def _exact(fen: int) -> str:
-    """Return hundredths as a figure that spreadsheets add up: 12.50."""
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+    return [line.number, line.at, kind, title, line.charge_id, line.points, exact(line.owed_fen), entry]
 
 
 def said(refusal: Refused | Invalid, field: str) -> dict[str, list[str]]:
