@@ -87,9 +87,10 @@ _STALL = tuple(_S[name] for name in Stall.__dataclass_fields__)
 _PASS = tuple(_P[name] for name in Pass.__dataclass_fields__)
 
 
-def get_fair(db: Connection, fair_id: int) -> Fair:
-    """Return the fair. Raises: UnknownFair."""
-    row = db.execute(sa.select(*_FAIR).where(_F.fair_id == fair_id)).first()
+def get_fair(db: Connection, fair_id: int, *, lock: bool = False) -> Fair:
+    """Return the fair; lock keeps others from closing it until the transaction ends. Raises: UnknownFair."""
+    query = sa.select(*_FAIR).where(_F.fair_id == fair_id)
+    row = db.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise UnknownFair()
     return Fair(*row)

@@ -21,13 +21,15 @@ from moralbank.fairs import queries
 from moralbank.fairs.errors import BadFair, FairOver
 from moralbank.fairs.models import fairs, passes, stalls
 from moralbank.fairs.queries import Fair, Pass, Stall
-from moralbank.merchants.queries import list_merchants_by_id
+from moralbank.merchants.queries import get_merchant, list_merchants_by_id
 
 STALLS_MAX = 60
 NAME_MAX = 40
 LONGEST = timedelta(hours=12)
 #: A stall's login ends so long after the fair, when the tables are away.
 TO_CLEAR = timedelta(hours=1)
+#: Of a merchant that may not have a table at this fair.
+NOT_OURS = N_("请从本中心的爱心商家里选。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def open_fair(db: Connection, plan: FairPlan, *, actor: str, login_id: int) -> F
 
 def close_fair(db: Connection, fair_id: int, *, actor: str) -> int:
     """End a fair and take all logins of the day back; return how many. Twice is once. Raises: UnknownFair."""
-    queries.get_fair(db, fair_id)
+    queries.get_fair(db, fair_id, lock=True)
     standing = (fairs.c.fair_id == fair_id) & fairs.c.closed_at.is_(None)
     db.execute(fairs.update().where(standing).values(closed_at=clock.now(), closed_by=actor))
     held = [one for some in queries.passes_by_stall(db, fair_id).values() for one in some]
@@ -95,12 +97,16 @@ def hand_over(db: Connection, stall_id: int, *, by: Principal, actor: str) -> Ha
     Raises (in the order checked): UnknownStall, FairOver, OutOfScope.
     """
     stall = queries.get_stall(db, stall_id)
-    fair = queries.get_fair(db, stall.fair_id)
+    fair = queries.get_fair(db, stall.fair_id, lock=True)
     until = fair.ends_at + TO_CLEAR
     if not fair.is_open or clock.now() >= until:
         raise FairOver()
     name = f"tan{fair.fair_id}-{stall.number}-{queries.count_passes(db, stall_id) + 1}"
-    grants = [] if stall.merchant_id is None else [GrantDraft("operator", fair.branch_id, stall.merchant_id)]
+    grants = []
+    if stall.merchant_id is not None:
+        # At the merchant's own branch, so that nobody hands a till over that isn't theirs to open.
+        shop = get_merchant(db, stall.merchant_id)
+        grants = [GrantDraft("operator", shop.branch_id, shop.merchant_id)]
     opened = access.open_login(db, name, stall.name, grants, by=by, must_change=False, kind="pin")
     row = {
         "stall_id": stall_id, "login_id": opened.login_id, "login_name": name, "opened_at": clock.now(),
@@ -152,7 +158,7 @@ def _check(db: Connection, plan: FairPlan) -> None:
     if len(set(plan.merchant_ids)) != len(plan.merchant_ids) or any(
         who not in shops or shops[who].book_id != branch.book_id for who in plan.merchant_ids
     ):
-        errors["merchant_ids"] = [N_("请从本中心的爱心商家里选。")]
+        errors["merchant_ids"] = [NOT_OURS]
     if branch.book_id is None:
         errors["branch_id"] = [N_("请选一个驿站或中心，上级没有账本。")]
     if errors:

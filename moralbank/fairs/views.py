@@ -17,10 +17,11 @@ from moralbank.activities.service import session_rules
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.errors import Invalid, MoralBankError
 from moralbank.fairs import queries, service
+from moralbank.fairs.errors import BadFair
 from moralbank.fairs.queries import Fair, Stall
 from moralbank.fairs.schemas import FairForm
-from moralbank.fairs.service import FairPlan, Handed
-from moralbank.merchants.queries import list_merchants
+from moralbank.fairs.service import NOT_OURS, FairPlan, Handed
+from moralbank.merchants.queries import list_merchants, list_merchants_by_id
 from moralbank.redemptions import queries as redemptions
 from moralbank.residents.queries import residents_by_id
 from moralbank.web import looking, problems
@@ -60,6 +61,7 @@ def new() -> Answer:
     try:
         given = read_form(FairForm)
         within(given["branch_id"])
+        _refuse_foreign(given["merchant_ids"])
         plan = _plan(given)
         fair = database().transact(service.open_fair, plan, actor=actor(), login_id=current().login_id)
     except Invalid as refusal:
@@ -154,6 +156,18 @@ def _form(errors: dict[str, list[str]] | None = None) -> str:
         "fairs/form.html", errors=errors, given=given, branches=branches, rules=rules, chosen=chosen,
         shops=[shop for shop in shops if shop.is_active],
     )  # fmt: skip
+
+
+def _refuse_foreign(merchant_ids: list[int]) -> None:
+    """Refuse a table of a merchant that isn't the reader's to look after: its hands get a login at that till.
+
+    Raises: BadFair.
+    """
+    with database().reading() as db:
+        shops = list_merchants_by_id(db, merchant_ids)
+        reach = {branch.branch_id for branch in list_branches_under(db, scope_paths())}
+    if any(shop.branch_id not in reach for shop in shops.values()):
+        raise BadFair({"merchant_ids": [NOT_OURS]})
 
 
 def _plan(given: dict[str, Any]) -> FairPlan:

@@ -176,3 +176,21 @@ def test_a_fair_that_makes_no_sense_is_refused_in_words_and_opens_nothing(
         assert answer.status_code == 422
         assert words in answer.text
         assert scene.look(queries.list_fairs, [scene.branches["NS-01"].branch_id]) == []
+
+
+def test_the_table_of_a_shop_of_another_station_is_not_ours_to_hand_over(
+    staff: Any, scene: Scene, shop: Merchant
+) -> None:
+    details = MerchantDetails("隔壁驿站的店", "便利店", "王", "13900000003", "subsidised")
+    far = scene.do(merchants.add_merchant, scene.branches["NS-02"], "M002", details, status="active")
+    refused = announce(staff, scene, shop, merchant_ids=far.merchant_id)
+    assert refused.status_code == 422
+    assert "爱心商家里选" in refused.text
+    with clock.at(time_of("8:50")):
+        come(staff, scene, "NS-00")
+        form = {**FORM, "branch_id": scene.branches["NS-01"].branch_id, "merchant_ids": far.merchant_id}
+        assert staff.post("/staff/fairs/new", data=form).status_code == 303
+        come(staff, scene)
+        assert staff.post("/staff/stalls/4/hand-over").status_code == 403
+        come(staff, scene, "NS-00")
+        handed(staff.post("/staff/stalls/4/hand-over").text)
