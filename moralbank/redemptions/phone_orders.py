@@ -17,10 +17,11 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.activities.queries import qr_keys_by_kid
 from moralbank.activities.service import ensure_qr_key
-from moralbank.db import Raced
+from moralbank.db import Raced, insert_for
 from moralbank.errors import Refused
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, UnknownOffer
 from moralbank.merchants.queries import Offer, find_offer, get_merchant
+from moralbank.merchants.service import lock_merchant
 from moralbank.prepared import ask
 from moralbank.redemptions import errors, pay_tokens
 from moralbank.redemptions.answers import check_same, find_answers, keep_refusal, outcome
@@ -96,16 +97,18 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
     if answer is not None:
         check_same(answer, order.fingerprint)
         return outcome(db, answer)
-    found = find_by_key(db, till, key)
+    found = _asked_before(db, till, order, key)
     if found is not None:
-        if found.fingerprint != order.fingerprint:
-            raise errors.KeyReused
         return found
     check_till(db, till.operator_id)
     offer = _sellable(db, till.merchant_id, order.offer_id)
     [[holder]] = ask(db, asking_codes([order.number]))
     if not isinstance(holder, int):
-        raise holder
+        # What used the code up may be the same press, which was faster elsewhere.
+        found = _asked_before(db, till, order, key)
+        if found is None:
+            raise holder
+        return found
     spent = digest(order.number)
     [is_spent] = ask(db, asking_to_spend(db, [spent]))
     if not is_spent:
@@ -116,30 +119,31 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
 def show_sale(db: Connection, till: Till, offer_id: int | None, points: int | None, key: str) -> PhoneOrder:
     """Make an order that the shop shows as a code; whoever opens it first may pay. The same key: the same order.
 
-    Raises (in the order checked): MerchantNotActive, UnknownOffer, OfferNotActive.
+    Raises (in the order checked): KeyReused, MerchantNotActive, UnknownOffer, OfferNotActive.
     """
-    found = find_by_key(db, till, key)
+    order = Order(offer_id, points, Means.CODE, "sale")
+    found = _asked_before(db, till, order, key)
     if found is not None:
         return found
     offer = _sellable(db, till.merchant_id, offer_id)
-    order = Order(offer_id, points, Means.CODE, "sale")
     return _add(db, "sale", till, order, key, offer, resident_id=None, code_hash=b"", seconds=SALE_SECONDS)
 
 
 def pay_sticker(db: Connection, token: StickerToken, resident_id: int, points: int, key: str) -> PhoneOrder:
     """Pay what one typed to the shop whose sticker one scanned; the same key pays once.
 
-    Raises (in the order checked): UnknownPhoneOrder, MerchantNotActive, StickerLimitReached, and as agree does.
+    Raises (in the order checked): UnknownPhoneOrder, KeyReused, MerchantNotActive, StickerLimitReached, and as agree
+        does.
     """
     sticker = find_sticker(db, token)
     if sticker is None:
         raise errors.UnknownPhoneOrder
     till = Till(token.merchant_id, sticker, f"{_STICKER_TILL}{token.serial}")
     own_key = f"sticker:{resident_id}:{key}"
-    found = find_by_key(db, till, own_key)
+    order = Order(None, points, Means.CODE, "sticker")
+    found = _asked_before(db, till, order, own_key)
     if found is None:
         _sellable(db, token.merchant_id, None)
-        order = Order(None, points, Means.CODE, "sticker")
         found = _add(
             db, "sticker", till, order, own_key, None, resident_id=resident_id, code_hash=b"", seconds=LARGE_SECONDS
         )
@@ -206,7 +210,11 @@ def _add(
         "expires_at": now + timedelta(seconds=seconds),
         "state": "waiting",
     }
-    return get_order(db, db.execute(phone_orders.insert().values(row).returning(phone_orders.c.order_id)).scalar_one())
+    insert = insert_for(db, phone_orders).values(row).returning(phone_orders.c.order_id)
+    made = db.execute(insert.on_conflict_do_nothing(index_elements=["merchant_id", "operator_id", "key"])).scalar()
+    if made is None:  # The same press came twice at once, and the other was faster: run again, this one finds it.
+        raise Raced
+    return get_order(db, made)
 
 
 def claim(db: Connection, number: str, resident_id: int) -> PhoneOrder:
@@ -274,6 +282,14 @@ def _end(db: Connection, order: PhoneOrder, state: str, **more: object) -> None:
     db.execute(this.values(state=state, ended_at=clock.now(), **more))
 
 
+def _asked_before(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder | None:
+    """Return what a till asked for with a key, or None. Raises: KeyReused, where it asked for something else."""
+    found = find_by_key(db, till, key)
+    if found is not None and found.fingerprint != order.fingerprint:
+        raise errors.KeyReused
+    return found
+
+
 def find_by_key(db: Connection, till: Till, key: str) -> PhoneOrder | None:
     """Return what a till asked for with a key, or None."""
     row = db.execute(
@@ -311,7 +327,7 @@ def find_waiting(db: Connection, resident_id: int) -> PhoneOrder | None:
 
 def add_sticker(db: Connection, merchant_id: int, operator_id: int) -> StickerToken:
     """Make one more code that hangs in a shop. Raises: UnknownMerchant."""
-    get_merchant(db, merchant_id)
+    lock_merchant(db, merchant_id)
     last = db.execute(sa.select(sa.func.max(stickers.c.serial)).where(stickers.c.merchant_id == merchant_id)).scalar()
     serial = (last or 0) + 1
     row = {"merchant_id": merchant_id, "serial": serial, "operator_id": operator_id, "made_at": clock.now()}

@@ -201,3 +201,31 @@ def test_a_sale_and_a_sticker_are_paid_from_their_addresses(app, database, stree
     other = database.transact(make_resident, street.tree["NS-01"], "何路人")
     sign_in(stranger, database.transact(make_login, "resident", street.tree["NS-01"], resident_id=other.resident_id))
     assert stranger.get(opened.location).status_code == 404
+
+
+def test_a_press_that_comes_twice_at_once_asks_shows_and_pays_once(database, street, balance) -> None:
+    sticker = database.transact(phone_orders.add_sticker, street.shop.merchant_id, street.li.login_id)
+    for turn in range(5):
+        order = by_code(database.transact(show_code, street.zhang), points=101 + turn)
+        for act in (
+            lambda o=order, t=turn: database.transact(phone_orders.ask_phone, street.till, o, f"large-{t}"),
+            lambda t=turn: database.transact(phone_orders.show_sale, street.till, None, 5, f"sale-{t}"),
+            lambda t=turn: database.transact(phone_orders.pay_sticker, sticker, street.zhang.resident_id, 2, f"own-{t}"),
+        ):
+            results = at_once(*[act] * 3)
+            assert kinds(results) == ["PhoneOrder"] * 3
+            assert len({one.order_id for one in results}) == 1
+    assert balance(street.zhang) == 990
+    made = at_once(*[lambda: database.transact(phone_orders.add_sticker, street.shop.merchant_id, 1)] * 3)
+    assert sorted(one.serial for one in made) == [2, 3, 4]
+
+
+def test_a_key_that_comes_again_with_another_amount_is_refused(database, street, balance) -> None:
+    database.transact(phone_orders.show_sale, street.till, None, 5, "sale-one")
+    with pytest.raises(errors.KeyReused):
+        database.transact(phone_orders.show_sale, street.till, None, 50, "sale-one")
+    sticker = database.transact(phone_orders.add_sticker, street.shop.merchant_id, street.li.login_id)
+    database.transact(phone_orders.pay_sticker, sticker, street.zhang.resident_id, 20, "page-one")
+    with pytest.raises(errors.KeyReused):
+        database.transact(phone_orders.pay_sticker, sticker, street.zhang.resident_id, 2, "page-one")
+    assert balance(street.zhang) == 980
