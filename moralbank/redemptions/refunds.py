@@ -31,7 +31,7 @@ from moralbank.redemptions.charging import POINTS_ONLY, are_family
 from moralbank.redemptions.limits import give_back
 from moralbank.redemptions.models import charges, refunds
 from moralbank.redemptions.queries import UNDO_SECONDS, Receipt, get_receipt
-from moralbank.redemptions.vouchers import held_by
+from moralbank.redemptions.vouchers import find_collected
 from moralbank.residents.queries import Resident, find_residents, get_resident
 
 
@@ -154,7 +154,9 @@ def _give(db: Connection, asked: Refund, receipt: Receipt, resident: Resident, c
     given = charges.update().where(fits).values(refunded_points=charges.c.refunded_points + asked.points)
     if not db.execute(given).rowcount:
         raise errors.RefundTooMuch(points=receipt.rest_points)
-    day = clock.local(receipt.charged_at).date()
+    collected = find_collected(db, receipt.charge_id)
+    # What had been reserved was counted into the month, and taken from the shelf, of the day on which it was.
+    day = clock.local(collected.reserved_at if collected else receipt.charged_at).date()
     give_back(db, day, [replace(receipt, points=asked.points)])
     if asked.is_returned and receipt.offer_id is not None:
         first = charges.update().where(charges.c.charge_id == receipt.charge_id, charges.c.returned_at.is_(None))
@@ -222,7 +224,8 @@ def _post(
 
 def _lives_until(db: Connection, receipt: Receipt, resident: Resident, entry: ledger.Entry) -> date | None:
     # What had been reserved was drawn from the resident's points when it was.
-    spent_by = held_by(db, receipt.charge_id) or entry.entry_id
+    collected = find_collected(db, receipt.charge_id)
+    spent_by = collected.hold_entry_id if collected and collected.hold_entry_id else entry.entry_id
     return ledger.drawn_until(db, receipt.book_id, resident.account_id, ledger.Unit.POINTS, spent_by)
 
 

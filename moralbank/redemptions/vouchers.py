@@ -316,12 +316,10 @@ def reopen(db: Connection, charge_id: int) -> bool:
     return bool(db.execute(vouchers.update().where(vouchers.c.charge_id == charge_id).values(waiting)).rowcount)
 
 
-def held_by(db: Connection, charge_id: int) -> UUID | None:
-    """Return the entry that held the points of what a charge collected, or None."""
-    held: UUID | None = db.execute(
-        sa.select(vouchers.c.hold_entry_id).where(vouchers.c.charge_id == charge_id)
-    ).scalar()
-    return held
+def find_collected(db: Connection, charge_id: int) -> Voucher | None:
+    """Return what a charge collected, or None."""
+    row = db.execute(sa.select(*_VOUCHER).where(vouchers.c.charge_id == charge_id)).first()
+    return Voucher(*row) if row else None
 
 
 def get_voucher(db: Connection, voucher_id: int, resident_id: int | None = None) -> Voucher:

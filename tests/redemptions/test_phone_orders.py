@@ -205,12 +205,13 @@ def test_a_sale_and_a_sticker_are_paid_from_their_addresses(app, database, stree
 
 def test_a_press_that_comes_twice_at_once_asks_shows_and_pays_once(database, street, balance) -> None:
     sticker = database.transact(phone_orders.add_sticker, street.shop.merchant_id, street.li.login_id)
+    zhang_id = street.zhang.resident_id
     for turn in range(5):
         order = by_code(database.transact(show_code, street.zhang), points=101 + turn)
         for act in (
             lambda o=order, t=turn: database.transact(phone_orders.ask_phone, street.till, o, f"large-{t}"),
             lambda t=turn: database.transact(phone_orders.show_sale, street.till, None, 5, f"sale-{t}"),
-            lambda t=turn: database.transact(phone_orders.pay_sticker, sticker, street.zhang.resident_id, 2, f"own-{t}"),
+            lambda t=turn: database.transact(phone_orders.pay_sticker, sticker, zhang_id, 2, f"own-{t}"),
         ):
             results = at_once(*[act] * 3)
             assert kinds(results) == ["PhoneOrder"] * 3

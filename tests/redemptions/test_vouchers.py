@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from moralbank import clock, ids, ledger
 from moralbank.merchants.service import MerchantDetails, add_merchant
 from moralbank.merchants.supervisors import name_supervisor
 from moralbank.redemptions import errors, jobs, queries, service, vouchers
+from moralbank.redemptions.models import spendings
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order, Till
 from tests._people import form, make_login, sign_in
@@ -167,6 +169,25 @@ def test_undone_it_waits_again_and_given_back_it_goes_to_who_reserved_it(databas
     assert (balance(shop.zhang), on_account(database, shop), now_left(database, shop.towel)) == (1000, 0, 60)
     with database.reading() as db:
         assert queries.get_receipt(db, second.charge_id).rest_points == 0
+
+
+def test_what_was_reserved_last_month_is_given_back_to_that_month_and_its_shelf(database, shop, balance) -> None:
+    last_day, first_day = NOON + timedelta(days=17), NOON + timedelta(days=18)
+    voucher = reserve(database, shop, at=last_day)
+    receipt = collect(database, shop, voucher, at=first_day)
+    with clock.at(first_day):
+        database.transact(name_supervisor, shop.shop.merchant_id, shop.li.login_id)
+        taken = pay(database, shop, offer=shop.towel, again=True)
+        database.transact(service.undo, shop.till, taken.charge_id)
+        pay(database, shop, points=50)
+    give(database, shop, receipt, 40, returned=True, at=first_day + timedelta(minutes=5))
+    with clock.at(last_day):
+        assert left_of(database, shop.towel) == 60
+    with clock.at(first_day):
+        assert left_of(database, shop.towel) == 60
+    with database.reading() as db:
+        spent = dict(db.execute(sa.select(spendings.c.month_on, spendings.c.points)).all())
+    assert spent == {date(2026, 10, 1): 0, date(2026, 11, 1): 50}
 
 
 def test_a_phone_reserves_and_the_counter_hands_over(app, database, shop, balance) -> None:
