@@ -222,6 +222,17 @@ def sold_for_nothing(db: Connection, merchant_id: int, since: datetime, until: d
     return [Sold(*row) for row in db.execute(query.order_by(charges.c.charge_id))]
 
 
+def first_sold_for_nothing(db: Connection, merchant_id: int, since: datetime | None) -> datetime | None:
+    """Return when something that cost no points was first charged or taken back, from an instant on, or None."""
+    found = []
+    for time in (charges.c.charged_at, charges.c.undone_at):
+        first = sa.select(sa.func.min(time, type_=time.type)).where(
+            charges.c.merchant_id == merchant_id, charges.c.points == 0
+        )
+        found.append(db.execute(first if since is None else first.where(time >= since)).scalar())
+    return min((at for at in found if at is not None), default=None)
+
+
 def offers_taken(db: Connection, resident_id: int) -> dict[int, int]:
     """Return how many of each offer the resident has taken this month; offers not taken are left out."""
     query = sa.select(charges.c.offer_id, sa.func.count().label("taken")).where(

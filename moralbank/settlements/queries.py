@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from moralbank import ledger
+from moralbank import clock, ledger
+from moralbank.ledger import Line, Unit
 from moralbank.merchants.queries import Merchant, StockedOffer, list_merchants, list_merchants_by_id, list_offers
+from moralbank.redemptions.queries import first_sold_for_nothing
 from moralbank.settlements.errors import UnknownDispute, UnknownSettlement
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
 
 LIST_MAX = 500
 STATES = ("issued", "disputed", "confirmed", "paid")
+#: What a settlement itself posts to a merchant's account is not settled again.
+OWN_KINDS = ("settlement", "recirculation")
+_STEP = 1_000
+#: To find the first sale of a span few lines are enough: a month's settlements stand before it at the most.
+_FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,3 +354,58 @@ def all_merchants(db: Connection, branch_ids: list[int] | None = None) -> list[M
     ):
         found += page
     return found
+
+
+def next_month(month: date) -> date:
+    """Return the first day of the month after one that is given by its first day."""
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def booked_lines(
+    db: Connection,
+    merchant: Merchant,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    step: int = _STEP,
+) -> Iterator[Line]:
+    """Yield the lines of the merchant's account in a span of time, in the order of posting."""
+    after: int | None = None
+    while True:
+        page = ledger.history(
+            db, merchant.book_id, merchant.account_id, Unit.POINTS,
+            since=since, until=until, after_seq=after, limit=step, newest_first=False,
+        )  # fmt: skip
+        yield from page
+        if len(page) < step:
+            return
+        after = page[-1].seq
+
+
+def list_unsettled_months(db: Connection, merchant: Merchant, before: date) -> list[date]:
+    """Return the months before one in which a merchant sold something that no settlement holds, oldest first.
+
+    It goes from one month with a sale to the next, past those that are settled, so that a merchant of whom all is
+    settled takes three statements, however long they have been here.
+    """
+    of_merchant = settlements.c.merchant_id == merchant.merchant_id
+    settled = set(db.execute(sa.select(settlements.c.month_on).where(of_merchant).distinct()).scalars())
+    found: list[date] = []
+    since: datetime | None = None
+    while (month := _month_sold(db, merchant, since)) is not None and month < before:
+        if month not in settled:
+            found.append(month)
+        month = next_month(month)
+        while month in settled:
+            month = next_month(month)
+        since = clock.start_of(month)
+    return found
+
+
+def _month_sold(db: Connection, merchant: Merchant, since: datetime | None) -> date | None:
+    """Return the month of the first sale from an instant on, points or none."""
+    lines = booked_lines(db, merchant, since, step=_FEW)
+    booked = next((line.posted_at for line in lines if line.kind not in OWN_KINDS), None)
+    free = first_sold_for_nothing(db, merchant.merchant_id, since)
+    first = min((at for at in (booked, free) if at is not None), default=None)
+    return None if first is None else clock.local(first).date().replace(day=1)

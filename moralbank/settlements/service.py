@@ -6,9 +6,9 @@ ledger has there, and its entry takes just these points off the account.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,21 +23,21 @@ from moralbank.redemptions.queries import Sold, refunded_by_entry, sold_by_entry
 from moralbank.settlements import errors
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
 from moralbank.settlements.queries import (
+    OWN_KINDS,
     Dispute,
     Settlement,
     SettlementLine,
+    booked_lines,
     get_dispute,
     get_settlement,
     lines_hash,
     list_lines,
     list_settlements,
+    next_month,
 )
 
 SYSTEM = "system"
 DISPUTE_DAYS = 10
-#: What a settlement itself posts to a merchant's account is not settled again.
-_OWN_KINDS = ("settlement", "recirculation")
-_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,6 @@ class _Found:
     line: SettlementLine
     #: The settlement whose amount below zero the line carries on.
     carries: int | None = None
-
-
-def next_month(month: date) -> date:
-    """Return the first day of the month after one that is given by its first day."""
-    return (month + timedelta(days=31)).replace(day=1)
 
 
 def settle(db: Connection, merchant: Merchant, month: date, *, actor: str) -> list[Settlement]:
@@ -76,7 +71,7 @@ def settle(db: Connection, merchant: Merchant, month: date, *, actor: str) -> li
 def _sold(db: Connection, merchant: Merchant, month: date) -> list[_Found]:
     """Return a line for each that stands on the merchant's account, and one for each thing that cost no points."""
     since, until = clock.start_of(month), clock.start_of(next_month(month))
-    booked = [line for line in _booked(db, merchant, since, until) if line.kind not in _OWN_KINDS]
+    booked = [line for line in booked_lines(db, merchant, since, until) if line.kind not in OWN_KINDS]
     sold = sold_by_entry(db, merchant.book_id, [line.reverses or line.entry_id for line in booked])
     parts = refunded_by_entry(db, merchant.book_id, [line.entry_id for line in booked if line.kind == "refund"])
     fen = {one.offer.offer_id: one.offer.settlement_fen for one in list_offers(db, merchant_id=merchant.merchant_id)}
@@ -94,20 +89,6 @@ def _sold(db: Connection, merchant: Merchant, month: date) -> list[_Found]:
                 line = SettlementLine(0, kind, None, free.charge_id, None, at, free.title, 0, owed)
                 found.append(_Found(mode, line))
     return sorted(found, key=lambda one: one.line.at)
-
-
-def _booked(db: Connection, merchant: Merchant, since: datetime, until: datetime) -> Iterator[Line]:
-    """Yield the lines of the merchant's account in a span of time, in the order of posting."""
-    after: int | None = None
-    while True:
-        page = ledger.history(
-            db, merchant.book_id, merchant.account_id, Unit.POINTS,
-            since=since, until=until, after_seq=after, limit=_STEP, newest_first=False,
-        )  # fmt: skip
-        yield from page
-        if len(page) < _STEP:
-            return
-        after = page[-1].seq
 
 
 def _of_booked(merchant: Merchant, fen: dict[int, int], line: Line, sold: Sold | None) -> _Found:

@@ -11,7 +11,7 @@ from moralbank.db import Database
 from moralbank.merchants.queries import get_merchant
 from moralbank.redemptions import service as redemptions
 from moralbank.settlements import service
-from moralbank.settlements.queries import Settlement
+from moralbank.settlements.queries import Settlement, next_month
 from tests.redemptions.conftest import Street, make_street, pay
 
 OCTOBER = date(2026, 10, 1)
@@ -26,7 +26,7 @@ def settle(
 ) -> list[Settlement]:
     """Close the month's days and settle the shop's month."""
     with clock.at(at):
-        last_day = service.next_month(month) - timedelta(days=1)
+        last_day = next_month(month) - timedelta(days=1)
         database.transact(ledger.close_day, street.shop.book_id, last_day)
         with database.reading() as db:
             merchant = get_merchant(db, street.shop.merchant_id)

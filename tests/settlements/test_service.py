@@ -218,6 +218,25 @@ def test_the_job_settles_every_shop_once_and_takes_silence_for_consent(database,
     assert on_account(database, october, "settlement") == -90
 
 
+def test_the_job_makes_up_for_every_month_that_was_missed_oldest_first_and_for_none_without_a_sale(database, october):
+    in_march = IN_DECEMBER + timedelta(days=90)
+    with clock.at(IN_DECEMBER):
+        pay(database, october, offer=october.umbrella)
+    with clock.at(in_march - timedelta(days=35)):
+        pay(database, october, points=10)
+    with clock.at(in_march):
+        database.transact(ledger.close_day, october.shop.book_id, date(2026, 12, 31))
+        assert jobs.settle_months(database) == 2
+        database.transact(ledger.close_day, october.shop.book_id, date(2027, 2, 28))
+        assert jobs.settle_months(database) == 1
+        assert jobs.settle_months(database) == 0
+        with database.reading() as db:
+            found = queries.list_settlements(db)[::-1]
+    assert [one.month_on for one in found] == [OCTOBER, date(2026, 12, 1), date(2027, 1, 1)]
+    assert [one.points for one in found] == [90, 0, 10]
+    assert on_account(database, october) == 0
+
+
 def test_a_bigger_month_takes_no_more_statements(database, october):
     def statements():
         seen = []
