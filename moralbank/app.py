@@ -56,6 +56,7 @@ PAGES = (
     "moralbank.residents.login_views",
     "moralbank.residents.views",
     "moralbank.residents.card_views",
+    "moralbank.residents.message_views",
     "moralbank.residents.roster_views",
     "moralbank.residents.profile_views",
     "moralbank.approvals.views",

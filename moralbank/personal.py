@@ -82,7 +82,7 @@ PERSONAL: tuple[Held, ...] = (
     Held("certificates_facts", "t.resident_id", {"words": ""}, goes=True),
     Held("history_accounts", _OF_ACCOUNT, {"outside_name": ""}, goes=True),
     Held("ledger_private_parts", _OF_ENTRY, {"salt": b"", "content": ""}, goes=True),
-    Held("messages_messages", "t.resident_id", {"facts": "{}"}),
+    Held("messages_messages", "t.resident_id", {"facts": "null"}),
     Held("disclosure_rows", "t.resident_id", {"shown": "", "salt": b""}),
     Held("objections_objections", "t.resident_id", {"words": "", "answer": None, "from_name": None, "contact": None}),
     Held("messages_mailboxes", "t.resident_id", {"address": "", "code_hash": None}, goes=True),

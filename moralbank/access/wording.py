@@ -51,6 +51,7 @@ ABOUT = {
     "passbook": N_("纸存折"),
     "record": N_("服务记录"),
     "request": N_("申请"),
+    "messages": N_("念消息"),
     "witness": N_("见证人"),
     "witness-policy": N_("见证规则"),
 }

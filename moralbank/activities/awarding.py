@@ -21,6 +21,8 @@ from moralbank.branches.queries import get_branch
 from moralbank.earning import Claim, Outcome, Reason, Rule, award, get_rule
 from moralbank.errors import MoralBankError
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
+from moralbank.messages import service as messages
+from moralbank.messages.values import Note
 from moralbank.residents.queries import Resident, residents_by_id
 
 LEADING_RULE = "V10"
@@ -62,22 +64,26 @@ class _Item:
 
     row: dict[str, Any]
     draft: Draft | None
+    #: The branch of the person, who looks after a message to them.
+    home: int
 
 
 def award_session(db: Connection, session: Session, people: Sequence[Attended], *, actor: str) -> None:
     """Credit the people of a session by its rule, then first services and the leader's points, in one batch.
 
-    Writes: the ledger entries and a row for every outcome, refused and capped ones too.
+    Writes: the ledger entries and a row for every outcome, refused and capped ones too; a message to each person to
+        whom it brought something.
     """
     leader_id = session.activity.leader_resident_id
     leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
-    _award(db, _form(db, session, actor), people, [leader for leader in leaders if not leader.awaits_guardian])
+    form = _form(db, session, actor)
+    _tell(db, form, _award(db, form, people, [leader for leader in leaders if not leader.awaits_guardian]))
 
 
 def award_late(db: Connection, session: Session, one: Attended, *, maker: str, checker: str) -> None:
     """Credit somebody who was entered late as the sign-off would have, by two people; leading brings nothing twice.
 
-    Writes: as award_session.
+    Writes: as award_session, but for the message.
     """
     _award(db, _form(db, session, maker, checker), [one], [])
 
@@ -96,7 +102,8 @@ def _form(db: Connection, session: Session, actor: str, checker: str | None = No
     )
 
 
-def _award(db: Connection, form: _Form, people: Sequence[Attended], leaders: Sequence[Resident]) -> None:
+def _award(db: Connection, form: _Form, people: Sequence[Attended], leaders: Sequence[Resident]) -> list[_Item]:
+    """Decide and post the awards of people and of who led them, and return what came of each."""
     session = form.session
     everybody = {person.resident_id: person for person in [*(one.resident for one in people), *leaders]}
     accounts = {who: resident.account_id for who, resident in everybody.items()}
@@ -114,6 +121,7 @@ def _award(db: Connection, form: _Form, people: Sequence[Attended], leaders: Seq
         if group:
             items += _bonuses(form, get_rule(db, code, form.day), kind, group, tally)
     _post(db, items)
+    return items
 
 
 def expiry_of(day: date) -> date:
@@ -178,7 +186,7 @@ def _item(
     }
     legs = _legs(form, one.resident.account_id, outcome)
     if not legs:
-        return _Item(row, None)
+        return _Item(row, None, one.resident.branch_id)
     draft = Draft(
         book=form.book,
         kind="award",
@@ -193,7 +201,7 @@ def _item(
         occurred_on=form.day,
         private={"activity": form.session.activity.title, "place": form.session.activity.place},
     )
-    return _Item(row, draft)
+    return _Item(row, draft, one.resident.branch_id)
 
 
 def _legs(form: _Form, account: int, outcome: Outcome) -> tuple[Leg, ...]:
@@ -234,6 +242,29 @@ def _post(db: Connection, items: Sequence[_Item]) -> None:
             item.row["entry_id"] = answer.entry_id
     if items:
         db.execute(awards.insert(), [item.row for item in items])
+
+
+def _tell(db: Connection, form: _Form, items: Sequence[_Item]) -> None:
+    """Tell everybody once what the session brought them, all of it together; who got nothing is told nothing."""
+    points: dict[int, int] = {}
+    minutes: dict[int, int] = {}
+    homes: dict[int, int] = {}
+    for item in items:
+        who = item.row["resident_id"]
+        homes[who] = item.home
+        points[who] = points.get(who, 0) + item.row["points"]
+        minutes[who] = minutes.get(who, 0) + item.row["service_minutes"]
+    event = f"award:session:{form.session.session_id}"
+    messages.tell(
+        db,
+        [
+            Note("award", event, home, who, facts={"points": points[who]})
+            if points[who]
+            else Note("service", event, home, who, facts={"minutes": minutes[who]})
+            for who, home in homes.items()
+            if points[who] or minutes[who]
+        ],
+    )
 
 
 def _credited_elsewhere(

@@ -267,8 +267,9 @@ def ensure_qr_key(db: Connection) -> tokens.Key:
 
 
 def rotate_qr_key(db: Connection) -> tokens.Key:
-    """Make codes with a new secret from now on; codes of the old one live out their seconds, posters their
-    day.
+    """Make codes with a new secret from now on; what the old one made stays good until it ends by itself.
+
+    Screens renew their codes within seconds, and a poster is good until its session is over.
     """
     keys = queries.qr_keys_by_kid(db)
     db.execute(qr_keys.update().where(qr_keys.c.retired_at.is_(None)).values(retired_at=clock.now()))

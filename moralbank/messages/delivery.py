@@ -116,7 +116,7 @@ def claim(db: Connection, channel: Channel, is_quiet: bool, directory: Directory
     is_unwanted = message.resident_id and (message.resident_id, channel, message.kind) in list_optouts(
         db, [message.resident_id]
     )
-    if address is None or is_unwanted or not facts:
+    if address is None or is_unwanted or facts is None:
         return _drop(db, found.delivery_id, "dropped", "opted-out" if is_unwanted else "no-address")
     return Parcel(found.delivery_id, channel, address, message.kind, facts)
 

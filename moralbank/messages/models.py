@@ -21,7 +21,7 @@ messages = sa.Table(
     #: Who looks after it when it can't be sent.
     sa.Column("branch_id", sa.BigInteger, sa.ForeignKey("branches_branches.branch_id"), nullable=False),
     sa.Column("kind", sa.String(24), nullable=False),
-    #: The figures and names of its sentence as JSON, and nothing else; {} once its person is forgotten.
+    #: The figures and names of its sentence as JSON, and nothing else; null once its person is forgotten.
     sa.Column("facts", sa.Text, nullable=False),
     sa.Column("written_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime),

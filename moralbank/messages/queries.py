@@ -30,11 +30,11 @@ _SHOWN = sa.and_(*(messages.c.kind != name for name in _HIDDEN))
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody was told. Without facts its person is forgotten."""
+    """What somebody was told. facts: None once its person is forgotten."""
 
     message_id: int
     kind: str
-    facts: dict[str, Any]
+    facts: dict[str, Any] | None
     written_at: datetime
     read_at: datetime | None
     resident_id: int | None

@@ -25,7 +25,8 @@ CODE_TRIES = 5
 ASK_AGAIN_SECONDS = 60
 #: What somebody read long ago is forgotten; what they did stands in the book.
 KEPT = timedelta(days=400)
-NOTHING = "{}"
+#: In place of the facts of somebody who is forgotten: nothing is known any more. `{}` is a sentence without figures.
+GONE = "null"
 
 _COLUMNS = ("event", "resident_id", "merchant_id", "branch_id", "kind", "facts", "written_at")
 _TELL = Prepared(
@@ -148,7 +149,7 @@ def retry(db: Connection, delivery_id: int) -> Delivery:
 def forget(db: Connection, resident_id: int) -> int:
     """Take away what a resident was told and where it went; return how many messages there were."""
     theirs = messages.c.resident_id == resident_id
-    count = db.execute(messages.update().where(theirs).values(facts=NOTHING)).rowcount
+    count = db.execute(messages.update().where(theirs).values(facts=GONE)).rowcount
     unsent = deliveries.c.message_id.in_(sa.select(messages.c.message_id).where(theirs))
     db.execute(
         deliveries.update()
@@ -178,7 +179,7 @@ def purge(db: Connection, limit: int) -> int:
 def _forget_codes(db: Connection, resident_id: int) -> None:
     """Blank codes that are no longer good: what opens a door doesn't lie about."""
     theirs = sa.and_(messages.c.resident_id == resident_id, messages.c.kind == "mailbox")
-    db.execute(messages.update().where(theirs).values(facts=NOTHING))
+    db.execute(messages.update().where(theirs).values(facts=GONE))
 
 
 def _hash(resident_id: int, code: str) -> bytes:

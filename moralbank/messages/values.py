@@ -26,7 +26,8 @@ CHANNELS = tuple(Channel)
 class Kind:
     """One kind of message: its sentence, and how it may travel.
 
-    The sentences' fields are those of Note.facts: `points` a number, `day` and `month` dates, others as they are.
+    The sentences' fields are those of Note.facts: `points` and `minutes` numbers, `day` and `month` dates, others as
+    they are.
     """
 
     title: str
@@ -52,6 +53,13 @@ KINDS: Mapping[str, Kind] = {
         N_("您参加的活动已经核对签字，{points} 分存入了您的账户。"),
         N_("积分存入"),
         _PASSBOOK,
+        (Channel.EMAIL, Channel.WECHAT),
+    ),
+    "service": Kind(
+        N_("记下 {minutes} 服务时间"),
+        N_("您参加的活动已经核对签字，{minutes} 记入了您的服务记录。"),
+        N_("服务时间"),
+        "/me/passbook?unit=minutes",
         (Channel.EMAIL, Channel.WECHAT),
     ),
     "redemption": Kind(

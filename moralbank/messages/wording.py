@@ -47,10 +47,10 @@ class Words:
     text: str
 
 
-def words(kind: str, facts: Mapping[str, Any]) -> Words:
-    """Return what a message says in the reader's language."""
+def words(kind: str, facts: Mapping[str, Any] | None) -> Words:
+    """Return what a message says in the reader's language; facts: None when they were taken away."""
     known = KINDS[kind]
-    if not facts:
+    if facts is None:
         return Words(gettext(known.name), gettext(_GONE))
     shown = {name: _shown(name, value) for name, value in facts.items()}
     return Words(fill(gettext(known.title), shown), fill(gettext(known.text), shown))
@@ -59,6 +59,8 @@ def words(kind: str, facts: Mapping[str, Any]) -> Words:
 def _shown(name: str, value: Any) -> str:
     if name == "points":
         return filters.figure(int(value))
+    if name == "minutes":
+        return filters.minutes(int(value))
     if name == "day":
         return filters.day(date.fromisoformat(value))
     return filters.month(value) if name == "month" else str(value)

@@ -118,7 +118,7 @@ def answer(db: Connection, objection_id: int, *, is_right: bool, words: str, act
     state = "upheld" if is_right else "explained"
     _end(db, objection_id, state=state, answer=words, answered_by=actor)
     if found.resident_id is not None:
-        note = Note("objection", f"objection:{objection_id}", found.branch_id, found.resident_id, facts={"n": 1})
+        note = Note("objection", f"objection:{objection_id}", found.branch_id, found.resident_id)
         messages.tell(db, [note])
     return get_objection(db, objection_id)
 

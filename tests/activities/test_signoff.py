@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from moralbank import clock, ledger
+from moralbank import clock, earning, ledger
 from moralbank.activities import awarding, queries, service, signoff
 from moralbank.activities.errors import (
     BadDecision,
@@ -22,6 +23,8 @@ from moralbank.activities.errors import (
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Doubt, Means, State
 from moralbank.ledger import Unit
+from moralbank.messages.queries import list_messages
+from moralbank.messages.wording import words
 from tests.activities.conftest import START, Scene, in_this_context, time_of
 
 
@@ -75,6 +78,47 @@ def test_signing_off_twice_gives_the_same_result_and_no_second_credit(scene: Sce
     assert again.is_repeat
     assert (again.awards, again.session) == (first.awards, first.session)
     assert scene.holds("wei") == (30, 150)
+
+
+def told(scene: Scene, who: str) -> list[tuple[str, dict[str, object] | None]]:
+    found = scene.look(list_messages, resident_id=scene.people[who].resident_id)
+    return [(one.kind, one.facts) for one in found]
+
+
+def test_everybody_is_told_once_of_all_that_a_session_brought_them_and_whoever_got_nothing_is_not(
+    scene: Scene,
+) -> None:
+    session = scene.session()
+    scene.stay(session, "wei", "lan")
+    scene.sign(session, "wei", "lan", minutes={"lan": 10})
+    scene.sign(session, "wei", "lan")
+    assert told(scene, "wei") == [("award", {"points": 30})]
+    assert told(scene, "lan") == []
+
+
+def test_who_is_beyond_the_caps_is_told_of_the_minutes_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_points(*given):
+        return replace(earning.award(*given), points=0)
+
+    monkeypatch.setattr(awarding, "award", no_points)
+    session = scene.session()
+    scene.stay(session, "wei")
+    scene.sign(session, "wei")
+    assert told(scene, "wei") == [("service", {"minutes": 150})]
+    said = words("service", {"minutes": 150})
+    assert "2小时30分" in said.text.replace(" ", "")
+
+
+def test_a_sign_off_that_fails_tells_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fall(*_given):
+        raise RuntimeError
+
+    session = scene.session()
+    scene.stay(session, "wei")
+    monkeypatch.setattr(signoff, "record", fall)
+    with pytest.raises(RuntimeError):
+        scene.sign(session, "wei")
+    assert told(scene, "wei") == []
 
 
 def test_thirty_two_signatures_at_once_credit_once(scene: Scene) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from moralbank import clock, ledger
 from moralbank.db import Database
 from moralbank.ledger.jobs import expire_points
-from moralbank.messages import delivery, queries, service
+from moralbank.messages import delivery, queries, service, wording
 from moralbank.messages.errors import DeliveryNotStuck
 from moralbank.messages.models import deliveries, messages
 from moralbank.messages.senders import Down, Later, MailSender, Rejected, Unsure
@@ -273,7 +273,10 @@ def test_who_is_forgotten_gets_nothing_more_and_leaves_no_word(database: Databas
         deliver(database, {Channel.SMS: sms})
     assert (sms.sent, states(database)) == ([], [("sms", "dropped", "forgotten")])
     with database.reading() as db:
-        assert list(db.execute(sa.select(messages.c.facts)).scalars()) == ["{}"]
+        assert list(db.execute(sa.select(messages.c.facts)).scalars()) == ["null"]
+        [message] = queries.list_messages(db, resident_id=street.zhang.resident_id)
+    assert wording.words(message.kind, message.facts).text == "内容已经清除。"
+    assert "点开看" in wording.words("objection", {}).text
 
 
 def test_after_a_good_year_messages_go(database: Database, street: Street) -> None:

@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from moralbank.access.models import access_deeds
 from moralbank.cli import cli
 from moralbank.db import Database
 from moralbank.messages import service
 from moralbank.messages.models import messages
 from moralbank.messages.senders import Rejected
 from moralbank.messages.values import Channel, Note
-from tests._people import form, make_login, sign_in
+from tests._people import form, give_reason, make_login, sign_in
 from tests.messages._post import Pigeon, deliver
 from tests.redemptions.conftest import Street, make_resident, make_street, pay
 
@@ -31,6 +32,36 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTP_FROM", "bank@bank.example")
     monkeypatch.setenv("GATEWAY_URL", "https://gateway.example/")
     monkeypatch.setenv("GATEWAY_SECRET", "x" * 32)
+
+
+def test_staff_read_messages_out_to_somebody_without_a_phone_for_a_reason_and_that_is_written_down(
+    client: FlaskClient, database: Database, street: Street
+) -> None:
+    pay(database, street, offer=street.soap)
+    who = street.zhang.resident_id
+    sign_in(client, database.transact(make_login, "staff", street.tree["NS-01"]))
+    here = f"/staff/residents/{who}/messages"
+    assert client.get(here).status_code == 303
+    assert form(client, f"{here}/read", {"id": [1]}).status_code == 303
+    assert client.get("/staff/residents/999/messages").status_code == 404
+    give_reason(client, who)
+    page = client.get(here)
+    assert "您在邻家便利店兑换了 30 分" in words(page.text)
+    assert 'class="tag warn"' in page.text
+    with database.reading() as db:
+        everything = list(db.execute(sa.select(messages.c.message_id)).scalars())
+    for _ in range(2):
+        assert form(client, f"{here}/read", {"id": everything}).status_code == 303
+    page = client.get(here).text
+    assert 'class="tag warn"' not in page
+    with database.reading() as db:
+        said = sa.select(access_deeds.c.kind, access_deeds.c.reason, access_deeds.c.about, access_deeds.c.people)
+        deeds = db.execute(said.where(access_deeds.c.resident_id == who).order_by(access_deeds.c.deed_id)).all()
+    assert [tuple(deed) for deed in deeds][-1] == ("view", "desk", "messages", 1)
+    assert len([deed for deed in deeds if deed.about == "messages"]) == 1
+    assert here in client.get(f"/staff/residents/{who}").text
+    sign_in(client, database.transact(make_login, "staff", street.tree["XX-01"]))
+    assert form(client, f"{here}/read", {"id": everything}).status_code == 403
 
 
 def words(page: str) -> str:
