@@ -53,6 +53,18 @@ class OfferNotActive(Refused):
     sentence = N_("“{offer}”已下架，请选别的项目。")
 
 
+class OfferNotYet(Refused):
+    code = "offer-not-yet"
+    title = N_("现在还不能换")
+    sentence = N_("“{offer}”要到 {opens} 才能换，请那时再来，或选别的项目。")
+
+
+class OfferEnded(Refused):
+    code = "offer-ended"
+    title = N_("这个项目已结束")
+    sentence = N_("“{offer}”已经结束，请选别的项目。")
+
+
 class OfferUsedUp(Refused):
     code = "offer-used-up"
     title = N_("这个月的已换完")

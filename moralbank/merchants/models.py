@@ -45,6 +45,14 @@ offers = sa.Table(
     #: What the fund pays the merchant for one, in hundredths of a yuan.
     sa.Column("settlement_fen", sa.Integer, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
+    #: The first and the last day on which it can be had; NULL: no such day.
+    sa.Column("from_on", sa.Date),
+    sa.Column("until_on", sa.Date),
+    #: Bits, Monday 1 to Sunday 64.
+    sa.Column("weekdays", sa.SmallInteger, nullable=False, server_default="127"),
+    #: Minutes since midnight between which it can be had.
+    sa.Column("opens_minutes", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("closes_minutes", sa.SmallInteger, nullable=False, server_default="1440"),
     sa.UniqueConstraint("merchant_id", "code"),
     sa.CheckConstraint("points >= 0", name="points_not_negative"),
     sa.CheckConstraint("monthly_quota > 0", name="quota_positive"),

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from moralbank import clock
-from moralbank.merchants.errors import UnknownMerchant, UnknownOffer
+from moralbank.errors import MoralBankError
+from moralbank.merchants.errors import OfferNotActive, UnknownMerchant, UnknownOffer
 from moralbank.merchants.models import deeds, merchants, offer_months, offers
+from moralbank.merchants.schedules import EVERY_DAY, MINUTES_OF_DAY, Schedule, closed
 from moralbank.messages.values import Reach
 from moralbank.prepared import Prepared, Question, ask
 
@@ -54,10 +56,25 @@ class Offer:
     per_resident_per_month: int
     settlement_fen: int
     status: str
+    from_on: date | None = None
+    until_on: date | None = None
+    weekdays: int = EVERY_DAY
+    opens_minutes: int = 0
+    closes_minutes: int = MINUTES_OF_DAY
 
     @property
     def is_active(self) -> bool:
         return self.status == "active"
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.from_on, self.until_on, self.weekdays, self.opens_minutes, self.closes_minutes)
+
+    def refusal_now(self) -> MoralBankError | None:
+        """Return why it can't be had at this moment, off the list or by its schedule, or None."""
+        if not self.is_active:
+            return OfferNotActive(offer=self.title)
+        return closed(self.schedule, self.title, clock.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,16 @@ class StockedOffer:
     @property
     def left(self) -> int:
         return max(0, self.offer.monthly_quota - self.used)
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When it can be had next by its schedule: now, while it can be; None when it is over."""
+        return self.offer.schedule.next_opening(clock.now())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its schedule has it given at this moment."""
+        return self.offer.schedule.is_open(clock.now())
 
 
 _MERCHANT = [merchants.c[name] for name in Merchant.__slots__]
@@ -179,10 +206,15 @@ def list_offers(
     branch_ids: list[int] | None = None,
     book_id: int | None = None,
     only_open: bool = False,
+    only_standing: bool = False,
     after_id: int = 0,
     limit: int = LIST_MAX,
 ) -> list[StockedOffer]:
-    """List offers with this month's use; only_open: those that a resident could take now."""
+    """List offers with this month's use.
+
+    only_standing: those that some are left of and that are not over; only_open: of them those that a resident could
+    take at this moment.
+    """
     query = _stocked().where(offers.c.offer_id > after_id)
     if merchant_id is not None:
         query = query.where(offers.c.merchant_id == merchant_id)
@@ -190,11 +222,26 @@ def list_offers(
         query = query.where(merchants.c.branch_id.in_(branch_ids))
     if book_id is not None:
         query = query.where(merchants.c.book_id == book_id)
-    if only_open:
+    if only_open or only_standing:
         used = sa.func.coalesce(offer_months.c.used, 0)
         query = query.where(merchants.c.status == "active", offers.c.status == "active", used < offers.c.monthly_quota)
+        query = query.where(offers.c.until_on.is_(None) | (offers.c.until_on >= clock.today()))
+    if only_open:
+        query = query.where(_is_open())
     rows = db.execute(query.order_by(offers.c.offer_id).limit(min(limit, LIST_MAX)))
     return [_to_stocked(row) for row in rows]
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    """Say for a query what Schedule.is_open says of a value, but for the last day."""
+    at = clock.local(clock.now())
+    minute = at.hour * 60 + at.minute
+    return sa.and_(
+        offers.c.from_on.is_(None) | (offers.c.from_on <= at.date()),
+        offers.c.weekdays.op("&", is_comparison=False)(1 << at.weekday()) != 0,
+        offers.c.opens_minutes <= minute,
+        offers.c.closes_minutes > minute,
+    )
 
 
 def _stocked() -> sa.Select[tuple[object, ...]]:

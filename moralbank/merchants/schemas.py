@@ -11,8 +11,10 @@ from marshmallow import fields, validate
 
 from moralbank.errors import N_
 from moralbank.merchants.queries import SETTLEMENT_MODES, STATUSES
+from moralbank.merchants.schedules import EVERY_DAY, Schedule
 
 _CODE = validate.Regexp(r"\A[A-Z0-9][A-Z0-9-]{0,15}\Z", error=N_("编号用大写字母、数字和短横，最多 16 位，例如 M015。"))
+_TIME = validate.Regexp(r"\A(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z", error=N_("请填一个时间，例如 14:30。"))
 _POINTS_MAX = 999_999
 _COUNT_MAX = 1_000_000
 _FEN_MAX = 100_000_000
@@ -25,6 +27,15 @@ def _text(longest: int, **given: object) -> fields.String:
 
 def _count(least: int, most: int, words: str) -> fields.Integer:
     return fields.Integer(required=True, validate=validate.Range(least, most, error=words))
+
+
+def _weekdays() -> fields.List:
+    return fields.List(
+        fields.Integer(validate=validate.Range(1, 7, error=N_("请选周一到周日。"))),
+        load_default=[],
+        validate=validate.Length(max=7),
+        metadata={"description": "Monday is 1, Sunday 7; none: every day."},
+    )
 
 
 class MerchantText(ma.Schema):
@@ -67,6 +78,70 @@ class MerchantOut(ma.Schema):
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
 
 
+class ScheduleText(ma.Schema):
+    """When an offer can be had; what is not said is no bound. Loads a Schedule. Shape: closes "24:00" is midnight."""
+
+    from_on = fields.Date(load_default=None, allow_none=True)
+    until_on = fields.Date(load_default=None, allow_none=True, metadata={"description": "The last day."})
+    weekdays = _weekdays()
+    opens = fields.String(load_default="00:00", validate=_TIME)
+    closes = fields.String(load_default="24:00", validate=_TIME)
+
+    @ma.post_load
+    def _to_schedule(self, given: dict[str, Any], **_: Any) -> Any:
+        return to_schedule(given)
+
+
+def to_schedule(given: dict[str, Any]) -> Schedule:
+    """Take a schedule's fields out of what was given. Raises: ValidationError where no moment is left in it."""
+    from_on, until_on = given.pop("from_on"), given.pop("until_on")
+    weekdays = sum(1 << day - 1 for day in set(given.pop("weekdays"))) or EVERY_DAY
+    opens, closes = (_minutes(given.pop(name)) for name in ("opens", "closes"))
+    if from_on is not None and until_on is not None and until_on < from_on:
+        raise ma.ValidationError({"until_on": [N_("结束日期不能早于开始日期。")]})
+    if closes <= opens:
+        raise ma.ValidationError({"closes": [N_("结束时间要晚于开始时间。")]})
+    schedule = Schedule(from_on, until_on, weekdays, opens, closes)
+    if not schedule.has_days:
+        raise ma.ValidationError({"weekdays": [N_("这段日期里没有您选的星期几，请改日期或星期。")]})
+    return schedule
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def time_text(minutes: int) -> str:
+    """Return minutes since midnight as "09:30"."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def schedule_fields(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule as the API shows it and a form holds it."""
+    return {
+        "from_on": schedule.from_on,
+        "until_on": schedule.until_on,
+        "weekdays": [day for day in range(1, 8) if schedule.weekdays >> day - 1 & 1],
+        "opens": time_text(schedule.opens_minutes),
+        "closes": time_text(schedule.closes_minutes),
+    }
+
+
+class ScheduleOut(ma.Schema):
+    """When an offer can be had."""
+
+    @ma.pre_dump
+    def _to_fields(self, schedule: Schedule, **_: Any) -> dict[str, Any]:
+        return schedule_fields(schedule)
+
+    from_on = fields.Date(required=True, allow_none=True)
+    until_on = fields.Date(required=True, allow_none=True)
+    weekdays = fields.List(fields.Integer(), required=True)
+    opens = fields.String(required=True)
+    closes = fields.String(required=True)
+
+
 class OfferText(ma.Schema):
     """The particulars of an offer that may change. Shape: settlement_fen is hundredths of a yuan."""
 
@@ -75,6 +150,12 @@ class OfferText(ma.Schema):
     monthly_quota = _count(1, _COUNT_MAX, N_("请填 1 到 1000000 的整数。"))
     per_resident_per_month = _count(1, _COUNT_MAX, N_("请填 1 到 1000000 的整数。"))
     settlement_fen = _count(0, _FEN_MAX, N_("请填 0 到 100000000 分之间的金额。"))
+    schedule = fields.Nested(
+        ScheduleText,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Left out: it stays as it stands; an empty object: always."},
+    )
 
 
 class NewOffer(OfferText):
@@ -94,13 +175,27 @@ class Yuan(fields.Integer):
         return int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
 
 
-class OfferForm(OfferText):
+class FormSchedule(ma.Schema):
+    """A schedule's fields among those of an offer's form."""
+
+    from_on = fields.Date(load_default=None)
+    until_on = fields.Date(load_default=None)
+    weekdays = _weekdays()
+    opens = fields.String(load_default="00:00", validate=_TIME)
+    closes = fields.String(load_default="24:00", validate=_TIME)
+
+    @ma.post_load
+    def _with_schedule(self, given: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return given | {"schedule": to_schedule(given)}
+
+
+class OfferForm(OfferText, FormSchedule):
     """An offer's particulars as staff type them."""
 
     settlement_fen = Yuan(required=True, data_key="settlement_yuan")
 
 
-class NewOfferForm(NewOffer):
+class NewOfferForm(NewOffer, FormSchedule):
     """A new offer as staff type it."""
 
     settlement_fen = Yuan(required=True, data_key="settlement_yuan")
@@ -118,4 +213,11 @@ class OfferOut(ma.Schema):
     per_resident_per_month = fields.Integer(required=True, attribute="offer.per_resident_per_month")
     settlement_fen = fields.Integer(required=True, attribute="offer.settlement_fen")
     status = fields.String(required=True, attribute="offer.status", validate=validate.OneOf(("active", "suspended")))
+    schedule = fields.Nested(ScheduleOut, required=True, attribute="offer.schedule")
+    open_now = fields.Boolean(required=True, attribute="is_open", metadata={"description": "By its schedule."})
+    opens_at = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it can be had next by its schedule; null: it is over."},
+    )
     left = fields.Integer(required=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -32,6 +33,7 @@ from moralbank.merchants.queries import (
     get_offer,
     month_of,
 )
+from moralbank.merchants.schedules import ALWAYS, Schedule
 from moralbank.prepared import Insert, Prepared
 
 SYSTEM = "system"
@@ -67,6 +69,15 @@ class OfferDetails:
     monthly_quota: int
     per_resident_per_month: int
     settlement_fen: int
+    #: None: as it stands, and always for a new one.
+    schedule: Schedule | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What of it stands in which column."""
+        said = asdict(self)
+        said.pop("schedule")
+        return said | (asdict(self.schedule) if self.schedule is not None else {})
 
 
 def add_merchant(
@@ -126,20 +137,21 @@ def move_merchant(db: Connection, merchant_id: int, status: str, *, actor: str =
 def add_offer(db: Connection, merchant_id: int, code: str, details: OfferDetails, *, actor: str = SYSTEM) -> Offer:
     """Add an offer to a merchant. Raises (in the order checked): UnknownMerchant, OfferCodeTaken."""
     get_merchant(db, merchant_id)
-    row = insert_for(db, offers).values(merchant_id=merchant_id, code=code, status="active", **asdict(details))
+    row = insert_for(db, offers).values(merchant_id=merchant_id, code=code, status="active", **details.columns)
     added = row.on_conflict_do_nothing(index_elements=["merchant_id", "code"]).returning(offers.c.offer_id)
     offer_id = db.execute(added).scalar_one_or_none()
     if offer_id is None:
         raise OfferCodeTaken(offer=code)
-    note(db, merchant_id, offer_id, "added", {}, asdict(details), actor)
+    told = details if details.schedule != ALWAYS else replace(details, schedule=None)
+    note(db, merchant_id, offer_id, "added", {}, told.columns, actor)
     return get_offer(db, offer_id)
 
 
 def edit_offer(db: Connection, offer_id: int, details: OfferDetails, *, actor: str = SYSTEM) -> Offer:
     """Write down new details of an offer; past charges keep their points. Raises: UnknownOffer."""
     before = _locked_offer(db, offer_id)
-    db.execute(offers.update().where(offers.c.offer_id == offer_id).values(**asdict(details)))
-    note(db, before.merchant_id, offer_id, "edited", asdict(before), asdict(details), actor)
+    db.execute(offers.update().where(offers.c.offer_id == offer_id).values(**details.columns))
+    note(db, before.merchant_id, offer_id, "edited", asdict(before), details.columns, actor)
     return get_offer(db, offer_id)
 
 
@@ -176,7 +188,7 @@ def note(
 ) -> None:
     """Remember who set which details; what leaves everything as it was is no deed."""
     changes = [
-        [name, None, None] if name in _PERSONAL else [name, before.get(name), value]
+        [name, None, None] if name in _PERSONAL else [name, _plain(before.get(name)), _plain(value)]
         for name, value in after.items()
         if value != before.get(name)
     ]
@@ -186,6 +198,11 @@ def note(
         merchant = get_merchant(db, merchant_id)
         about = f"merchant:{merchant_id}" if offer_id is None else f"offer:{offer_id}"
         record(db, Deed(actor, Kind.SETTING, merchant.branch_id, merchant.book_id, about=about))
+
+
+def _plain(value: object) -> object:
+    """Return a detail as JSON holds it."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _taking(insert: Insert) -> sa.Insert:

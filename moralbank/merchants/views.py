@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -13,13 +14,23 @@ from moralbank.errors import N_, Invalid, NotFound
 from moralbank.merchants import queries, service
 from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken
 from moralbank.merchants.queries import Change, Merchant, StockedOffer
-from moralbank.merchants.schemas import MerchantMove, MerchantText, NewMerchant, NewOfferForm, OfferForm
+from moralbank.merchants.schedules import Schedule
+from moralbank.merchants.schemas import (
+    MerchantMove,
+    MerchantText,
+    NewMerchant,
+    NewOfferForm,
+    OfferForm,
+    schedule_fields,
+    time_text,
+)
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.merchants.supervisors import end_supervisor, list_supervisors, name_supervisor
+from moralbank.merchants.wording import opening_words, schedule_words, weekday_words
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
-from moralbank.web.filters import MINUS
+from moralbank.web.filters import MINUS, weekday
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
 
@@ -55,6 +66,11 @@ DETAILS = {
     "monthly_quota": N_("每月总数"),
     "per_resident_per_month": N_("每人每月"),
     "settlement_fen": N_("补贴（元）"),
+    "from_on": N_("开始日期"),
+    "until_on": N_("结束日期"),
+    "weekdays": N_("星期几"),
+    "opens_minutes": N_("几点开始"),
+    "closes_minutes": N_("几点结束"),
     "supervisor": N_("店长"),
 }
 
@@ -65,6 +81,12 @@ Answer = str | Response | tuple[str, int]
 def merchant_word(kind: str, value: str) -> str:
     """Return what a settlement mode, a status or a move is called in the reader's language."""
     return _({"mode": MODE_NAMES, "status": STATUS_NAMES, "move": MOVE_NAMES}[kind][value])
+
+
+@blueprint.app_template_global("weekday_name")
+def weekday_name(number: int) -> str:
+    """Return what a day of the week is called; Monday is 1."""
+    return weekday(number - 1)
 
 
 @blueprint.get("/merchants")
@@ -189,9 +211,9 @@ def add_offer() -> Answer:
         details = OfferDetails(**given)
         offer = database().transact(service.add_offer, merchant.merchant_id, code, details, actor=actor())
     except Invalid as refusal:
-        return _offer_form(None, request.form.to_dict(), in_words(refusal)), refusal.status
+        return _offer_form(None, typed_offer(), in_words(refusal)), refusal.status
     except OfferCodeTaken as refusal:
-        return _offer_form(None, request.form.to_dict(), {"code": [problems.sentence(refusal)]}), refusal.status
+        return _offer_form(None, typed_offer(), {"code": [problems.sentence(refusal)]}), refusal.status
     flash(_("已上架“%(title)s”。", title=offer.title), "ok")
     return redirect(url_for("merchants.show", merchant_id=merchant.merchant_id), 303)
 
@@ -204,12 +226,12 @@ def edit_offer(offer_id: int) -> Answer:
     if request.method == "GET":
         given = {name: getattr(stocked.offer, name) for name in OfferDetails.__dataclass_fields__}
         given["settlement_yuan"] = yuan(given.pop("settlement_fen"))
-        return _offer_form(stocked, given)
+        return _offer_form(stocked, given | schedule_fields(given.pop("schedule")))
     try:
         details = OfferDetails(**read_form(OfferForm))
         offer = database().transact(service.edit_offer, offer_id, details, actor=actor())
     except Invalid as refusal:
-        return _offer_form(stocked, request.form.to_dict(), in_words(refusal)), refusal.status
+        return _offer_form(stocked, typed_offer(), in_words(refusal)), refusal.status
     flash(_("已更新“%(title)s”。", title=offer.title), "ok")
     return redirect(url_for("merchants.show", merchant_id=offer.merchant_id), 303)
 
@@ -243,6 +265,23 @@ def merchant_change(change: Change, of_offer: bool) -> str:
     return f"{name} {before} → {after}" if before else f"{name} {after}"
 
 
+@blueprint.app_template_filter("schedule")
+def schedule_filter(schedule: Schedule) -> str:
+    """Say when an offer can be had; nothing where that is always."""
+    return schedule_words(schedule)
+
+
+@blueprint.app_template_filter("opening")
+def opening_filter(opens_at: datetime | None) -> str:
+    """Say from when it can be had."""
+    return opening_words(opens_at)
+
+
+def typed_offer() -> dict[str, Any]:
+    """Return what was typed into an offer's form, to be shown again."""
+    return request.form.to_dict() | {"weekdays": request.form.getlist("weekdays", type=int)}
+
+
 def may_write() -> bool:
     """Tell whether the reader is staff somewhere; each act is checked again for its own branch."""
     return current().has("staff")
@@ -253,6 +292,10 @@ def _shown(detail: str, value: str | int | None, of_offer: bool) -> str:
         return ""
     if detail == "settlement_fen":
         return yuan(int(value))
+    if detail == "weekdays":
+        return weekday_words(int(value))
+    if detail in ("opens_minutes", "closes_minutes"):
+        return time_text(int(value))
     if detail == "settlement_mode":
         return _(MODE_NAMES[str(value)])
     if detail == "status":

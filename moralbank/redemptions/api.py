@@ -46,6 +46,8 @@ _CHARGE_REFUSALS = [
     merchant_errors.MerchantNotActive,
     merchant_errors.UnknownOffer,
     merchant_errors.OfferNotActive,
+    merchant_errors.OfferEnded,
+    merchant_errors.OfferNotYet,
     merchant_errors.OfferUsedUp,
     errors.PointsMissing,
     errors.OfferAndPoints,

@@ -19,7 +19,7 @@ from moralbank.db import Raced
 from moralbank.errors import N_, MoralBankError
 from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
-from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
+from moralbank.merchants.errors import MerchantNotActive, OfferUsedUp, UnknownMerchant, UnknownOffer
 from moralbank.merchants.queries import Merchant, Offer
 from moralbank.messages import service as messages
 from moralbank.messages.values import Note
@@ -111,9 +111,9 @@ def charge_many(db: Connection, asks: Sequence[Ask], limits: Limits = DEFAULT_LI
     """Charge each resident once for its key and return the receipts, the first one where a key comes again.
 
     Writes: nothing for a charge that is refused. Refusals, in the order checked: KeyReused, the refusal that the key
-    had, TillLocked, UnknownMerchant, MerchantNotActive, UnknownOffer, OfferNotActive, UnknownCode, CodeUsed,
-    CodeExpired or UnknownCard, CardRevoked, CardWithoutPin, WrongPin; ResidentNotActive, OtherBank, OwnHousehold,
-    the limits, PhoneNeeded, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
+    had, TillLocked, UnknownMerchant, MerchantNotActive, UnknownOffer, OfferNotActive, OfferEnded, OfferNotYet,
+    UnknownCode, CodeUsed, CodeExpired or UnknownCard, CardRevoked, CardWithoutPin, WrongPin; ResidentNotActive,
+    OtherBank, OwnHousehold, the limits, PhoneNeeded, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
     Raises: Raced when another transaction was faster; what else the ledger refuses.
     """
     verdicts: list[Verdict | None] = [None] * len(asks)
@@ -218,8 +218,9 @@ def _shop(ask: Ask, shops: dict[int, Merchant], offers: dict[int, Offer]) -> tup
     offer = offers.get(ask.order.offer_id)
     if offer is None or offer.merchant_id != merchant.merchant_id:
         raise UnknownOffer
-    if not offer.is_active:
-        raise OfferNotActive(offer=offer.title)
+    refusal = offer.refusal_now()
+    if refusal is not None:
+        raise refusal
     return merchant, offer
 
 

@@ -19,7 +19,7 @@ from moralbank.activities.queries import qr_keys_by_kid
 from moralbank.activities.service import ensure_qr_key
 from moralbank.db import Raced, insert_for
 from moralbank.errors import Refused
-from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, UnknownOffer
+from moralbank.merchants.errors import MerchantNotActive, UnknownOffer
 from moralbank.merchants.queries import Offer, find_offer, get_merchant
 from moralbank.merchants.service import lock_merchant
 from moralbank.prepared import ask
@@ -119,7 +119,7 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
 def show_sale(db: Connection, till: Till, offer_id: int | None, points: int | None, key: str) -> PhoneOrder:
     """Make an order that the shop shows as a code; whoever opens it first may pay. The same key: the same order.
 
-    Raises (in the order checked): KeyReused, MerchantNotActive, UnknownOffer, OfferNotActive.
+    Raises (in the order checked): KeyReused, MerchantNotActive, UnknownOffer, OfferNotActive, OfferEnded, OfferNotYet.
     """
     order = Order(offer_id, points, Means.CODE, "sale")
     found = _asked_before(db, till, order, key)
@@ -171,8 +171,9 @@ def _sellable(db: Connection, merchant_id: int, offer_id: int | None) -> Offer |
     offer = find_offer(db, offer_id)
     if offer is None or offer.merchant_id != merchant_id:
         raise UnknownOffer
-    if not offer.is_active:
-        raise OfferNotActive(offer=offer.title)
+    refusal = offer.refusal_now()
+    if refusal is not None:
+        raise refusal
     return offer
 
 

@@ -35,14 +35,17 @@ class Choice:
     stocked: StockedOffer
     times_left: int
     points_short: int
+    #: Whether it could be collected within the days that something is reserved for.
+    is_reservable: bool
 
     @property
     def can_be_had(self) -> bool:
+        """Whether some are left, for this resident too; what opens later can be had then."""
         return self.stocked.left > 0 and self.times_left > 0
 
     @property
     def can_be_reserved(self) -> bool:
-        return self.can_be_had and not self.points_short
+        return self.can_be_had and not self.points_short and self.is_reservable
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +134,11 @@ def _places(db: Connection, resident: Resident, points: int) -> list[Place]:
     )
     by_branch: dict[int, list[Choice]] = {}
     for stocked in list_offers(db, book_id=resident.book_id):
-        if stocked.offer.is_active and stocked.merchant.is_active:
+        if stocked.offer.is_active and stocked.merchant.is_active and stocked.opens_at is not None:
             offer = stocked.offer
             times_left = max(0, offer.per_resident_per_month - taken.get(offer.offer_id, 0))
-            choice = Choice(stocked, times_left, max(0, offer.points - points))
+            is_reservable = vouchers.last_day_of(offer) is not None
+            choice = Choice(stocked, times_left, max(0, offer.points - points), is_reservable)
             by_branch.setdefault(stocked.merchant.branch_id, []).append(choice)
     own = get_branch(db, resident.branch_id)
     others = (branch for branch in list_branches(db) if branch.book_id == own.book_id and branch != own)
@@ -145,8 +149,9 @@ def _places(db: Connection, resident: Resident, points: int) -> list[Place]:
     ]
 
 
-def _first_what_can_be_had(choice: Choice) -> tuple[bool, bool, int]:
-    return (not choice.can_be_had, choice.points_short > 0, choice.stocked.offer.points)
+def _first_what_can_be_had(choice: Choice) -> tuple[bool, bool, bool, int]:
+    is_later = not choice.stocked.is_open
+    return (not choice.can_be_had, is_later, choice.points_short > 0, choice.stocked.offer.points)
 
 
 def _me_id() -> int:

@@ -317,7 +317,8 @@ def _facts(till: Till, shown: Shown) -> dict[str, Any]:
     today = clock.today()
     with database().reading() as db:
         shops = list_merchants_by_id(db, current().merchant_ids())
-        offers = [stocked for stocked in list_offers(db, merchant_id=till.merchant_id) if stocked.offer.is_active]
+        listed = list_offers(db, merchant_id=till.merchant_id)
+        offers = [one for one in listed if one.offer.is_active and one.opens_at is not None]
         totals = queries.day_totals(db, [till.merchant_id], today)
         recent = queries.list_receipts(db, [till.merchant_id], today, limit=RECENT)
         digits = phone_orders.confirmations(db, [shown.receipt, *recent] if shown.receipt else recent)

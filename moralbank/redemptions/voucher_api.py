@@ -24,6 +24,8 @@ _RESERVING = [
     merchant_errors.UnknownOffer,
     merchant_errors.MerchantNotActive,
     merchant_errors.OfferNotActive,
+    merchant_errors.OfferEnded,
+    merchant_errors.OfferNotYet,
     merchant_errors.OfferUsedUp,
     errors.ResidentNotActive,
     errors.OtherBank,
@@ -45,6 +47,8 @@ _COLLECTING = [
     errors.VoucherEnded,
     errors.ResidentNotActive,
     errors.OwnHousehold,
+    merchant_errors.OfferEnded,
+    merchant_errors.OfferNotYet,
 ]
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from moralbank.errors import MoralBankError
-from moralbank.merchants.queries import get_merchant
+from moralbank.merchants.queries import get_merchant, get_offer
 from moralbank.redemptions import vouchers
 from moralbank.redemptions.errors import VoucherCollected
 from moralbank.redemptions.schemas import VoucherForm
@@ -39,10 +39,12 @@ def show(voucher_id: int) -> str:
     with database().reading() as db:
         voucher = vouchers.get_voucher(db, voucher_id, _me_id())
         merchant = get_merchant(db, voucher.merchant_id)
+        schedule = get_offer(db, voucher.offer_id).schedule.hours
     return render_template(
         "redemptions/voucher.html",
         voucher=voucher,
         merchant=merchant,
+        schedule=schedule,
         picture=pictures.qr_svg(voucher.number) if voucher.is_waiting else None,
         bars=pictures.bars_svg(voucher.number) if voucher.is_waiting else None,
     )

@@ -7,7 +7,7 @@ nothing is promised twice; whoever ends it without collecting gives both back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,12 +15,13 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.db import Raced
-from moralbank.errors import MoralBankError
+from moralbank.errors import MoralBankError, Refused
 from moralbank.ledger import Draft, Leg, Unit
 from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
 from moralbank.merchants.errors import MerchantNotActive, OfferNotActive, OfferUsedUp
-from moralbank.merchants.queries import Merchant
+from moralbank.merchants.queries import Merchant, Offer
+from moralbank.merchants.schedules import closed, reservable
 from moralbank.prepared import ask
 from moralbank.redemptions import errors
 from moralbank.redemptions.answers import check_same, find_answers, keep_charges, outcome
@@ -87,9 +88,9 @@ def reserve(
     """Reserve one of an offer for a resident; the same key again gives the same voucher.
 
     Writes: the entry that holds the points, the resident's month, the shelf.
-    Raises (in the order checked): UnknownOffer, MerchantNotActive, OfferNotActive, UnknownResident,
-        ResidentNotActive, OtherBank, MonthLimitReached, VouchersFull, OfferLimitReached, DayLimitReached,
-        OfferUsedUp, NotEnoughPoints; Raced when the same key was faster elsewhere.
+    Raises (in the order checked): UnknownOffer, MerchantNotActive, OfferNotActive, OfferEnded,
+        OfferNotYet, UnknownResident, ResidentNotActive, OtherBank, MonthLimitReached, VouchersFull, OfferLimitReached,
+        DayLimitReached, OfferUsedUp, NotEnoughPoints; Raced when the same key was faster elsewhere.
     """
     again = _find_by_key(db, resident_id, key)
     if again is not None:
@@ -100,6 +101,7 @@ def reserve(
         raise MerchantNotActive(merchant=merchant.name)
     if not offer.is_active:
         raise OfferNotActive(offer=offer.title)
+    until_on = reservable(offer.schedule, offer.title, clock.now(), DAYS)
     resident = get_resident(db, resident_id)
     if not resident.is_active:
         raise errors.ResidentNotActive
@@ -133,7 +135,7 @@ def reserve(
         "hold_entry_id": ids.new_id() if offer.points else None,
         "key": key,
         "reserved_at": now,
-        "until_on": clock.today() + timedelta(days=DAYS),
+        "until_on": until_on,
         "state": "waiting",
         "collects": 0,
     }
@@ -142,6 +144,14 @@ def reserve(
     if voucher.points:
         _hold(db, voucher, merchant, resident.account_id, actor)
     return voucher
+
+
+def last_day_of(offer: Offer) -> date | None:
+    """Return the last day on which one of an offer could be collected if it were reserved now, or None."""
+    try:
+        return reservable(offer.schedule, offer.title, clock.now(), DAYS)
+    except Refused:
+        return None
 
 
 def _find_by_key(db: Connection, resident_id: int, key: str) -> Voucher | None:
@@ -176,7 +186,7 @@ def collect(db: Connection, one: Ask) -> Receipt:
 
     Raises (in the order checked): KeyReused, the refusal that the key had, TillLocked, UnknownMerchant,
         MerchantNotActive, UnknownCode, VoucherElsewhere, VoucherCollected, VoucherEnded, ResidentNotActive,
-        OwnHousehold.
+        OwnHousehold, OfferEnded, OfferNotYet.
     """
     till, order = one.till, one.order
     [answer] = find_answers(db, [one.name])
@@ -195,6 +205,10 @@ def collect(db: Connection, one: Ask) -> Receipt:
         raise errors.UnknownCode
     _check(db, voucher, merchant, till.operator_resident_id)
     offer = merchant_queries.get_offer(db, voucher.offer_id)
+    # Its days were promised when it was reserved, whatever they are now; weekdays and hours are the shop's.
+    refusal = closed(offer.schedule.hours, offer.title, clock.now())
+    if refusal is not None:
+        raise refusal
     row = {
         "book_id": voucher.book_id,
         "merchant_id": merchant.merchant_id,

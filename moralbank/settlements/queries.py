@@ -337,10 +337,10 @@ def stream_book(db: Connection, book_id: int) -> Iterator[tuple[int, str, int, s
 
 
 def _open_offers(db: Connection, book_id: int) -> list[StockedOffer]:
-    """Return all that residents could take of a book's merchants now, however many that are."""
+    """Return all of a book's merchants that residents could still take this month, however many that are."""
     found: list[StockedOffer] = []
     while page := list_offers(
-        db, book_id=book_id, only_open=True, after_id=found[-1].offer.offer_id if found else 0, limit=LIST_MAX
+        db, book_id=book_id, only_standing=True, after_id=found[-1].offer.offer_id if found else 0, limit=LIST_MAX
     ):
         found += page
     return found

@@ -30,11 +30,16 @@ def day(value: date | datetime | None) -> str:
     if value is None:
         return ""
     on = _local_date(value)
-    weekday = _WEEKDAYS[language()][on.weekday()]
+    named = weekday(on.weekday())
     is_this_year = on.year == clock.today().year
     if language() == "en":
-        return f"{weekday} {on.day} {_MONTHS[on.month - 1][:3]}" + ("" if is_this_year else f" {on.year}")
-    return ("" if is_this_year else f"{on.year}年") + f"{on.month}月{on.day}日（{weekday}）"
+        return f"{named} {on.day} {_MONTHS[on.month - 1][:3]}" + ("" if is_this_year else f" {on.year}")
+    return ("" if is_this_year else f"{on.year}年") + f"{on.month}月{on.day}日（{named}）"
+
+
+def weekday(number: int) -> str:
+    """周六 or Sat; Monday is 0."""
+    return _WEEKDAYS[language()][number]
 
 
 def time_of_day(value: datetime | None) -> str:
