@@ -73,6 +73,7 @@ PERSONAL: tuple[Held, ...] = (
     Held("access_deed_notes", _OF_DEED, {"salt": b"", "note": ""}, goes=True),
     Held("activities_checkins", "t.resident_id", {"reason": None, "device": None}),
     Held("activities_device_scans", "t.resident_id", {"reason": None, "code": None}),
+    Held("activities_feeds", "t.resident_id", {"secret_hash": b""}, goes=True),
     Held("activities_helped", "t.resident_id", {"label": ""}),
     Held("activities_spot_answers", "t.resident_id", {"device": None}),
     Held("activities_late_entries", "t.resident_id", {"evidence": "", "note": None}),

@@ -15,6 +15,7 @@ from moralbank.activities.models import (
     awards,
     checkins,
     device_scans,
+    feeds,
     helped,
     late_entries,
     receipts,
@@ -87,13 +88,14 @@ def forget_attendance(db: Connection, resident_id: int) -> Removed:
     entered = late_entries.update().where(late_entries.c.resident_id == resident_id)
     db.execute(entered.values(evidence="", note=None))
     db.execute(receipts.delete().where(receipts.c.used_by == resident_id))
+    db.execute(feeds.delete().where(feeds.c.resident_id == resident_id))
     leads = activities.c.leader_resident_id == resident_id
     db.execute(activities.update().where(leads).values(leader_resident_id=None))
     return Removed(len(cancelled), scans)
 
 
 def list_attendance(db: Connection, resident_id: int) -> dict[str, list[dict[str, Any]]]:
-    """Return all sign-ups, scans and awards of a person, for the copy of their data."""
+    """Return all sign-ups, scans and awards of a person, and where they were helped, for the copy of their data."""
     found = {}
     tables = {
         "signups": signups,
@@ -101,8 +103,12 @@ def list_attendance(db: Connection, resident_id: int) -> dict[str, list[dict[str
         "kept_scans": device_scans,
         "late_entries": late_entries,
         "awards": awards,
+        "helped": helped,
+        "spot_answers": spot_answers,
     }
     for name, table in tables.items():
-        query = sa.select(table).where(table.c.resident_id == resident_id).order_by(*table.primary_key)
+        # What opens a page is no data about somebody.
+        told = [column for column in table.c if column.name != "secret_hash"]
+        query = sa.select(*told).where(table.c.resident_id == resident_id).order_by(*table.primary_key)
         found[name] = [dict(row) for row in db.execute(query).mappings()]
     return found

@@ -24,6 +24,7 @@ from moralbank.approvals.queries import Request
 from moralbank.approvals.schemas import AdjustmentIn, ReasonIn, RequestOut, RequestQuery, ReversalIn
 from moralbank.approvals.service import Hand, hand_of
 from moralbank.errors import MoralBankError
+from moralbank.residents.errors import ResidentForgotten
 from moralbank.residents.queries import get_resident
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import acting_roles, allow, current, scope_paths, within
@@ -73,7 +74,7 @@ def ask_reversal(db: Connection, *, body: dict[str, Any], key: str) -> Request:
     return service.ask_reversal(db, _hand(), book, body["entry_id"], body["reason"])
 
 
-@blueprint.writes("/approvals/adjustments", RequestOut, body=AdjustmentIn, refusals=[OwnAffair])
+@blueprint.writes("/approvals/adjustments", RequestOut, body=AdjustmentIn, refusals=[ResidentForgotten, OwnAffair])
 @allow("staff", scope="branch", token="approvals:write")
 def ask_adjustment(db: Connection, *, body: dict[str, Any], key: str) -> Request:
     """Ask that points be given by hand; somebody else must approve it within 72 hours."""

@@ -127,6 +127,19 @@ def find_by_entry(db: Connection, book: int, entry_id: UUID) -> Request | None:
     return None if row is None else Request(*row)
 
 
+def find_waiting(db: Connection, resident_id: int, **what: Any) -> Request | None:
+    """Return a request about a resident that waits and of which this is so, or None."""
+    query = _REQUEST.where(requests.c.resident_id == resident_id, _is("waiting"))
+    row = db.execute(query.where(*(requests.c[name] == value for name, value in what.items()))).first()
+    return None if row is None else Request(*row)
+
+
+def list_of_resident(db: Connection, resident_id: int) -> list[Request]:
+    """Return every request about a resident, the first first, for the copy of their data."""
+    query = _REQUEST.where(requests.c.resident_id == resident_id).order_by(requests.c.request_id)
+    return [Request(*row) for row in db.execute(query)]
+
+
 def list_requests(
     db: Connection,
     paths: Sequence[str],

@@ -18,13 +18,14 @@ from moralbank.access.queries import Principal, names_of
 from moralbank.approvals import errors, offsets
 from moralbank.approvals.models import requests
 from moralbank.approvals.offsets import follow_posted
-from moralbank.approvals.queries import REVERSIBLE, Request, due_rows, find_request, get_request
+from moralbank.approvals.queries import REVERSIBLE, Request, due_rows, find_request, find_waiting, get_request
 from moralbank.branches.queries import get_branch
 from moralbank.db import violated
 from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
 from moralbank.messages import service as messages
 from moralbank.messages.values import Note
-from moralbank.residents.queries import Resident, get_resident, list_household, residents_by_account
+from moralbank.residents.errors import ResidentForgotten
+from moralbank.residents.queries import Resident, get_resident, hold_resident, list_household, residents_by_account
 
 __all__ = [
     "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "Trade", "approve", "ask_adjustment", "ask_late_entry", "ask_refund",
@@ -100,9 +101,18 @@ def askable(db: Connection, book: int, entry_id: UUID) -> Resident:
 
 
 def ask_adjustment(db: Connection, hand: Hand, resident_id: int, points: int, reason: str) -> Request:
-    """Ask that points which no rule can give be given by hand. Raises: UnknownResident, OwnAffair."""
+    """Ask that points which no rule can give be given by hand; the same asked again while it waits is the same request.
+
+    Raises (in the order checked): UnknownResident, ResidentForgotten, OwnAffair.
+    """
     assert 0 < points <= ADJUSTMENT_POINTS_MAX, "the schema bounds it"
-    return _ask(db, hand, get_resident(db, resident_id), reason, kind="adjustment", points=points)
+    resident = hold_resident(db, resident_id)
+    if resident.is_forgotten:
+        raise ResidentForgotten()
+    what = {"kind": "adjustment", "points": points}
+    # A form that is sent again because its answer was lost must not give twice as much.
+    waiting = find_waiting(db, resident_id, maker_login_id=hand.login_id, reason=reason, **what)
+    return waiting or _ask(db, hand, resident, reason, **what)
 
 
 def ask_refund(db: Connection, hand: Hand, resident_id: int, branch_id: int, points: int, reason: str) -> Request:
@@ -235,8 +245,13 @@ def lapse(db: Connection, limit: int) -> int:
 
 
 def forget(db: Connection, resident_id: int) -> int:
-    """Blank what was written about a resident; what was decided stays. Return how many requests there are."""
+    """Blank what was written about a resident; what was decided stays. Return how many requests there are.
+
+    What nobody has decided is over: it would give points to nobody.
+    """
     theirs = sa.update(requests).where(requests.c.resident_id == resident_id)
+    over = {"state": "withdrawn", "decided_at": clock.now()}
+    db.execute(theirs.where(requests.c.state == "waiting").values(over))
     return db.execute(theirs.values(reason="", answer=None)).rowcount
 
 

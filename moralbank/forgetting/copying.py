@@ -11,9 +11,14 @@ from moralbank import clock, ledger
 from moralbank.access import deed_queries
 from moralbank.access.queries import find_resident_login, list_sessions
 from moralbank.activities.forgetting import list_attendance
+from moralbank.approvals import queries as approvals
 from moralbank.branches.queries import get_branch
+from moralbank.certificates import queries as certificates
+from moralbank.certificates.facts import list_facts
 from moralbank.ledger import Unit
 from moralbank.messages import queries as messages
+from moralbank.objections import queries as objections
+from moralbank.redemptions import vouchers
 from moralbank.residents import queries as residents
 from moralbank.residents.queries import Resident
 
@@ -36,10 +41,25 @@ def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
         "lookers": [asdict(line) for line in deed_queries.list_lookers(db, who, limit=deed_queries.LIMIT_MAX)],
         "signed_in": [asdict(one) for one in list_sessions(db, login.login_id)] if login else [],
         "attendance": list_attendance(db, who),
+        "reserved": _reserved(db, who),
+        "certificates": [asdict(one) for one in certificates.list_of_resident(db, who)],
+        "record": [asdict(one) for one in list_facts(db, who)],
+        "requests": [asdict(one) for one in approvals.list_of_resident(db, who)],
+        "objections": [asdict(one) for one in objections.list_of_resident(db, who, limit=objections.LIST_MAX)],
+        "not_wanted": [f"{way}:{kind}" for _who, way, kind in sorted(messages.list_optouts(db, [who]))],
         "messages": _messages(db, who),
         "mailbox": asdict(mailbox) if mailbox else None,
         "lines": {unit.name.lower(): _lines(db, resident, unit) for unit in Unit},
     }
+
+
+def _reserved(db: Connection, who: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after = 0
+    while page := vouchers.list_vouchers_after(db, who, after, _PAGE):
+        found += [asdict(one) for one in page]
+        after = page[-1].voucher_id
+    return found
 
 
 def _messages(db: Connection, who: int) -> list[dict[str, Any]]:

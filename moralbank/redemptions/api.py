@@ -33,6 +33,7 @@ from moralbank.redemptions.schemas import (
     ZReportOut,
 )
 from moralbank.redemptions.zreports import ZReport
+from moralbank.residents.errors import ResidentForgotten
 from moralbank.web.api import ApiBlueprint
 from moralbank.web.auth import acting_roles, actor, allow, current, scope_paths, within_merchant
 from moralbank.web.paging import Page, Paging
@@ -146,6 +147,7 @@ def undo_redemption(db: Connection, charge_id: int, *, body: dict[str, Any], key
         errors.NothingToRefund,
         errors.RefundTooEarly,
         errors.RefundTooMuch,
+        ResidentForgotten,
         errors.SupervisorNeeded,
         errors.OwnHousehold,
         OwnAffair,

@@ -312,6 +312,12 @@ class RefundTooEarly(Refused):
     sentence = N_("收款 {seconds} 秒内请收这一笔的人直接撤销；过了这个时间再办退分。")
 
 
+class RefundKeyReused(Conflict):
+    code = "refund-key-reused"
+    title = N_("这一页已经用过")
+    sentence = N_("这一页已经退过另一笔，这次没有退分。请刷新后再退。")
+
+
 class NothingToRefund(Refused):
     code = "nothing-to-refund"
     title = N_("没有可退的积分")

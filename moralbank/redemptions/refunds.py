@@ -32,6 +32,7 @@ from moralbank.redemptions.limits import give_back
 from moralbank.redemptions.models import charges, refunds
 from moralbank.redemptions.queries import UNDO_SECONDS, Receipt, get_receipt
 from moralbank.redemptions.vouchers import find_collected
+from moralbank.residents.errors import ResidentForgotten
 from moralbank.residents.queries import Resident, find_residents, get_resident
 
 
@@ -73,15 +74,19 @@ def refund(
     """Give points of a charge back, or ask that they be; the same key again gives the same answer.
 
     Writes: on the day itself the entry and the shop's stock; after it what a second person is asked.
-    Raises (in the order checked): UnknownCharge, NothingToRefund, RefundTooEarly, RefundTooMuch; on the day
-        SupervisorNeeded, OwnHousehold; later OwnAffair; what else the ledger refuses.
+    Raises (in the order checked): UnknownCharge, RefundKeyReused, NothingToRefund, RefundTooEarly, RefundTooMuch,
+        ResidentForgotten; on the day SupervisorNeeded, OwnHousehold; later OwnAffair; what else the ledger refuses.
     """
     receipt = _locked(db, charge_id)
     found = [one for one in list_refunds(db, charge_id) if one[1] == key]
     if found:
+        if (found[0][0].points, found[0][0].is_returned) != (wish.points, wish.is_returned):
+            raise errors.RefundKeyReused
         return found[0][0]
     _check(receipt, wish.points)
     resident = get_resident(db, receipt.resident_id)
+    if resident.is_forgotten:
+        raise ResidentForgotten
     is_today = clock.local(receipt.charged_at).date() == clock.today()
     request_id = None
     if not is_today:

@@ -107,6 +107,10 @@ def test_points_are_added_by_two_and_never_taken_by_hand(desk: Desk, at_desk) ->
         assert form(chen, "/staff/approvals/adjustment", where | {"points": points}).status_code == 422, points
     answer = form(chen, "/staff/approvals/adjustment", where | {"points": "30"})
     request_id = int(answer.headers["Location"].rpartition("/")[2])
+    again = form(chen, "/staff/approvals/adjustment", where | {"points": "30"})
+    assert again.headers["Location"] == answer.headers["Location"], "sent again it is the same request"
+    other = form(chen, "/staff/approvals/adjustment", where | {"points": "31"})
+    assert other.headers["Location"] != answer.headers["Location"]
     assert form(at_desk(desk.lin), f"/staff/approvals/{request_id}/approve").status_code == 303
     assert desk.balance == 30
 

@@ -13,6 +13,11 @@ import sqlalchemy as sa
 from moralbank import clock, ledger
 from moralbank.access.deed_queries import DeedFilter, list_deeds
 from moralbank.access.deeds import Kind
+from moralbank.activities import calendars
+from moralbank.approvals import queries as approvals
+from moralbank.approvals import service as approving
+from moralbank.approvals.errors import AlreadyDecided
+from moralbank.approvals.service import Hand
 from moralbank.db import Database
 from moralbank.forgetting import jobs, queries, service
 from moralbank.forgetting.errors import (
@@ -184,6 +189,22 @@ def test_one_alone_forgets_nobody(bank: Bank) -> None:
     with pytest.raises(sa.exc.IntegrityError):
         bank.database.transact(lambda db: db.execute(sa.text(statement)))
     assert bank.now() == bank.resident
+
+
+def test_nothing_is_given_to_who_was_forgotten_and_no_address_of_theirs_opens(bank: Bank) -> None:
+    who = bank.resident.resident_id
+    secret = bank.database.transact(calendars.make_address, who)
+    with bank.database.reading() as db:
+        [waiting] = [one for one in approvals.list_of_resident(db, who) if one.is_waiting]
+    bank.forget()
+    checker = Hand(f"staff:{bank.checker.login_id}", bank.checker.login_id, "周敏")
+    with pytest.raises(AlreadyDecided):
+        bank.database.transact(approving.approve, checker, waiting.request_id)
+    with pytest.raises(ResidentForgotten):
+        bank.database.transact(approving.ask_adjustment, checker, who, 5, "补上周的")
+    with bank.database.reading() as db:
+        assert ledger.balance(db, bank.resident.book_id, bank.resident.account_id, Unit.POINTS).balance == 0
+        assert calendars.find_owner(db, secret) is None
 
 
 def test_what_speaks_against_it_is_named_and_nothing_changes(bank: Bank) -> None:

@@ -29,7 +29,6 @@ TELLS_NOTHING = {
     # Of a device's scans the hash is of random numbers and times; of a certificate the token is of what was erased.
     "activities_device_scans": "cause decided_by direction hash means nonce prev_hash state uploaded_by",
     "activities_checkins": "actor direction doubt means nonce undone_by",
-    "activities_feeds": "secret_hash",
     "activities_helped": "secret_hash",
     "activities_late_entries": "ended_by month outcome",
     "activities_signups": "state",

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from moralbank.forgetting import queries
 from moralbank.forgetting.values import State
 from tests._people import MadeLogin, form, give_reason, make_login, sign_in
-from tests.forgetting.conftest import MEMO, NAME, PHONE, Bank
+from tests.forgetting.conftest import MEMO, NAME, PHONE, REASON, Bank
 
 ASKED = {
     "ground": "pipl-47-3",
@@ -112,5 +112,7 @@ def test_a_resident_takes_a_copy_of_everything_about_them(bank: Bank) -> None:
     assert {line["kind"] for line in copy["lines"]["points"]} >= {"award", "redemption"}
     assert MEMO in answer.text
     assert copy["attendance"]["scans"]
+    assert {"reserved", "certificates", "record", "objections", "not_wanted"} <= copy.keys()
+    assert REASON in {one["reason"] for one in copy["requests"]}
     assert copy["lookers"]
     assert not re.search(r"secret_hash|token_hash", answer.text)

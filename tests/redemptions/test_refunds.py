@@ -99,6 +99,8 @@ def test_the_same_key_again_gives_nothing_back_twice(database, shop, balance) ->
     receipt = bought(database, shop, offer=shop.towel)
     first = give(database, shop, receipt, 10, key="one-press")
     assert give(database, shop, receipt, 10, key="one-press") == first
+    with pytest.raises(errors.RefundKeyReused):
+        give(database, shop, receipt, 12, key="one-press")
     assert balance(shop.zhang) == 970
 
 
