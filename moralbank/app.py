@@ -21,8 +21,10 @@ from moralbank.disclosure.staff_views import count_drafts
 from moralbank.merchants.queries import list_merchants
 from moralbank.messages.staff_views import count_stuck
 from moralbank.messages.views import count_unread
+from moralbank.periodic.views import count_bad
 from moralbank.redemptions.front import CHARGE
 from moralbank.reports.front import BALANCE, LINES
+from moralbank.reports.views import count_broken
 from moralbank.web import (
     assets,
     auth,
@@ -158,6 +160,8 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     navigation.count_at(app, "/staff/notices", count_drafts)
     navigation.count_at(app, "/staff/objections", count_open)
     navigation.count_at(app, "/me/messages", count_unread)
+    navigation.count_at(app, "/audit", count_broken)
+    navigation.count_at(app, "/admin/jobs", count_bad)
     if config.production:
         startup.refuse_unsafe(database)
     return app

@@ -81,6 +81,29 @@ class SignerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where the nightly backup goes. Without a folder there is none."""
+
+    folder: Path | None = None
+    #: The file with the key that encrypts it; without one it is not encrypted.
+    key_file: Path | None = None
+    #: How many are kept.
+    keep: int = 30
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> BackupConfig:
+        """Read the settings; raise ConfigError naming the first variable that is wrong."""
+        env = os.environ if env is None else env
+        folder, key_file = env.get("MORALBANK_BACKUP_DIR", ""), env.get("MORALBANK_BACKUP_KEY_FILE", "")
+        keep = env.get("MORALBANK_BACKUP_KEEP", "30")
+        if not keep.isdecimal() or not 1 <= int(keep) <= 9999:
+            raise ConfigError("MORALBANK_BACKUP_KEEP must be a number from 1 to 9999")
+        if key_file and not folder:
+            raise ConfigError("MORALBANK_BACKUP_DIR must be set when MORALBANK_BACKUP_KEY_FILE is")
+        return cls(Path(folder) if folder else None, Path(key_file) if key_file else None, int(keep))
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesConfig:
     """On which ways messages leave the house. Without a host or a gateway they stay in the inbox."""
 

@@ -18,7 +18,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from moralbank import clock, ids, slots
-from moralbank.config import MessagesConfig, database_url
+from moralbank.config import BackupConfig, MessagesConfig, database_url
 from moralbank.db import Database
 from moralbank.periodic.jobs import JOBS, Job
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
@@ -184,6 +184,7 @@ def main() -> None:
     """Run the bank's jobs on the database that DATABASE_URL names."""
     end_with_supervisor()
     MessagesConfig.from_env()  # A setting that can't be meant ends this at once, and not every tick in its midst.
+    BackupConfig.from_env()
     run(Database(database_url(os.environ)), JOBS, TICK_SECONDS, LEASE_SECONDS)
 
 

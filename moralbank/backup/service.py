@@ -32,6 +32,9 @@ from moralbank.ledger import Book, Entry, EntryFilter, Report
 from moralbank.schema import Standing
 from moralbank.transparency.verify import verify_all
 
+#: What a backup is called that is named by its time; later ones are later in the alphabet.
+_PREFIX, _ENDING = "moralbank-", ".backup"
+
 
 @dataclass(slots=True)
 class Steps:
@@ -64,7 +67,7 @@ def back_up(url: str, target: Path, key: bytes | None, steps: Steps, people: Pat
     """
     made_at = clock.now()
     if target.is_dir():
-        target /= f"moralbank-{made_at:%Y%m%dT%H%M%SZ}.backup"
+        target /= f"{_PREFIX}{made_at:%Y%m%dT%H%M%SZ}{_ENDING}"
     if target.exists():
         raise BackupExists(file=target)
     draft = target.with_name(f"{target.name}.part-{ids.token(8)}")
@@ -82,6 +85,14 @@ def back_up(url: str, target: Path, key: bytes | None, steps: Steps, people: Pat
     finally:
         draft.unlink(missing_ok=True)
     return target
+
+
+def keep_newest(folder: Path, count: int) -> list[Path]:
+    """Delete the backups of a folder that were named by their time, but for the newest; return which went."""
+    named = sorted(folder.glob(f"{_PREFIX}*{_ENDING}"), reverse=True)
+    for path in named[count:]:
+        path.unlink(missing_ok=True)
+    return named[count:]
 
 
 def _write(url: str, file: BinaryIO, made_at: str, key: bytes | None, people: Path | None) -> None:

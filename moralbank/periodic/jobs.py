@@ -12,6 +12,7 @@ from moralbank import slots
 from moralbank.access import jobs as access
 from moralbank.activities import jobs as activities
 from moralbank.approvals import jobs as approvals
+from moralbank.backup import jobs as backup
 from moralbank.db import Database
 from moralbank.disclosure import jobs as disclosure
 from moralbank.errors import N_
@@ -27,6 +28,7 @@ from moralbank.messages.values import Reach
 from moralbank.noticeboard import jobs as noticeboard
 from moralbank.periodic.errors import UnknownJob
 from moralbank.redemptions import jobs as redemptions
+from moralbank.reports import jobs as reports
 from moralbank.residents import jobs as residents
 from moralbank.residents.queries import reach_of as residents_reach
 from moralbank.settlements import jobs as settlements
@@ -87,6 +89,8 @@ JOBS = (
     Job("settlements.settle_months", N_("出商家月结算单"), DAY, settlements.settle_months),
     Job("statements.issue_periods", N_("出月度、季度和年度对账单"), HOUR, statements.issue_periods),
     Job("statements.print_runs", N_("做批量打印的对账单，清理旧的"), MINUTE, statements.print_runs),
+    Job("reports.verify_books", N_("每晚把账簿从头核验一遍"), HOUR, reports.verify_books),
+    Job("backup.back_up_nightly", N_("每晚备份"), HOUR, backup.back_up_nightly),
     Job("platform.forget_runs", N_("清理旧的作业记录"), DAY, slots.forget_runs),
 )
 

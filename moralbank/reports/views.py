@@ -11,15 +11,17 @@ from uuid import UUID
 
 import marshmallow as ma
 from flask import Blueprint, Response, current_app, render_template, request, stream_with_context, url_for
+from sqlalchemy import Connection
 
 from moralbank import clock, ledger
 from moralbank.access.deeds import Kind, Reason
 from moralbank.access.errors import OutOfScope
 from moralbank.approvals.queries import REVERSIBLE
 from moralbank.errors import Invalid
+from moralbank.findings import Finding
 from moralbank.ledger import GRADES, AccountKind, Entry, EntryFilter, Unit
 from moralbank.redemptions.queries import sold_by_entry
-from moralbank.reports import beside, evidence, exports, queries
+from moralbank.reports import beside, evidence, exports, nightly, queries
 from moralbank.reports.beside import Besides
 from moralbank.reports.errors import UnknownHolder
 from moralbank.reports.evidence import Asked
@@ -40,7 +42,7 @@ from moralbank.transparency import queries as transparency
 from moralbank.transparency.signer_errors import REFUSED
 from moralbank.transparency.verify import LogReport, verify_all
 from moralbank.web import looking, problems
-from moralbank.web.auth import allow, current, scope_paths
+from moralbank.web.auth import allow, current, principal_or_none, scope_paths
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
 from moralbank.web.sheets import csv_response, xlsx_response
@@ -72,6 +74,25 @@ class Row:
 def account_word(kind: AccountKind) -> str:
     """Return what a kind of account is called in the reader's language."""
     return _(ACCOUNT_WORDS[kind])
+
+
+@blueprint.app_template_global("nightly_check")
+def nightly_check(book: int) -> Finding | None:
+    """Return what the last nightly verification of a book found."""
+    return database().look(nightly.find_check, book)
+
+
+def count_broken() -> int:
+    """Return how many of the books that the reader watches over were found broken; 0 for whoever watches over none."""
+    principal = principal_or_none()
+    if principal is None or not principal.has("staff", "auditor"):
+        return 0
+    return database().look(_count_broken, principal.paths("staff", "auditor"))
+
+
+def _count_broken(db: Connection, paths: list[str]) -> int:
+    broken = nightly.list_broken(db)
+    return sum(1 for reach in queries.list_reaches(db, paths) if reach.book.book_id in broken) if broken else 0
 
 
 @blueprint.app_template_global("book_options")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from moralbank import guards, ledger, schema, startup
-from moralbank.backup import errors, service
+from moralbank import clock, findings, guards, ledger, schema, startup
+from moralbank.backup import errors, jobs, service
 from moralbank.backup.sealed import read_key
 from moralbank.backup.service import Steps
 from moralbank.cli import cli
+from moralbank.config import BackupConfig, ConfigError, people_keys_path
 from moralbank.db import Database
 from moralbank.ledger import Unit
 from moralbank.setup import ADMINISTRATOR, first_start
@@ -316,3 +318,73 @@ def test_the_commands_make_a_backup_and_restore_it(
     with place.reading() as db:
         assert db.execute(sa.text("SELECT name FROM access_logins")).scalar() == ADMINISTRATOR
     place.dispose()
+
+
+@pytest.fixture
+def nightly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key_file: Path) -> Path:
+    """Say where the nightly backup goes, and give it a key."""
+    monkeypatch.setenv("MORALBANK_VAR", str(tmp_path))
+    monkeypatch.setenv("MORALBANK_BACKUP_DIR", str(tmp_path / "backups"))
+    monkeypatch.setenv("MORALBANK_BACKUP_KEY_FILE", str(key_file))
+    monkeypatch.setenv("MORALBANK_BACKUP_KEEP", "2")
+    return tmp_path / "backups"
+
+
+def found(database: Database) -> findings.Finding:
+    with database.reading() as db:
+        [one] = findings.list_findings(db, jobs.NAME)
+    return one
+
+
+def test_every_night_has_its_backup_and_only_the_newest_stay(
+    database: Database, empty_url: str, book: Book, tmp_path: Path, key_file: Path, nightly: Path
+) -> None:
+    noon = datetime(2026, 11, 21, 12, 0, tzinfo=clock.TIMEZONE)
+    done = []
+    for hours in (0, 1, 14, 15, 38, 62):
+        with clock.at(noon + timedelta(hours=hours)):
+            done.append(jobs.back_up_nightly(database))
+    assert done == [1, 0, 1, 0, 1, 1]
+    kept = sorted(path.name for path in nightly.iterdir())
+    assert kept == ["moralbank-20261122T180000Z.backup", "moralbank-20261123T180000Z.backup"]
+    assert found(database).is_good
+    assert found(database).said.startswith(f"{kept[-1]}, ")
+    assert found(database).said.endswith(" bytes, encrypted")
+    people = people_keys_path({"MORALBANK_VAR": str(tmp_path)})
+    assert service.restore(empty_url, nightly / kept[-1], read_key(key_file), Steps(), people).books[1][1].is_sound
+
+
+def test_a_backup_that_fails_is_said_and_tried_again_and_none_goes_for_it(
+    database: Database, book: Book, monkeypatch: pytest.MonkeyPatch, nightly: Path
+) -> None:
+    monkeypatch.setenv("MORALBANK_BACKUP_KEEP", "1")
+    noon = datetime(2026, 11, 21, 12, 0, tzinfo=clock.TIMEZONE)
+    with clock.at(noon):
+        jobs.back_up_nightly(database)
+    [first] = nightly.iterdir()
+
+    def full(*_given: object) -> None:
+        raise errors.BackupNotWritten(file=nightly, reason="No space left on device")
+
+    with monkeypatch.context() as patch, clock.at(noon + timedelta(hours=14)):
+        patch.setattr(service, "back_up", full)
+        with pytest.raises(errors.BackupNotWritten):
+            jobs.back_up_nightly(database)
+    assert (found(database).is_good, found(database).said, found(database).good_at) == (
+        False,
+        "backup-not-written",
+        noon,
+    )
+    assert list(nightly.iterdir()) == [first]
+    with clock.at(noon + timedelta(hours=15)):
+        assert jobs.back_up_nightly(database) == 1
+    assert first not in nightly.iterdir()
+
+
+def test_without_a_folder_there_is_no_nightly_backup_and_a_senseless_setting_is_named(
+    database: Database, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert jobs.back_up_nightly(database) == 0
+    for key, value in (("MORALBANK_BACKUP_KEEP", "0"), ("MORALBANK_BACKUP_KEY_FILE", "/etc/key")):
+        with pytest.raises(ConfigError, match="MORALBANK_BACKUP"):
+            BackupConfig.from_env({key: value})

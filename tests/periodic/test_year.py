@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from moralbank import clock, ids, ledger, slots
+from moralbank import clock, findings, ids, ledger, slots
 from moralbank.db import Database
 from moralbank.disclosure import queries as notices
 from moralbank.figures import queries as figures
@@ -17,6 +18,7 @@ from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.messages import queries as messages
 from moralbank.periodic.jobs import JOBS
 from moralbank.redemptions import service as redemptions
+from moralbank.reports import nightly
 from moralbank.scheduler import Scheduler
 from moralbank.settlements.queries import list_settlements
 from tests.redemptions.conftest import Street, by_code, make_resident, make_street, show_code
@@ -49,8 +51,11 @@ def live_a_month(database: Database, street: Street, neighbours: list, month: in
 
 
 def test_a_year_of_jobs_leaves_no_gap_no_double_and_closed_books(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("MORALBANK_VAR", str(tmp_path))
+    monkeypatch.setenv("MORALBANK_BACKUP_DIR", str(tmp_path / "backups"))
+    monkeypatch.setenv("MORALBANK_BACKUP_KEEP", "3")
     monkeypatch.setattr(slots, "KEPT", timedelta(days=500))  # So that they can be counted at the end.
     # Each job's own period or four weeks, whichever is longer: what is due is swept up however seldom it runs.
     jobs = [replace(job, every=max(job.every, FOUR_WEEKS)) for job in JOBS]
@@ -74,6 +79,14 @@ def test_a_year_of_jobs_leaves_no_gap_no_double_and_closed_books(
             assert len(ran) == 15, job.name
             assert {later.slot_at - earlier.slot_at for earlier, later in pairwise(ran)} == {FOUR_WEEKS}, job.name
             assert [one.ran_at for one in ran] == sorted(one.ran_at for one in ran), f"{job.name}: the oldest first"
+        found = {one.name: one for one in findings.list_findings(db)}
+    assert set(found) == {
+        "backup",
+        nightly.name_of(street.zhang.book_id),
+        nightly.name_of(street.tree["XX-00"].book_id),
+    }
+    assert all(one.is_good and one.found_at == END for one in found.values())
+    assert len(list((tmp_path / "backups").iterdir())) == 3
     check_what_the_year_left(database, street)
 
 
