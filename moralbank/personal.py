@@ -66,6 +66,8 @@ PERSONAL: tuple[Held, ...] = (
     Held("residents_cards", "t.resident_id", {"number": "", "revoke_reason": None}, goes=True),
     Held("residents_consents", "t.resident_id", {"given_by": ""}, goes=True),
     Held("residents_deeds", "t.resident_id", {"note": ""}),
+    Held("behalf_links", "t.resident_id", {"agreed_note": ""}),
+    Held("behalf_words", "t.resident_id", {"hash": b""}, goes=True),
     Held("residents_imports", "NULL", {"file_name": "roster"}, is_left_out=True),
     Held("residents_import_rows", "t.resident_id", {"cells": None, "person": None}, is_left_out=True),
     Held("access_logins", "t.resident_id", {"secret_hash": ""}, also={"suspended_at": Left.NOW}),

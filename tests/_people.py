@@ -75,7 +75,7 @@ def make_login(
 ) -> MadeLogin:
     """Open a login with one role at a branch (None: the whole bank), whose secret needs no changing."""
     branch_id = branch.branch_id if isinstance(branch, Branch) else branch
-    secret = PIN if role in ("operator", "resident") else PASSWORD
+    secret = PIN if role in ("operator", "resident", "helper") else PASSWORD
     if role == "resident":
         if resident_id is None or branch_id is None:
             raise AssertionError("a resident's login is somebody's, somewhere")

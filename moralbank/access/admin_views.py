@@ -28,6 +28,7 @@ blueprint = Blueprint("logins", __name__, url_prefix="/admin/logins")
 ROLE_NAMES = {
     "resident": N_("储户"),
     "operator": N_("收银员"),
+    "helper": N_("代办人"),
     "staff": N_("工作人员"),
     "auditor": N_("监督员"),
     "admin": N_("管理员"),

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     SECRET = "secret"
     IMPORT = "import"
     FORGET = "forget"
+    ACT = "act"
 
 
 class Reason(StrEnum):

@@ -105,6 +105,14 @@ class NotOneself(Conflict):
     sentence = N_("不能停用自己的登录或收回自己的角色，请由另一位管理员办理。")
 
 
+class OnlyOneself(Forbidden):
+    """Somebody acts for another and asks for what only that person does themselves."""
+
+    code = "only-oneself"
+    title = N_("这一页只能本人用")
+    sentence = N_("您正在替家人办事。这一页只能本人用，请先换回自己。")
+
+
 class BadTokenScopes(Invalid):
     code = "bad-token-scopes"
     title = N_("令牌权限不对")

@@ -42,7 +42,7 @@ access_grants = sa.Table(
     sa.Column("granted_by", sa.String(32), nullable=False),
     sa.Column("revoked_at", UtcDateTime),
     sa.Column("revoked_by", sa.String(32)),
-    sa.CheckConstraint("role IN ('resident', 'operator', 'staff', 'auditor', 'admin')", name="role_known"),
+    sa.CheckConstraint("role IN ('resident', 'operator', 'helper', 'staff', 'auditor', 'admin')", name="role_known"),
     sa.CheckConstraint("(role = 'operator') = (merchant_id IS NOT NULL)", name="operator_has_merchant"),
     sa.CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_whole"),
 )

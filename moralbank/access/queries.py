@@ -17,7 +17,7 @@ from moralbank.branches import queries as branches
 from moralbank.branches.queries import Branch
 from moralbank.prepared import Prepared, Question, Row, ask
 
-ROLES = ("resident", "operator", "staff", "auditor", "admin")
+ROLES = ("resident", "operator", "helper", "staff", "auditor", "admin")
 #: The path of the whole bank, of which every branch's path begins.
 EVERYWHERE = "/"
 #: Roles that a grant stands for besides its own: an administrator does everything staff does.

@@ -70,7 +70,16 @@ __all__ = [
 
 SYSTEM = "system"
 #: The role that may give a role; an administrator is staff too.
-_GIVEN_BY = {"resident": "staff", "operator": "staff", "staff": "admin", "auditor": "admin", "admin": "admin"}
+_GIVEN_BY = {
+    "resident": "staff",
+    "operator": "staff",
+    "helper": "staff",
+    "staff": "admin",
+    "auditor": "admin",
+    "admin": "admin",
+}
+#: Who comes in by six digits: they work a till or a phone, and see no lists of people.
+_BY_PIN = frozenset({"operator", "helper"})
 _WRITERS = frozenset({"operator", "staff", "admin"})
 _NAME_MIN, _NAME_MAX = 2, 32
 
@@ -106,14 +115,14 @@ def open_login(
 ) -> Opened:
     """Open a named login with its roles. `by` None means the system itself; secret None means a random one.
 
-    kind: "pin" or "password"; None: a PIN for who only works tills, else a password.
+    kind: "pin" or "password"; None: a PIN for who only works tills or only helps, else a password.
 
     Raises (in the order checked): BadLoginName, BadGrant, UnknownBranch, OutOfScope, AlreadyGranted,
     RolesClash, WeakSecret, NameTaken.
     """
     folded = name.strip().casefold()
     _refuse_bad_name(folded)
-    kind = kind or ("pin" if grants and all(draft.role == "operator" for draft in grants) else "password")
+    kind = kind or ("pin" if grants and all(draft.role in _BY_PIN for draft in grants) else "password")
     given: list[Grant] = []
     for draft in grants:
         given.append(_checked(db, draft, given, by))

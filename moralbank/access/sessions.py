@@ -130,6 +130,6 @@ def _patience(login: Login) -> tuple[timedelta, timedelta]:
     roles = {grant.role for grant in login.grants}
     if roles <= {"resident"}:
         return timedelta(days=30), timedelta(days=90)
-    if roles <= {"resident", "operator"}:
+    if roles <= {"resident", "operator", "helper"}:
         return timedelta(hours=12), timedelta(hours=24)
     return timedelta(hours=2), timedelta(hours=12)

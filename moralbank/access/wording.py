@@ -29,6 +29,7 @@ DEED_KINDS = {
     Kind.SECRET: N_("重设密码"),
     Kind.IMPORT: N_("导入名单"),
     Kind.FORGET: N_("遗忘个人资料"),
+    Kind.ACT: N_("代办"),
 }
 #: What a deed is about, by the word before its number.
 ABOUT = {

@@ -69,6 +69,8 @@ def counted(direction: Direction, doubt: Doubt | None) -> Verdict:
         return verdicts.REVIEW
     if doubt is Doubt.HELPED:
         return verdicts.PENDING_HELPED if direction is Direction.IN else verdicts.PENDING_HELPED_OUT
+    if doubt is Doubt.ACTED and direction is Direction.IN:
+        return verdicts.PENDING_ACTED
     if doubt is not None:
         return verdicts.PENDING if direction is Direction.IN else verdicts.PENDING_OUT
     return verdicts.OK if direction is Direction.IN else verdicts.OK_OUT

@@ -47,6 +47,10 @@ class Scan:
     #: Hash of the phone's cookie.
     device: str | None = None
     station: int = 0
+    #: Somebody else of the family, or a helper, scanned for the person.
+    is_acted: bool = False
+    #: Who else may be there by this phone: no stranger's phone for each other, but the leader is told.
+    kin: frozenset[int] = frozenset()
     #: Why staff count it outside the hours or beyond the list; it waits for the leader then.
     override: str | None = None
 
@@ -216,18 +220,20 @@ def _look_around(db: Connection, cases: Sequence[_Case]) -> None:
             case.tell(verdicts.NO_GUARDIAN)
     for case in cases:
         user = users.get((case.scan.session_id, case.scan.device))
-        is_others_phone = user not in (None, case.scan.resident_id)
-        case.doubt = _doubt(case, is_others_phone=is_others_phone, is_elsewhere=case.pair in elsewhere)
+        case.doubt = _doubt(case, user, is_elsewhere=case.pair in elsewhere)
 
 
-def _doubt(case: _Case, *, is_others_phone: bool, is_elsewhere: bool) -> Doubt | None:
-    """Return why a scan must wait for the leader, or None."""
+def _doubt(case: _Case, user: int | None, *, is_elsewhere: bool) -> Doubt | None:
+    """Return why a scan must wait for the leader, or None. user: whose the phone is for this session, if anybody's."""
     if case.is_vouched:
         return Doubt.OVERRIDE
-    if is_others_phone:
+    is_others_phone = user not in (None, case.scan.resident_id)
+    if is_others_phone and user not in case.scan.kin:
         return Doubt.SAME_DEVICE
     if is_elsewhere:
         return Doubt.OVERLAP
+    if is_others_phone or case.scan.is_acted:
+        return Doubt.ACTED
     if case.step.direction is Direction.OUT and not case.scans:
         return Doubt.NO_IN
     if case.scan.means in (Means.BENEFICIARY, Means.HELPED_CARD):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -100,6 +101,14 @@ _CLAIM = Prepared(
         receipts.c.scanned_at,
     )
 )
+
+
+def claim_receipt(db: Connection, cookie: str, keeper: int) -> sa.Row[Any] | None:
+    """Return the whole receipt, which is this keeper's from now on, or None when it is over or another's."""
+    given = {"hash": hash_of(cookie), "resident_id": keeper, "now": clock.now()}
+    if not _CLAIM.each(db, [given])[0]:
+        return None
+    return db.execute(sa.select(receipts).where(receipts.c.receipt_id == given["hash"])).one()
 
 
 def use_receipts(db: Connection, claims: Sequence[Claim]) -> list[Answer | MoralBankError]:

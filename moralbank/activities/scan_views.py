@@ -10,7 +10,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids
-from moralbank.activities import answers, queries, receipts, service, spots, tokens, verdicts, wording
+from moralbank.access.queries import Principal
+from moralbank.activities import answers, queries, receipts, service, spots, together, tokens, verdicts, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.presence import Next, next_scan
 from moralbank.activities.staff_views import session_in_scope
@@ -19,11 +20,13 @@ from moralbank.branches.queries import get_branch
 from moralbank.config import Config
 from moralbank.earning import Claim, Totals, award, get_rule
 from moralbank.residents.queries import residents_by_id
-from moralbank.web.auth import actor, allow, principal_or_none, public
+from moralbank.web.auth import acting_link, actor, allow, principal_or_none, public
 from moralbank.web.db import database
 
 blueprint = Blueprint("scan", __name__)
 
+#: How a form names the phone's owner among those who come; the others stand in it by their links.
+ME, LINK_DIGITS = "me", 15
 RECEIPT_COOKIE = "receipt"
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 180 * 24 * 3600
@@ -58,18 +61,34 @@ def landing() -> str | tuple[str, int]:
         session = queries.get_session(db, receipt.session_id)
         branch = get_branch(db, session.activity.branch_id)
         step = _step(db, session, receipt)
-    if isinstance(step, Answer):
+        principal = principal_or_none()
+        people = together.whom(db, principal.login_id) if principal else []
+    if isinstance(step, Answer) and not people:
         return _result(step), step.verdict.status
-    return render_template("activities/landing.html", session=session, branch=branch, direction=step, receipt=receipt)
+    return render_template(
+        "activities/landing.html",
+        session=session,
+        branch=branch,
+        direction=None if isinstance(step, Answer) else step,
+        # Whoever has scanned already may still scan for the others.
+        is_done=isinstance(step, Answer),
+        people=people,
+        now_for=acting_link(),
+        receipt=receipt,
+    )
 
 
 @blueprint.post("/a/check")
 @public
 def check() -> Response | tuple[str, int]:
-    """Count the receipt's scan for the one who is signed in."""
+    """Count the receipt's scan for the one who is signed in, or for those of theirs who were chosen."""
     principal = principal_or_none()
-    if principal is None or principal.resident_id is None:
+    chosen = request.form.getlist("who")
+    if principal is None or (principal.resident_id is None and not chosen):
         return redirect(url_for("scan.landing"), 303)
+    if chosen:
+        return _check_together(principal, chosen)
+    assert principal.resident_id is not None, "whoever is no resident has chosen for whom"
     device = request.cookies.get(DEVICE_COOKIE)
     claim = receipts.Claim(
         cookie=request.cookies.get(RECEIPT_COOKIE, ""),
@@ -79,6 +98,27 @@ def check() -> Response | tuple[str, int]:
     )
     answer = database().join(receipts.use_receipts, claim)
     return _result(answer), answer.verdict.status
+
+
+def _check_together(principal: Principal, chosen: list[str]) -> Response | tuple[str, int]:
+    """Count the receipt's scan for each who was chosen: "me", and links by which one acts for others."""
+    device = request.cookies.get(DEVICE_COOKIE)
+    is_resident = principal.resident_id is not None
+    party = together.Party(
+        cookie=request.cookies.get(RECEIPT_COOKIE, ""),
+        login_id=principal.login_id,
+        owner_id=principal.resident_id,
+        owner_comes=ME in chosen,
+        link_ids=[int(one) for one in chosen if one.isdigit() and len(one) <= LINK_DIGITS],
+        actor=principal.actor("resident" if is_resident else "helper"),
+        device=receipts.hash_of(device) if device else None,
+    )
+    if not party.owner_comes and not party.link_ids:
+        return redirect(url_for("scan.landing"), 303)
+    came = database().transact(together.check_in_together, party)
+    said = [(one, wording.say(one.answer)) for one in came]
+    status = next((one.answer.verdict.status for one in came if not one.answer.verdict.is_good), 200)
+    return render_template("activities/together.html", came=said, session=came[0].answer.session), status
 
 
 @blueprint.get("/display/<int:session_id>")

@@ -59,6 +59,7 @@ class Doubt(StrEnum):
 
     OVERLAP = "overlap"
     SAME_DEVICE = "same-device"
+    ACTED = "acted"
     OVERRIDE = "override"
     POSTER = "poster"
     HELPED = "helped"

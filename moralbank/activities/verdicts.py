@@ -55,6 +55,9 @@ PENDING = Verdict(
     N_("{at} 的签到已记下，请让组织者看到您本人，确认后才算数。离开前请再扫一次签退。"),
 )  # fmt: skip
 PENDING_OUT = replace(PENDING, sentence=N_("{at} 的签退已记下，组织者确认后积分就到账。"))
+PENDING_ACTED = replace(
+    PENDING, sentence=N_("{at} 的签到已记下，请让组织者看到本人，确认后才算数。离开前请再扫一次签退。")
+)
 PENDING_HELPED = replace(
     PENDING, title=N_("记下了，等受助人确认"),
     sentence=N_("{at} 的签到已记下，请受助人点一下“是的，来了”。用卡扫的由组织者核实。走的时候再扫一次。"),

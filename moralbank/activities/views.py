@@ -13,10 +13,11 @@ from moralbank import clock
 from moralbank.activities import queries, service, wording
 from moralbank.activities.errors import UnknownActivity
 from moralbank.activities.values import SessionCount, Status
+from moralbank.behalf import acting
 from moralbank.branches.queries import get_branch, list_branches
 from moralbank.earning import list_adoptions
 from moralbank.errors import N_
-from moralbank.web.auth import allow, current, principal_or_none, public
+from moralbank.web.auth import allow, public
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
 from moralbank.web.i18n import language
@@ -74,10 +75,10 @@ def show(activity_id: int) -> str:
 
 
 @blueprint.post("/activities/sessions/<int:session_id>/sign-up")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def sign_up(session_id: int) -> Response:
     """Put oneself on the list of a session."""
-    signup = database().transact(service.sign_up, session_id, _resident_id())
+    signup = database().transact(service.sign_up, session_id, acting.person_id())
     if signup.state == "going":
         flash(_("报上名了，到时请提前到现场扫码签到。"), "ok")
     else:
@@ -90,7 +91,7 @@ def sign_up(session_id: int) -> Response:
 def team_sign_up(session_id: int) -> Response:
     """Put the members of one's team on the list of a session."""
     numbers = re.findall(r"[0-9]+", request.form.get("numbers", ""))
-    states = database().transact(service.sign_up_team, session_id, _resident_id(), numbers)
+    states = database().transact(service.sign_up_team, session_id, acting.person_id(), numbers)
     for state, kind, words in (
         ("going", "ok", N_("已代 %(n)s 人报名：%(numbers)s。本人能看到，不去可以自己取消。")),
         ("waiting", "warn", N_("名额已满，%(n)s 人在候补：%(numbers)s。")),
@@ -103,37 +104,31 @@ def team_sign_up(session_id: int) -> Response:
 
 
 @blueprint.post("/activities/sessions/<int:session_id>/cancel-sign-up")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def cancel_sign_up(session_id: int) -> Response:
     """Take oneself off the list of a session."""
-    database().transact(service.cancel_sign_up, session_id, _resident_id())
+    database().transact(service.cancel_sign_up, session_id, acting.person_id())
     flash(_("已取消报名。"), "ok")
     return _back(session_id)
 
 
 def _mine(db: Any, counts: Sequence[SessionCount]) -> dict[int, str]:
     """Return the reader's own state in each of the sessions."""
-    principal = principal_or_none()
-    if principal is None or principal.resident_id is None:
+    reader = acting.reader_id()
+    if reader is None:
         return {}
     ids = [count.session.session_id for count in counts]
-    return {which: mine.state for which, mine in queries.signups_of(db, principal.resident_id, ids).items()}
+    return {which: mine.state for which, mine in queries.signups_of(db, reader, ids).items()}
 
 
 def _signed_up_by_others(db: Any, counts: Sequence[SessionCount]) -> set[int]:
     """Return the sessions for which the leader of a team put the reader on the list."""
-    principal = principal_or_none()
-    if principal is None or principal.resident_id is None:
+    reader = acting.reader_id()
+    if reader is None:
         return set()
     ids = [count.session.session_id for count in counts]
-    found = queries.signups_of(db, principal.resident_id, ids)
+    found = queries.signups_of(db, reader, ids)
     return {which for which, mine in found.items() if mine.signed_up_by is not None}
-
-
-def _resident_id() -> int:
-    resident_id = current().resident_id
-    assert resident_id is not None, "the resident role belongs to residents' logins"
-    return resident_id
 
 
 def _back(session_id: int) -> Response:

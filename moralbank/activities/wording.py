@@ -42,6 +42,7 @@ MEANS_NAMES = {
 DOUBT_NAMES = {
     Doubt.OVERLAP: N_("同时在另一场"),
     Doubt.SAME_DEVICE: N_("和别人用同一部手机"),
+    Doubt.ACTED: N_("由家人或代办人扫码，请看看本人在不在"),
     Doubt.OVERRIDE: N_("工作人员补签"),
     Doubt.POSTER: N_("扫海报，要当面确认"),
     Doubt.HELPED: N_("受助人还没有确认"),

@@ -18,7 +18,7 @@ from moralbank.activities.queries import find_activity_by_code, list_sessions
 from moralbank.branches.queries import list_branches
 from moralbank.config import var_directory
 from moralbank.db import Database
-from moralbank.demo import logins, neighbours, opening, programmes, witnesses
+from moralbank.demo import kin, logins, neighbours, opening, programmes, witnesses
 from moralbank.demo.errors import BankInUse
 from moralbank.demo.logins import DemoLogin
 from moralbank.demo.market import Market
@@ -120,6 +120,7 @@ def _live(db: Connection, scale: Scale, now: datetime, progress: Progress) -> li
     planned = [*programmes.of_the_year(first_on, now + _AHEAD), *programmes.of_today(now)]
     Sittings(town).announce_all(planned, opened_at)
     Market(town).open_days(opened_at)
+    kin.plan(town)
     for day in range(1, _days(scale, now) + 1):
         town.diary.at(clock.start_of(first_on + timedelta(days=day)), partial(progress, 1))
     town.diary.live(now)

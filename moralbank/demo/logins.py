@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from moralbank.access import queries, secrets, service
+from moralbank.demo.kin import HELPER
 from moralbank.demo.opening import ADMIN, AUDITOR, till_name
 from moralbank.merchants.queries import list_merchants
 from moralbank.residents.queries import Resident, cards_in_force, list_by_name
@@ -41,6 +42,9 @@ def list_demo_logins(db: Connection) -> list[DemoLogin]:
     shops = {merchant.code: merchant.name for merchant in list_merchants(db)}
     named += [(f"商户操作员（{shops[code]}）· merchant operator", till_name(code)) for code in _TILLS]
     found = [DemoLogin(role, name, login.login_id) for role, name in named if (login := queries.find_login(db, name))]
+    helper = queries.find_login(db, HELPER)
+    if helper is not None:
+        found.append(DemoLogin("代办人（替黄秀英）· helper of 黄秀英", HELPER, helper.login_id))
     return found + _residents(db)
 
 

@@ -12,6 +12,7 @@ from moralbank.access import deed_queries
 from moralbank.access.queries import find_resident_login, list_sessions
 from moralbank.activities.forgetting import list_attendance
 from moralbank.approvals import queries as approvals
+from moralbank.behalf.queries import list_about
 from moralbank.branches.queries import get_branch
 from moralbank.certificates import queries as certificates
 from moralbank.certificates.facts import list_facts
@@ -40,6 +41,7 @@ def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
         "acts": [asdict(deed) for deed in residents.list_deeds(db, who, limit=residents.LIST_LIMIT_MAX)],
         "lookers": [asdict(line) for line in deed_queries.list_lookers(db, who, limit=deed_queries.LIMIT_MAX)],
         "signed_in": [asdict(one) for one in list_sessions(db, login.login_id)] if login else [],
+        "acted_for_by": [asdict(link) for link in list_about(db, who, standing=False)],
         "attendance": list_attendance(db, who),
         "reserved": _reserved(db, who),
         "certificates": [asdict(one) for one in certificates.list_of_resident(db, who)],

@@ -16,6 +16,7 @@ from moralbank.access import forgetting as access
 from moralbank.access.deeds import Deed, Kind, record
 from moralbank.activities import forgetting as activities
 from moralbank.approvals import service as approvals
+from moralbank.behalf import service as behalf
 from moralbank.certificates import service as certificates
 from moralbank.db import Raced, insert_for
 from moralbank.disclosure import service as disclosure
@@ -165,6 +166,7 @@ def _erase(db: Connection, resident: Resident, request: Request, actor: str) -> 
     told = messages.forget(db, whose)
     objections.forget(db, whose)
     named = disclosure.forget(db, whose)
+    behalf.forget(db, whose)
     outside = history.forget_name(db, book, account)
     known = residents.forget_resident(db, resident)
     identifiers = [resident.name, *filter(None, [resident.phone]), *cards]

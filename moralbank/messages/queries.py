@@ -189,3 +189,9 @@ def list_optouts(db: Connection, resident_ids: Collection[int]) -> set[tuple[int
 def list_told(db: Connection, events: Collection[str]) -> set[str]:
     """Return of which of these events somebody was told already."""
     return set(db.execute(sa.select(messages.c.event).where(messages.c.event.in_(list(events)))).scalars())
+
+
+def was_told(db: Connection, resident_id: int, event: str) -> bool:
+    """Tell whether a resident was told of this event before."""
+    told = sa.select(messages.c.message_id).where(messages.c.event == event, messages.c.resident_id == resident_id)
+    return db.execute(told.limit(1)).first() is not None

@@ -13,6 +13,7 @@ from moralbank.access import jobs as access
 from moralbank.activities import jobs as activities
 from moralbank.approvals import jobs as approvals
 from moralbank.backup import jobs as backup
+from moralbank.behalf import jobs as behalf
 from moralbank.db import Database
 from moralbank.disclosure import jobs as disclosure
 from moralbank.errors import N_
@@ -67,6 +68,7 @@ JOBS = (
     Job("activities.forget_helped", N_("删除上门服务过后受助人的名字"), DAY, activities.forget_helped),
     Job("activities.post_late", N_("公示期满的补录入账"), HOUR, activities.post_late),
     Job("activities.purge_receipts", N_("清理没有用上的扫码"), HOUR, activities.purge_receipts),
+    Job("behalf.purge_words", N_("清理没有用的代办口令"), DAY, behalf.purge_words),
     Job("fairs.end_passes", N_("收回集市摊位的临时账号"), MINUTE, fairs.end_passes),
     Job("forgetting.follow", N_("从文件和备份里清除已遗忘的人"), MINUTE, forgetting.follow),
     Job("approvals.lapse", N_("关闭过期的申请和抵回"), HOUR, approvals.lapse),

@@ -24,7 +24,7 @@ from moralbank.merchants.queries import Merchant, Offer
 from moralbank.messages import service as messages
 from moralbank.messages.values import Note
 from moralbank.prepared import Prepared, Question, all_rows, ask
-from moralbank.redemptions import errors
+from moralbank.redemptions import errors, mandates
 from moralbank.redemptions.answers import (
     Answer,
     asking_answers,
@@ -33,7 +33,7 @@ from moralbank.redemptions.answers import (
     keep_charges,
     outcome,
 )
-from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
+from moralbank.redemptions.codes import Shown, asking_codes, asking_to_spend, digest
 from moralbank.redemptions.limits import (
     DEFAULT_LIMITS,
     TILL_LIMITS,
@@ -44,6 +44,7 @@ from moralbank.redemptions.limits import (
     give_back,
     judge,
 )
+from moralbank.redemptions.mandates import Mandate
 from moralbank.redemptions.models import charges
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order
@@ -70,6 +71,9 @@ class _Case:
     offer: Offer | None = None
     #: Whose payment code it is; None when it is paid by card.
     holder_id: int | None = None
+    #: By which link somebody else showed that code, and what that one may do; None: the resident did.
+    link_id: int | None = None
+    mandate: Mandate | None = None
     resident: Resident = field(init=False)
     #: Who stands at the till, where that is a resident.
     operator: Resident | None = None
@@ -113,7 +117,8 @@ def charge_many(db: Connection, asks: Sequence[Ask], limits: Limits = DEFAULT_LI
     Writes: nothing for a charge that is refused. Refusals, in the order checked: KeyReused, the refusal that the key
     had, TillLocked, UnknownMerchant, MerchantNotActive, UnknownOffer, OfferNotActive, OfferEnded, OfferNotYet,
     UnknownCode, CodeUsed, CodeExpired or UnknownCard, CardRevoked, CardWithoutPin, WrongPin; ResidentNotActive,
-    OtherBank, OwnHousehold, the limits, PhoneNeeded, ChargedJustNow, NotEnoughPoints, OfferUsedUp.
+    OtherBank, OwnHousehold, for somebody else's code what mandates.judge refuses; the limits, PhoneNeeded,
+    ChargedJustNow, NotEnoughPoints, OfferUsedUp.
     Raises: Raced when another transaction was faster; what else the ledger refuses.
     """
     verdicts: list[Verdict | None] = [None] * len(asks)
@@ -188,9 +193,9 @@ def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
     for case in _open(fresh):
         case.holder_id = case.ask.order.payer.resident_id if case.ask.order.payer else None
     for case, holder in zip(by_code, holders, strict=True):
-        if case.verdict is None and isinstance(holder, int):
-            case.holder_id = holder
-        elif case.verdict is None:
+        if case.verdict is None and isinstance(holder, Shown):
+            case.holder_id, case.link_id = holder.resident_id, holder.link_id
+        elif case.verdict is None and not isinstance(holder, Shown):
             case.verdict = holder
     return fresh
 
@@ -300,8 +305,9 @@ def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
             case.verdict = errors.MonthLimitReached(points=limits.points_per_month_max)
     counted = _open(cases)
     for case, holder in zip(by_code, holders, strict=True):
-        if case.verdict is None and not isinstance(holder, int):
+        if case.verdict is None and not isinstance(holder, Shown):
             case.verdict = holder
+    _judge_mandates(db, [case for case in counted if case.verdict is None and case.link_id is not None])
     for case, standing, is_covered in zip(cases, standings, covered, strict=True):
         if case.verdict is None:
             case.verdict = judge(limits, case.bill, standing)
@@ -311,6 +317,19 @@ def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
         if case.verdict is None and not is_covered:
             case.verdict = errors.NotEnoughPoints(points=case.points)
     return counted
+
+
+def _judge_mandates(db: Connection, cases: Sequence[_Case]) -> None:
+    """Refuse what somebody else's code may not pay for, as things stand now that the resident's month is locked."""
+    if not cases:
+        return
+    found = mandates.find_mandates(db, [case.link_id or 0 for case in cases])
+    for case in cases:
+        case.mandate = found[case.link_id or 0]
+        case.verdict = mandates.judge(case.mandate, case.points)
+        helper = case.mandate.helper
+        if case.verdict is None and helper and case.operator and are_family(case.operator, helper):
+            case.verdict = errors.OwnHousehold()
 
 
 def _take_offers(db: Connection, cases: Sequence[_Case]) -> None:
@@ -352,7 +371,7 @@ def _write(db: Connection, cases: Sequence[_Case]) -> None:
             raise errors.NotEnoughPoints(points=case.points)
         if isinstance(verdict, MoralBankError):
             raise verdict
-    told = messages.telling([_note(receipt, case.merchant.branch_id) for case, receipt in moving])
+    told = messages.telling([_note(case, receipt) for case, receipt in moving])
     keep_charges(db, [(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)], told)
     for case, receipt in zip(cases, receipts, strict=True):
         case.verdict = receipt
@@ -373,15 +392,19 @@ def _row(case: _Case) -> dict[str, Any]:
         "settlement_mode": case.merchant.settlement_mode,
         "owed_fen": case.owed_fen,
         "code_hash": case.code_hash,
+        "link_id": case.link_id,
         "entry_id": ids.new_id() if case.points else None,
         "charged_at": clock.now(),
     }
 
 
-def _note(receipt: Receipt, branch_id: int) -> Note:
+def _note(case: _Case, receipt: Receipt) -> Note:
     facts: dict[str, str | int] = {"points": receipt.points, "shop": receipt.merchant_name}
+    if receipt.acted_by:
+        facts["who"] = receipt.acted_by
+    kind = "acted_redemption" if receipt.acted_by else "redemption"
     event = f"charge:{receipt.charge_id}"
-    return Note("redemption", event, branch_id, resident_id=receipt.resident_id, facts=facts)
+    return Note(kind, event, case.merchant.branch_id, resident_id=receipt.resident_id, facts=facts)
 
 
 _TOLD = Receipt.__dataclass_fields__.keys()
@@ -395,11 +418,13 @@ def _receipt(case: _Case, row: dict[str, Any], charge_id: int) -> Receipt:
         undone_at=None,
         merchant_name=case.merchant.name,
         masked_name=case.resident.masked_name,
+        acted_by=case.mandate.masked_name if case.mandate else "",
     )
 
 
 def _draft(case: _Case, receipt: Receipt) -> ledger.Draft:
-    """Return the entry that moves the points to the merchant."""
+    """Return the entry that moves the points to the merchant; who showed the code for the resident stands in it."""
+    acted = {"acted": case.mandate.actor} if case.mandate else {}
     return ledger.Draft(
         book=receipt.book_id,
         kind="redemption",
@@ -411,6 +436,6 @@ def _draft(case: _Case, receipt: Receipt) -> ledger.Draft:
         actor=case.ask.till.actor,
         branch=case.merchant.branch_id,
         source=("redemption", str(receipt.charge_id)),
-        private={"memo": receipt.title or POINTS_ONLY, "place": case.merchant.name},
+        private={"memo": receipt.title or POINTS_ONLY, "place": case.merchant.name, **acted},
         entry_id=receipt.entry_id,
     )

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
+from moralbank.behalf import service as behalf
+from moralbank.behalf.queries import get_link
 from moralbank.errors import Refused
 from moralbank.prepared import Prepared, Question, all_rows
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
@@ -35,13 +37,26 @@ class IssuedCode:
     shown_until_at: datetime
 
 
-def issue_code(db: Connection, resident_id: int) -> IssuedCode:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A live code: whose points it spends, and by which link of behalf somebody else showed it, if anybody did."""
+
+    resident_id: int
+    link_id: int | None
+
+
+def issue_code(db: Connection, resident_id: int, link_id: int | None = None) -> IssuedCode:
     """Issue a fresh code; the ones before it stay good for a moment, for the scan that is under way.
 
-    Raises (in the order checked): UnknownResident, ResidentNotActive.
+    link_id: by which somebody else shows it, who may; that is written down.
+
+    Raises (in the order checked): UnknownResident, ResidentNotActive, UnknownLink.
     """
-    if not get_resident(db, resident_id).is_active:
+    resident = get_resident(db, resident_id)
+    if not resident.is_active:
         raise ResidentNotActive
+    if link_id is not None:
+        behalf.note_act(db, get_link(db, link_id), resident, "code")
     now = clock.now()
     soon = now + timedelta(seconds=GRACE_SECONDS)
     former = sa.and_(codes.c.resident_id == resident_id, codes.c.used_at.is_(None), codes.c.expires_at > soon)
@@ -49,7 +64,13 @@ def issue_code(db: Connection, resident_id: int) -> IssuedCode:
     number = ids.checked_digits(CODE_PREFIX, CODE_RANDOM_DIGITS)
     until = now + timedelta(seconds=SHOWN_SECONDS)
     expires_at = until + timedelta(seconds=GRACE_SECONDS)
-    row = {"hash": digest(number), "resident_id": resident_id, "issued_at": now, "expires_at": expires_at}
+    row: dict[str, Any] = {
+        "hash": digest(number),
+        "resident_id": resident_id,
+        "issued_at": now,
+        "expires_at": expires_at,
+    }
+    row["link_id"] = link_id
     db.execute(codes.insert().values(row))
     return IssuedCode(number, now, until)
 
@@ -60,7 +81,9 @@ def digest(number: str) -> bytes:
 
 
 _FIND = Prepared(
-    sa.select(codes.c.resident_id, codes.c.used_at, codes.c.expires_at).where(codes.c.hash == sa.bindparam("digest"))
+    sa.select(codes.c.resident_id, codes.c.link_id, codes.c.used_at, codes.c.expires_at).where(
+        codes.c.hash == sa.bindparam("digest")
+    )
 )
 _is_live = codes.c.used_at.is_(None) & (codes.c.expires_at > sa.bindparam("now"))
 _SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now")).returning(codes.c.resident_id)
@@ -69,23 +92,22 @@ _SPEND = Prepared(_SPENT.where(codes.c.hash == sa.bindparam("digest")))
 _SPEND_SET = Prepared(_SPENT.where(codes.c.hash == sa.any_(sa.bindparam("digests", type_=sa.ARRAY(sa.LargeBinary)))))
 
 
-def asking_codes(numbers: Sequence[str]) -> Question[list[int | Refused]]:
+def asking_codes(numbers: Sequence[str]) -> Question[list[Shown | Refused]]:
     """Ask whose live code each is; or, in the order checked, UnknownCode, CodeUsed, CodeExpired."""
     now = clock.now()
     given = [{"digest": digest(number)} for number in numbers]
     return Question(_FIND, given, lambda found: [_holder(rows, now) for rows in found])
 
 
-def _holder(rows: list[tuple[Any, ...]], now: datetime) -> int | Refused:
+def _holder(rows: list[tuple[Any, ...]], now: datetime) -> Shown | Refused:
     if not rows:
         return UnknownCode()
-    [(resident_id, used_at, expires_at)] = rows
+    [(resident_id, link_id, used_at, expires_at)] = rows
     if used_at is not None:
         return CodeUsed()
     if expires_at <= now:
         return CodeExpired()
-    found: int = resident_id
-    return found
+    return Shown(resident_id, link_id)
 
 
 def asking_to_spend(db: Connection, hashes: Sequence[bytes]) -> Question[bool]:

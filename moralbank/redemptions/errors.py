@@ -334,3 +334,27 @@ class SupervisorNeeded(Refused):
     code = "supervisor-needed"
     title = N_("当天退分要店长办")
     sentence = N_("当天的退分由店长办理，请店长登录后来退；还没有店长的，请驿站在商家页面指定一位。")
+
+
+class HelperEnded(Refused):
+    code = "helper-ended"
+    title = N_("不能代为付款")
+    sentence = N_("出示这个付款码的人不能再替本人付款。请本人付款，或用居民卡和密码。")
+
+
+class HelperChargeLimitReached(Refused):
+    code = "helper-charge-limit"
+    title = N_("超过代办人一笔的上限")
+    sentence = N_("代办人一笔最多付 {points} 分。请少付一点，或请本人付款。")
+
+
+class HelperDayLimitReached(Refused):
+    code = "helper-day-limit"
+    title = N_("超过代办人一天的上限")
+    sentence = N_("代办人一天最多付 {points} 分。请明天再来，或请本人付款。")
+
+
+class HelperMonthLimitReached(Refused):
+    code = "helper-month-limit"
+    title = N_("超过代办人一个月的上限")
+    sentence = N_("代办人一个月最多付 {points} 分。请下个月再来，或请本人付款。")

@@ -15,6 +15,8 @@ codes = sa.Table(
     sa.Column("issued_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("used_at", UtcDateTime),
+    #: Of behalf: by which link somebody else showed it; NULL: the resident did.
+    sa.Column("link_id", sa.BigInteger),
     sa.Index("ix_redemptions_codes_resident_id_expires_at", "resident_id", "expires_at"),
     sa.Index("ix_redemptions_codes_expires_at", "expires_at"),
 )
@@ -42,6 +44,8 @@ charges = sa.Table(
     sa.Column("owed_fen", sa.Integer),
     #: The payment code that paid it: one code, one charge.
     sa.Column("code_hash", sa.LargeBinary, unique=True),
+    #: Of behalf: by which link somebody else showed that code; NULL: the resident did.
+    sa.Column("link_id", sa.BigInteger),
     #: None, as undo_entry_id: nothing moved, since the offer costs no points.
     sa.Column("entry_id", sa.Uuid),
     sa.Column("charged_at", UtcDateTime, nullable=False),

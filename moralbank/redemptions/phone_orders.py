@@ -26,7 +26,7 @@ from moralbank.prepared import ask
 from moralbank.redemptions import errors, pay_tokens
 from moralbank.redemptions.answers import check_same, find_answers, keep_refusal, outcome
 from moralbank.redemptions.charging import charge_many
-from moralbank.redemptions.codes import asking_codes, asking_to_spend, digest
+from moralbank.redemptions.codes import Shown, asking_codes, asking_to_spend, digest
 from moralbank.redemptions.models import charges, phone_orders, stickers
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order, Payer, Till
@@ -103,7 +103,7 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
     check_till(db, till.operator_id)
     offer = _sellable(db, till.merchant_id, order.offer_id)
     [[holder]] = ask(db, asking_codes([order.number]))
-    if not isinstance(holder, int):
+    if not isinstance(holder, Shown):
         # What used the code up may be the same press, which was faster elsewhere.
         found = _asked_before(db, till, order, key)
         if found is None:
@@ -113,7 +113,9 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
     [is_spent] = ask(db, asking_to_spend(db, [spent]))
     if not is_spent:
         raise Raced
-    return _add(db, "large", till, order, key, offer, resident_id=holder, code_hash=spent, seconds=LARGE_SECONDS)
+    return _add(
+        db, "large", till, order, key, offer, resident_id=holder.resident_id, code_hash=spent, seconds=LARGE_SECONDS
+    )
 
 
 def show_sale(db: Connection, till: Till, offer_id: int | None, points: int | None, key: str) -> PhoneOrder:

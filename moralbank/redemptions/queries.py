@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
+from moralbank.behalf.queries import masked_actors
 from moralbank.merchants.queries import list_merchants_by_id
 from moralbank.redemptions.errors import UnknownCharge
 from moralbank.redemptions.models import charges, refunds
@@ -52,6 +53,9 @@ class Receipt:
     refunded_points: int = 0
     merchant_name: str = ""
     masked_name: str = ""
+    #: By which link of behalf somebody else showed the code, and that one's masked name; None and empty: the resident.
+    link_id: int | None = None
+    acted_by: str = ""
     #: The same key had this answer before.
     replayed: bool = False
 
@@ -258,11 +262,13 @@ def _receipts(db: Connection, query: sa.Select[Any]) -> list[Receipt]:
     found = [Receipt(**{**row._mapping, "means": Means(row.means)}) for row in db.execute(query)]
     shops = list_merchants_by_id(db, list({receipt.merchant_id for receipt in found}))
     people = residents_by_id(db, {receipt.resident_id for receipt in found})
+    acted = masked_actors(db, {receipt.link_id for receipt in found if receipt.link_id is not None})
     return [
         replace(
             receipt,
             merchant_name=shops[receipt.merchant_id].name,
             masked_name=mask(people[receipt.resident_id].name) if receipt.resident_id in people else "*",
+            acted_by=acted.get(receipt.link_id or 0, ""),
         )
         for receipt in found
     ]

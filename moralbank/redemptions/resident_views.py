@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from moralbank import clock, ids, ledger
+from moralbank.behalf import acting
 from moralbank.branches.queries import Branch, get_branch, list_branches
 from moralbank.merchants.queries import StockedOffer, get_merchant, list_offers
 from moralbank.proofs.queries import find_slip
@@ -20,7 +22,7 @@ from moralbank.redemptions import codes, phone_orders, queries, vouchers
 from moralbank.redemptions.queries import Receipt
 from moralbank.residents.queries import Resident, get_resident
 from moralbank.web import pictures
-from moralbank.web.auth import allow, current
+from moralbank.web.auth import allow
 from moralbank.web.db import database
 
 blueprint = Blueprint("spending", __name__)
@@ -58,46 +60,60 @@ class Place:
 
 
 @blueprint.get("/me/code")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def hidden_code() -> str:
     """Show the page of the payment code. There is no code in it until its button is pressed."""
-    return render_template("redemptions/code.html", issued=None)
+    return render_template("redemptions/code.html", issued=None, at=_addresses())
 
 
 @blueprint.post("/me/code")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def show_code() -> str:
     """Issue a fresh payment code and show it once."""
-    issued = database().transact(codes.issue_code, _me_id())
+    issued = database().transact(codes.issue_code, acting.person_id(), acting.link_id())
+    return code_page(issued, _addresses(issued.issued_at))
+
+
+def code_page(issued: codes.IssuedCode, at: Mapping[str, str], **said: object) -> str:
+    """Return the page with a payment code, which is in it this once. at: where the page goes on."""
     return render_template(
         "redemptions/code.html",
         issued=issued,
+        at=at,
         bars=pictures.bars_svg(issued.number),
         picture=pictures.qr_svg(issued.number),
         seconds=codes.SHOWN_SECONDS,
         refresh=REFRESH_SECONDS,
-        since=issued.issued_at.isoformat(),
+        **said,
     )
 
 
+def _addresses(since: datetime | None = None) -> dict[str, str]:
+    """Return where one's own page of the code goes on; since: when its code was made."""
+    found = {"hidden": url_for(".hidden_code"), "show": url_for(".show_code")}
+    return found | ({"paid": url_for(".paid", since=since.isoformat())} if since else {})
+
+
 @blueprint.get("/me/code/paid")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def paid() -> str | Response:
     """Tell the phone that its code was paid with; 204 while it was not."""
-    since = _moment(request.args.get("since", ""))
+    since = moment_of(request.args.get("since", ""))
     with database().reading() as db:
-        receipt = queries.find_payment(db, _me_id(), since - timedelta(seconds=codes.SHOWN_SECONDS))
-        slip = _slip(db, receipt)
-        order = phone_orders.find_waiting(db, _me_id())
+        receipt = queries.find_payment(db, acting.person_id(), since - timedelta(seconds=codes.SHOWN_SECONDS))
+        slip = slip_of(db, receipt)
+        order = phone_orders.find_waiting(db, acting.person_id())
         merchant = get_merchant(db, order.merchant_id) if order else None
     if receipt is None or receipt.charged_at < since:
+        if order is not None and acting.acting():
+            return render_template("redemptions/_theirs_to_agree.html")
         if order is not None:
             return render_template("redemptions/_agree.html", order=order, merchant=merchant)
         return Response(status=204)
     return render_template("redemptions/_paid.html", receipt=receipt, slip=slip)
 
 
-def _slip(db: Connection, receipt: Receipt | None) -> Slip | None:
+def slip_of(db: Connection, receipt: Receipt | None) -> Slip | None:
     if receipt is None or receipt.entry_id is None:
         return None
     account = get_resident(db, receipt.resident_id).account_id
@@ -105,11 +121,11 @@ def _slip(db: Connection, receipt: Receipt | None) -> Slip | None:
 
 
 @blueprint.get("/me/offers")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def offers() -> str:
     """Show what the points can be changed into, at one's own station first, and never what is gone."""
     with database().reading() as db:
-        resident = get_resident(db, _me_id())
+        resident = get_resident(db, acting.person_id())
         points = ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id]
         places = _places(db, resident, points)
         reserved = [one for one in vouchers.list_vouchers(db, resident.resident_id) if one.is_waiting]
@@ -154,13 +170,7 @@ def _first_what_can_be_had(choice: Choice) -> tuple[bool, bool, bool, int]:
     return (not choice.can_be_had, is_later, choice.points_short > 0, choice.stocked.offer.points)
 
 
-def _me_id() -> int:
-    resident_id = current().resident_id
-    assert resident_id is not None, "a resident's role is held by a resident's login only"
-    return resident_id
-
-
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
     """Return the instant that a page was given; one without a time zone, or too old to matter, is no page of ours."""
     try:
         moment = datetime.fromisoformat(text)

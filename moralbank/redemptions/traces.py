@@ -28,6 +28,8 @@ class ChargeTrace:
     is_by_card: bool
     is_taken_back: bool
     at: datetime
+    #: Of behalf: by which link somebody else showed the code.
+    link_id: int | None
 
 
 def list_charge_traces(
@@ -46,6 +48,7 @@ def list_charge_traces(
             charges.c.means == Means.CARD_PIN.value,
             sa.or_(charges.c.undone_at.is_not(None), charges.c.refunded_points > 0),
             charges.c.charged_at,
+            charges.c.link_id,
         )
         .where(charges.c.merchant_id.in_(merchant_ids), charges.c.charged_at >= since, charges.c.charged_at < until)
         .order_by(charges.c.charged_at.desc())

@@ -1,4 +1,4 @@
-"""Twelve patterns that are worth a look, each a rule over plain facts. Pure: knows no database and no clock.
+"""Thirteen patterns that are worth a look, each a rule over plain facts. Pure: knows no database and no clock.
 
 A finding says what was seen and where the entries are. It is no verdict, ranks nobody, and nothing follows from it by
 itself: an auditor looks, and often there is a good reason.
@@ -33,6 +33,8 @@ class ChargeFact:
     is_own: bool
     #: On the bank's own clock.
     at: datetime
+    #: By which link a helper showed the code; None: the resident or their family did.
+    helper_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ RULES = {
     "off-hours": (N_("深夜收积分"), N_("也可能是夜间营业的店。")),
     "same-second": (N_("同一秒收了好几笔"), N_("也可能是补扫积压的单子。")),
     "sold-hours": (N_("同一人经手、没有扫码、次次记满"), N_("也可能是固定岗位。")),
+    "helper-till": (N_("同一代办人一个月里总在同一位收银员那里付款"), N_("也可能附近只有这一家店。")),
 }
 
 Fact = TypeVar("Fact", ChargeFact, TryFact, ScanFact, AwardFact)
@@ -235,7 +238,14 @@ def _sold_hours(facts: Facts) -> Iterator[Finding]:
             yield Finding("sold-hours", ("session", group[-1].session_id), None, len(group), entries)
 
 
+def _helper_till(facts: Facts) -> Iterator[Finding]:
+    acted = (one for one in facts.charges if one.helper_id is not None)
+    for group in _by(acted, lambda one: (one.helper_id, one.operator_id)):
+        for run in _runs(group, 6, timedelta(days=31)):
+            yield _of_charges("helper-till", ("operator", group[0].operator_id), run)
+
+
 _RULES = (
     _relay, _self_credit, _own_till, _refund_loop, _guess_run, _copied_card, _late_override, _poster_abuse,
-    _round_cash_out, _off_hours, _same_second, _sold_hours,
+    _round_cash_out, _off_hours, _same_second, _sold_hours, _helper_till,
 )  # fmt: skip

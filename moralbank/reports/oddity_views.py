@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 from moralbank import clock
 from moralbank.access.queries import names_of
 from moralbank.activities.traces import list_award_traces, list_scan_traces
+from moralbank.behalf.queries import find_links
+from moralbank.behalf.values import Kind
 from moralbank.errors import N_, Invalid
 from moralbank.ledger import login_of
 from moralbank.merchants.queries import list_merchants
@@ -71,6 +73,8 @@ def facts_of(db: Connection, reach: Reach, since_on: date, until_on: date) -> Fa
         for login, name in names_of(db, {one.operator_id for one in sold} | {int(one) for one in signers}).items()
     }
     own = _Own(people, names)
+    links = find_links(db, {one.link_id for one in sold if one.link_id is not None})
+    helpers = {link.link_id for link in links.values() if link.kind is Kind.HELPER}
     return Facts(
         charges=[
             ChargeFact(
@@ -85,6 +89,7 @@ def facts_of(db: Connection, reach: Reach, since_on: date, until_on: date) -> Fa
                 one.is_taken_back,
                 own.is_of(one.resident_id, one.operator_id),
                 clock.local(one.at),
+                one.link_id if one.link_id in helpers else None,
             )
             for one in sold
         ],

@@ -8,6 +8,9 @@ from werkzeug.wrappers import Response
 from moralbank import clock
 from moralbank.activities import late_queries
 from moralbank.activities import queries as activities
+from moralbank.behalf import acting
+from moralbank.behalf.queries import count_held
+from moralbank.behalf.values import Kind as LinkKind
 from moralbank.ledger import Unit
 from moralbank.redemptions.phone_orders import find_waiting
 from moralbank.redemptions.vouchers import held_points
@@ -27,6 +30,7 @@ FIRST_PAGES = (
     ("operator", "/counter"),
     ("staff", "/staff/activities"),
     ("auditor", "/audit"),
+    ("helper", "/helping"),
     ("resident", "/me"),
 )
 
@@ -44,33 +48,36 @@ def first_page() -> Response:
 
 
 @blueprint.get("/me")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def home() -> str:
     """Show what a resident has, what to do next, and what moved last."""
-    resident_id = current().resident_id
-    assert resident_id is not None, "a resident's role is held by a resident's login only"
+    resident_id = acting.person_id()
+    acting.look()
     with database().reading() as db:
         resident = get_resident(db, resident_id)
         book = queries.passbook(db, queries.owner_of_resident(db, resident), Unit.POINTS)
         held = held_points(db, resident_id)
         asked = find_waiting(db, resident_id)
         coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
+        helps = 0 if acting.acting() else count_held(db, current().login_id, LinkKind.HELPER)
         late = late_queries.count_open(db, resident_id)
         signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
     return render_template(
         "statements/home.html",
         book=book,
         held=held,
-        asked=asked,
+        # What waits for a yes on the phone is asked of the person alone.
+        asked=None if acting.acting() else asked,
         lines=[shown_line(line, url=own_line_url(line, "points")) for line in book.lines[:LINES]],
         coming=coming,
         late=late,
+        helps=helps,
         mine={session_id: signup.state for session_id, signup in signups.items()},
     )
 
 
 @blueprint.get("/me/scan")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def how_to_scan() -> str:
     """Say how to check in at an activity: with the phone's own scanner, since no page here needs the camera."""
     return render_template("statements/how_to_scan.html")

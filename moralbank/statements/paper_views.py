@@ -22,7 +22,7 @@ blueprint = Blueprint("statement_papers", __name__)
 
 
 @blueprint.get("/me/statement/<month>.pdf")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_pdf(month: str) -> Response:
     """Give a period of one's own account, or of one's household's, as paper."""
     with database().reading() as db:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, url_for
 from sqlalchemy import Connection
 
 from moralbank import clock
+from moralbank.behalf import acting
 from moralbank.ledger import Unit
 from moralbank.proofs import queries as proofs
 from moralbank.proofs import wording
@@ -29,7 +30,7 @@ blueprint = Blueprint("statement_proofs", __name__)
 
 
 @blueprint.get("/me/statement/<month>.json")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_file(month: str) -> Response:
     """Give a month of one's own account as a file that proves itself."""
     with database().reading() as db:
@@ -42,7 +43,7 @@ def own_file(month: str) -> Response:
 
 
 @blueprint.get("/me/statement/<month>/proof")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_proof(month: str) -> str:
     """Say in one sentence what is proven of a month of one's own account, and let the browser check it."""
     with database().reading() as db:
@@ -62,7 +63,7 @@ def own_proof(month: str) -> str:
 
 
 @blueprint.get("/me/passbook/<any(points, minutes):unit>/<int:n>")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_line(unit: str, n: int) -> str:
     """Show one line of one's own with its proof: what a slip says, for whoever lost it."""
     in_unit = Unit.POINTS if unit == "points" else Unit.MINUTES
@@ -135,8 +136,7 @@ def said(found: Checked) -> str:
 
 
 def _own(db: Connection) -> tuple[Resident, Owner]:
-    resident_id = current().resident_id
-    if resident_id is None:
+    if current().resident_id is None:
         raise NoAccount()
-    resident = get_resident(db, resident_id)
+    resident = get_resident(db, acting.person_id())
     return resident, queries.owner_of_resident(db, resident)

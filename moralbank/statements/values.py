@@ -69,8 +69,12 @@ _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 def about(private: Mapping[str, str]) -> str:
-    """Return what an entry is about in its own words (“河岸清洁”, “香皂一块”), or an empty text."""
-    return next((private[name] for name in _ABOUT if private.get(name)), "")
+    """Return what an entry is about in its own words (“河岸清洁”, “香皂一块”), or an empty text.
+
+    What somebody else did for the holder says so.
+    """
+    words = next((private[name] for name in _ABOUT if private.get(name)), "")
+    return f"{words}（代办）" if words and private.get("acted") else words
 
 
 def place(private: Mapping[str, str]) -> str:

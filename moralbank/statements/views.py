@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy import Connection
 
 from moralbank import clock
+from moralbank.behalf import acting
 from moralbank.errors import Invalid
 from moralbank.ledger import Unit
 from moralbank.merchants.queries import Merchant, get_merchant
@@ -50,7 +51,7 @@ blueprint.app_template_global("period_word")(wording.period_word)
 
 
 @blueprint.get("/me/passbook")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def passbook() -> str:
     """Show one's own lines, newest first."""
     try:
@@ -73,7 +74,7 @@ def passbook() -> str:
 
 
 @blueprint.get("/me/statement")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_months() -> str:
     """List the months of one's own statements, or of one's household's, with what was issued."""
     with database().reading() as db:
@@ -96,7 +97,7 @@ def own_months() -> str:
 
 
 @blueprint.get("/me/statement/<month>")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_statement(month: str) -> str:
     """Show a period of one's own account, or of one's household's."""
     with database().reading() as db:
@@ -119,7 +120,7 @@ def own_statement(month: str) -> str:
 
 
 @blueprint.get("/me/statement/<month>.csv")
-@allow("resident", scope="self")
+@allow("resident", scope="self", for_family=True)
 def own_csv(month: str) -> Response:
     """Give a period of one's own account, or of one's household's, as a file."""
     with database().reading() as db:
@@ -245,10 +246,10 @@ def own_account(db: Connection) -> tuple[Resident, Owner]:
 
     Raises: NoAccount, NoHouseholdAccount.
     """
-    resident_id = current().resident_id
-    if resident_id is None:
+    if current().resident_id is None:
         raise NoAccount()
-    resident = get_resident(db, resident_id)
+    resident = get_resident(db, acting.person_id())
+    acting.look()
     if _whose():
         account = find_household_account(db, resident.household_id)
         if account is None:

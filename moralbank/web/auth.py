@@ -4,6 +4,7 @@ The only module of the web that knows a package (access), and the only one that 
 
     @allow("staff", scope="branch")                       a page for staff (and administrators) of some branch
     @allow("staff", scope="branch", token="awards:write") an API operation: bearer tokens with that scope only
+    @allow("resident", scope="self", for_family=True)     oneself, or whom one acts for on this phone
     @public                                               anybody
 
 `current()` is the Principal; `within(branch_id)` refuses branches that none of the view's roles covers.
@@ -24,7 +25,7 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock
 from moralbank.access import queries, service
-from moralbank.access.errors import OutOfScope, SecretMustChange, TokenScopeMissing, WrongSecret
+from moralbank.access.errors import OnlyOneself, OutOfScope, SecretMustChange, TokenScopeMissing, WrongSecret
 from moralbank.access.queries import ROLES, Known, Principal
 from moralbank.branches.queries import get_branch
 from moralbank.config import Config
@@ -39,6 +40,7 @@ SEEN_EVERY = timedelta(minutes=5)
 COOKIE_DAYS = 90
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MARK = "moralbank_allowed"
+_ACTS_BY = "acts_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Allowed:
     before_change: bool = False
     #: Changes nothing of the bank by any method: it only says why somebody looks, so auditors may too.
     only_looks: bool = False
+    #: Of one's own pages: open too while one acts for a member of the family; the view asks behalf.acting whose it is.
+    for_family: bool = False
 
 
 PUBLIC = Allowed((), "public")
@@ -65,13 +69,14 @@ def allow(
     token: str | None = None,
     before_change: bool = False,
     only_looks: bool = False,
+    for_family: bool = False,
 ) -> Callable[[F], F]:
     """Open a view (or one method of a MethodView) to these roles; an administrator counts as staff."""
     if not roles or not set(roles) <= set(ROLES):
         raise ValueError(f"allow() needs roles out of {ROLES}, not {roles}")
     if scope not in SCOPES or (token is not None and token not in queries.SCOPES):
         raise ValueError(f"unknown scope {scope!r} or token scope {token!r}")
-    return _marker(Allowed(roles, scope, token, before_change, only_looks))
+    return _marker(Allowed(roles, scope, token, before_change, only_looks, for_family))
 
 
 def public(view: F) -> F:
@@ -148,6 +153,22 @@ def within_merchant(merchant_id: int) -> None:
 def scope_paths() -> list[str]:
     """Return the paths of the branches that the view's roles reach, for prefix filters in queries."""
     return current().paths(*acting_roles())
+
+
+def acting_link() -> int | None:
+    """Return by which link this browser's session acts for somebody of the family now; None: for oneself.
+
+    Whether the link still stands is for behalf to say, each time.
+    """
+    return None if _is_api() else session.get(_ACTS_BY)
+
+
+def act_by(link_id: int | None) -> None:
+    """Let this browser's session act by a link from now on, or for oneself again."""
+    if link_id is None:
+        session.pop(_ACTS_BY, None)
+    else:
+        session[_ACTS_BY] = link_id
 
 
 def prove(identifier: str, candidates: list[int], secret: str) -> list[int]:
@@ -259,6 +280,8 @@ def _gate() -> Response | None:
         return _to_change()
     if not acting_roles():
         raise Forbidden()
+    if allowed.scope == "self" and not allowed.for_family and acting_link() is not None:
+        raise OnlyOneself()
     if principal.scopes is not None and allowed.token not in principal.scopes:
         raise TokenScopeMissing(scope=allowed.token or "")
     return None

@@ -33,11 +33,13 @@ ITEMS = {
         Item(N_("存折"), "/me/passbook", ("resident",), also="/me/statement"),
         Item(N_("可换"), "/me/offers", ("resident",), also="/me/vouchers"),
         Item(N_("消息"), "/me/messages", ("resident",)),
+        Item(N_("代办"), "/helping", ("helper",)),
         Item(N_("工作台"), "/staff/activities", STAFF),
     ),
     "staff": (
         Item(N_("活动"), "/staff/activities", STAFF, also="/staff/sessions"),
         Item(N_("所有储户"), "/staff/residents", AUDITOR),
+        Item(N_("代办人"), "/staff/helpers", AUDITOR),
         Item(N_("待复核"), "/staff/approvals", AUDITOR),
         Item(N_("集市"), "/staff/fairs", STAFF, also="/staff/stalls"),
         Item(N_("待核对签到"), "/staff/reviews", STAFF, also="/staff/devices"),

@@ -27,6 +27,7 @@ _ROLES = {
     "resident": "residents",
     "operator": "merchant operators",
     "staff": "staff",
+    "helper": "helpers",
     "auditor": "auditors",
     "admin": "administrators",
 }

@@ -28,6 +28,9 @@ from moralbank.activities.offline import Batch, Kept
 from moralbank.activities.values import Mode, Plan, Session
 from moralbank.approvals import service as approvals
 from moralbank.approvals.service import Hand
+from moralbank.behalf import service as behalf
+from moralbank.behalf.service import Appointment
+from moralbank.behalf.values import Basis, Limits, Scope
 from moralbank.branches.queries import Branch
 from moralbank.certificates import facts
 from moralbank.certificates import service as certificates
@@ -57,7 +60,7 @@ from tests.access._told import told
 from tests.logbook._signed import seal, sign
 
 STRANGER = "外客"
-ROLES = ("resident", "operator", "staff", "auditor", "admin")
+ROLES = ("resident", "operator", "helper", "staff", "auditor", "admin")
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
         resident,
         {
             **_helped(db, session),
+            **_behalf(db, walkers, resident, neighbour, n),
             "account": neighbour.account_id,
             "activity_id": activity.activity_id,
             "session_id": session.session_id,
@@ -180,6 +184,35 @@ def _walkers(db: Connection, branch: Branch, shop: Merchant, resident: Resident)
         )
         for role in ROLES
     }
+
+
+def _behalf(
+    db: Connection, walkers: dict[str, MadeLogin], resident: Resident, neighbour: Resident, n: int
+) -> dict[str, Any]:
+    """Let the walking resident act for a neighbour as family, and both resident and helper for somebody on paper."""
+    me = access.get_login(db, walkers["resident"].login_id)
+    family = behalf.link_family(db, me, neighbour.resident_id, Basis.PAPER, actor="system")
+    old = residents.enrol(db, Person(f"{neighbour.name[:-2]}奶奶", neighbour.branch_id), actor="system")
+    today = clock.today()
+    made = {
+        role: behalf.appoint(
+            db,
+            Appointment(
+                old.resident_id,
+                who,
+                "",
+                Scope(),
+                Limits(10, 20, 30),
+                today,
+                "代办夹第 1 页",
+                today + timedelta(days=30),
+            ),
+            by=None,
+            actor="system",
+        ).link.link_id
+        for role, who in (("resident", resident.number), ("helper", walkers["helper"].name or ""))
+    }
+    return {"link_id": family.link_id, "helping_id": made["helper"], "resident_helping_id": made["resident"]}
 
 
 def _late_entry(db: Connection, activity_id: int, neighbour: Resident, maker: Hand) -> int:

@@ -28,7 +28,9 @@ from tests.access._world import ROLES, STRANGER, Place, make_world
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 #: What a page must be asked with.
-QUERIES = {"/me/code/paid": {"since": clock.now().isoformat()}}
+QUERIES = {
+    path: {"since": clock.now().isoformat()} for path in ("/me/code/paid", "/helping/<int:helping_id>/code/paid")
+}
 #: What a page must be asked with of the place's own things.
 OF_THE_PLACE = {"/staff/approvals/adjustment": ("resident_id",), "/staff/approvals/reversal": ("book", "entry_id")}
 #: What nobody's link asks.
@@ -228,6 +230,8 @@ class Walker:
             values["session_id"] = self._session(place, step.role)
         if step.rule.rule.startswith("/staff/forgetting/"):
             values["request_id"] = values["forgetting_id"]
+        if step.role == "resident":
+            values["helping_id"] = values["resident_helping_id"]
         if step.rule.rule.startswith("/tokens/"):
             values["token_id"] = self._token_id(place, step.role)
         return values

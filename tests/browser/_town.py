@@ -26,6 +26,9 @@ from moralbank.activities.late import Late
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
+from moralbank.behalf import service as behalf
+from moralbank.behalf.service import Appointment
+from moralbank.behalf.values import Basis, Limits, Scope
 from moralbank.branches.queries import Branch
 from moralbank.earning import load_rules, packaged_rules
 from moralbank.fairs import service as fairs
@@ -64,7 +67,7 @@ _WORDS = (
     "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
     "居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文 "
-    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压 手机没电了 签名表第 3 行 上门理发 刘奶奶 上门服务"
+    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压 手机没电了 签名表第 3 行 上门理发 刘奶奶 上门服务 代办夹第 1 页"
 ).split()
 _OFFERS = (
     ("O001", "香皂一块", 30, 30, 2, 300),
@@ -97,10 +100,26 @@ def build(db: Connection) -> Town:
         _announce(db, town)
         _ask(db, town)
         _door(db, town)
+        _kin(db, town)
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
         _look(db, town)
     return town
+
+
+def _kin(db: Connection, town: Town) -> None:
+    """Let Wei act for her husband Qiang on her phone, and a carer for Lan by a login of his own."""
+    station, by = town.branches["NS-01"], town.logins["min"]
+    wei = access.get_login(db, town.logins["wei"].login_id)
+    behalf.link_family(db, wei, town.people["qiang"].resident_id, Basis.PIN, actor=f"resident:{wei.login_id}")
+    carer = town.logins["carer"] = make_login(db, "helper", station, name="wu-gang")
+    until = clock.today() + timedelta(days=20)
+    limits = Limits(5, 8, 20)
+    wanted = Appointment(
+        town.people["lan"].resident_id, carer.name or "", "", Scope(), limits, clock.today(), "代办夹第 1 页", until
+    )
+    made = behalf.appoint(db, wanted, by=by.principal, actor=f"staff:{by.login_id}")
+    town.values["helping"] = made.link.link_id
 
 
 def _look(db: Connection, town: Town) -> None:

@@ -430,3 +430,29 @@ def test_the_day_and_the_receipt_are_one_press_away(windows: Windows, till: Any,
     till.locator("#till summary").click()
     till.get_by_role("link", name="看全部流水").click()
     till.get_by_text("1 笔，共 20 分").first.wait_for()
+
+
+def test_a_helper_pays_for_somebody_within_what_was_agreed(windows: Windows, till: Any):
+    before = windows.bank.points("lan")
+    phone = windows.open("carer", path="/helping")
+    phone.get_by_role("link", name="替欧阳兰付款").click()
+    phone.get_by_role("button", name="显示欧阳兰的付款码").click()
+    assert phone.get_by_text("欧阳兰的积分，代办人wu-gang代为出示").is_visible()
+    amount(till, "6")
+    scan(till, re.sub(r"\D", "", phone.locator(".code-digits").inner_text()))
+    assert "代办人一笔最多付 5 分" in told(till, "超过代办人一笔的上限")
+    till.keyboard.press("Escape")
+    amount(till, "5")
+    phone.get_by_role("link", name="收起来").click()
+    scan(till, show_code_of(phone))
+    said = told(till, "收到")
+    assert "欧阳*" in said
+    assert "代为出示付款码" in said
+    assert windows.bank.points("lan") == before - 5
+    phone.get_by_text("5 分").first.wait_for()
+
+
+def show_code_of(phone: Any) -> str:
+    """Press a helper's button and read the digits."""
+    phone.get_by_role("button", name="显示欧阳兰的付款码").click()
+    return re.sub(r"\D", "", phone.locator(".code-digits").inner_text())

@@ -128,6 +128,7 @@ def test_the_card_names_every_role_and_each_secret_on_it_opens_its_login(distric
         "merchant operator",
         "by phone",
         "card only",
+        "helper of",
     ):
         assert role in printed
     assert printed.count("http://") == 4

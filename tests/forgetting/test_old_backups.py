@@ -34,6 +34,7 @@ TELLS_NOTHING = {
     "activities_signups": "state",
     "activities_spot_answers": "actor",
     "approvals_requests": "checker kind maker state",
+    "behalf_links": "agreed_on basis ended_by kind made_by until_on",
     "certificates_certificates": "issued_by number short_code since_on token until_on voided_by",
     "certificates_facts": "kind noted_by on_day",
     "forgetting_requests": "asked_for_by asked_role decided_role ground points proven_by state",

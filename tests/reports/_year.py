@@ -1,4 +1,4 @@
-"""A year of a community in facts, drawn from a seed: people who do nothing wrong, and twelve ways to do wrong."""
+"""A year of a community in facts, drawn from a seed: nobody does wrong, or somebody does in one of thirteen ways."""
 
 from __future__ import annotations
 
@@ -153,6 +153,12 @@ def _sold_hours(year: Year) -> None:
         year.awards[-1] = replace(year.awards[-1], signed_by="staff:3", session_id=number)
 
 
+def _helper_till(year: Year) -> None:
+    at = BEGINS + timedelta(days=200, hours=10)
+    for n in range(7):
+        year.charge(at + timedelta(days=3 * n), merchant_id=3, operator_id=6, resident_id=15, points=10, helper_id=1)
+
+
 WRONGS: dict[str, Callable[[Year], None]] = {
     "relay": _relay,
     "self-credit": _self_credit,
@@ -166,4 +172,5 @@ WRONGS: dict[str, Callable[[Year], None]] = {
     "off-hours": _off_hours,
     "same-second": _same_second,
     "sold-hours": _sold_hours,
+    "helper-till": _helper_till,
 }

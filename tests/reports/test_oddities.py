@@ -1,4 +1,4 @@
-"""Each of twelve patterns is found with what is behind it, and a year in which nobody does wrong stays quiet."""
+"""Each of thirteen patterns is found with what is behind it, and a year in which nobody does wrong stays quiet."""
 
 from __future__ import annotations
 
