@@ -103,6 +103,7 @@ PAGES = (
     "moralbank.forgetting.own_views",
     "moralbank.statements.views",
     "moralbank.statements.paper_views",
+    "moralbank.statements.check_views",
     "moralbank.statements.booklet_views",
     "moralbank.statements.print_views",
     "moralbank.statements.proof_views",

@@ -189,6 +189,11 @@ def database_url(env: Mapping[str, str] | None = None) -> str:
     return url
 
 
+def public_url(env: Mapping[str, str] | None = None) -> str:
+    """Return the address under which residents reach the service: PUBLIC_URL, or this machine's."""
+    return _public_url(os.environ if env is None else env)
+
+
 def var_directory(env: Mapping[str, str] | None = None) -> Path:
     """Return where this installation keeps its files: MORALBANK_VAR, or var."""
     env = os.environ if env is None else env

@@ -1,19 +1,33 @@
-"""The public check of a certificate: match or no match, the masked name, and what became of it. Nothing else."""
+"""The public check of a certificate: match or no match, the masked name, and what became of it. Nothing else.
+
+The codes of other papers come to the same address; whose affair such a paper is takes it on.
+"""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 from flask import Blueprint, Response, make_response, render_template, request
 
 from moralbank import clock
 from moralbank.certificates import queries, values
 from moralbank.certificates.queries import Certificate
+from moralbank.certificates.tokens import Token
 from moralbank.residents.values import mask
 from moralbank.web.auth import public
 from moralbank.web.db import database
 
 blueprint = Blueprint("certificate_check", __name__)
+
+#: What answers to a code, by the type of its paper.
+Checker = Callable[[Token], Response]
+_CHECKERS: dict[int, Checker] = {}
+
+
+def take_on(of_type: int, checker: Checker) -> None:
+    """Have the codes of a type of paper checked by the package whose affair they are."""
+    _CHECKERS[of_type] = checker
 
 
 @blueprint.get("/v")
@@ -31,10 +45,12 @@ def check_code() -> Response:
 @blueprint.get("/v/<token>")
 @public
 def check_token(token: str) -> Response:
-    """Say whether the code is of a certificate of this bank, and what became of it."""
+    """Say whether the code is of a paper of this bank, and what became of it."""
     with database().reading() as db:
+        opened = queries.open_token(db, token)
         found = queries.find_by_token(db, token)
-    return _answer(found, "")
+    checker = _CHECKERS.get(opened.type) if opened else None
+    return checker(opened) if opened and checker else _answer(found, "")
 
 
 @blueprint.get("/v/keys")
@@ -63,8 +79,11 @@ def _answer(found: Certificate | None, typed: str, *, asked: bool = True) -> Res
         typed=typed,
         asked=asked,
     )
-    answer = make_response(page, 404 if asked and found is None else 200)
-    # What a passer-by checked is no search engine's business.
+    return unlisted(make_response(page, 404 if asked and found is None else 200))
+
+
+def unlisted(answer: Response) -> Response:
+    """Return an answer that stays between the bank and who asked: what is checked is no search engine's business."""
     answer.headers["X-Robots-Tag"] = "noindex, nofollow"
     answer.headers["Cache-Control"] = "no-store"
     return answer

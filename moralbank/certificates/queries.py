@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from moralbank.certificates import tokens, values
 from moralbank.certificates.errors import CertificateForgotten, UnknownCertificate
 from moralbank.certificates.models import certificates, copies, keys
+from moralbank.certificates.tokens import Token
 from moralbank.certificates.values import State
 
 LIST_LIMIT_MAX = 200
@@ -108,10 +109,15 @@ def list_register(
     return [Certificate(*row) for row in db.execute(query.order_by(_C.certificate_id.desc()).limit(limit))]
 
 
+def open_token(db: Connection, text: str) -> Token | None:
+    """Return what is in a code that this bank signed, of a certificate or of another paper; None for any other."""
+    return tokens.verify(text, {key.kid: key.public for key in list_keys(db)})
+
+
 def find_by_token(db: Connection, text: str) -> Certificate | None:
     """Return the certificate of a code, or None: not signed by this bank, altered, or not in its register."""
-    token = tokens.verify(text, {key.kid: key.public for key in list_keys(db)})
-    if token is None:
+    token = open_token(db, text)
+    if token is None or token.type != tokens.CERTIFICATE:
         return None
     row = db.execute(sa.select(*_COLUMNS).where(_C.document == token.document, _C.token == text)).first()
     return None if row is None else Certificate(*row)

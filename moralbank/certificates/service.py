@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -199,6 +199,27 @@ def _next_serial(db: Connection, book: int, year: int) -> int:
     of_year = (certificates.c.book_id == book, certificates.c.year == year)
     last = sa.select(sa.func.coalesce(sa.func.max(certificates.c.serial), 0)).where(*of_year)
     return int(db.execute(last).scalar_one()) + 1
+
+
+def sign_paper(db: Connection, of_type: int, document: int, digest: bytes, issued_at: datetime) -> str | None:
+    """Return the code of a paper of another kind, the same each time; None while there is no key yet.
+
+    It is signed with the key that was in use when the paper was issued, so that one that is printed again later has the
+    same octets; with the first key where it was issued before there was any.
+    """
+    rows = db.execute(sa.select(keys.c.kid, keys.c.seed, keys.c.created_at, keys.c.retired_at).order_by(keys.c.kid))
+    found = rows.all()
+    if not found:
+        return None
+    then = [row for row in found if row.created_at <= issued_at and (row.retired_at or clock.now()) > issued_at]
+    key = then[0] if then else found[0]
+    seconds = tokens.seconds_of(issued_at)
+    return tokens.sign(key.seed, tokens.Token(key.kid, document, seconds, digest, of_type))
+
+
+def ensure_key(db: Connection) -> None:
+    """Make the first key, where there is none."""
+    _signing_key(db)
 
 
 @dataclass(frozen=True, slots=True)

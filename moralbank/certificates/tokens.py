@@ -1,8 +1,9 @@
-"""What is inside a certificate's QR code: 99 bytes that only this bank can make and anybody can check. Pure.
+"""What is inside the QR code of a certificate or a statement: 99 bytes that only this bank can make and anybody can
+check. Pure.
 
-Layout, big-endian: `0x15 | kid u8 | type u8 (1 certificate) | document u64 | issued u32 (unix seconds) | expires u32
-(unix days, 0 never) | SHA-256(fields)[:16] | Ed25519 64 B over all before it`, in base64url without padding: 132
-characters, so that the address fits a QR code of version 11 at level Q.
+Layout, big-endian: `0x15 | kid u8 | type u8 (1 certificate, 2 statement) | document u64 | issued u32 (unix seconds) |
+expires u32 (unix days, 0 never) | SHA-256(fields)[:16] | Ed25519 64 B over all before it`, in base64url without
+padding: 132 characters, so that the address fits a QR code of version 11 at level Q.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from moralbank.certificates.values import base64url
 
 KIND = 0x15
-CERTIFICATE = 1
+CERTIFICATE, STATEMENT = 1, 2
+TYPES = (CERTIFICATE, STATEMENT)
 CHARACTERS = 132
 _BODY = struct.Struct(">BBBQII16s")
 _SIGNATURE_BYTES = 64
@@ -34,6 +36,7 @@ class Token:
     document: int
     issued_seconds: int
     digest: bytes
+    type: int = CERTIFICATE
 
 
 def new_seed() -> tuple[bytes, bytes]:
@@ -44,7 +47,7 @@ def new_seed() -> tuple[bytes, bytes]:
 
 def sign(seed: bytes, token: Token) -> str:
     """Return the token as it stands in the code."""
-    body = _BODY.pack(KIND, token.kid, CERTIFICATE, token.document, token.issued_seconds, 0, token.digest)
+    body = _BODY.pack(KIND, token.kid, token.type, token.document, token.issued_seconds, 0, token.digest)
     return base64url(body + Ed25519PrivateKey.from_private_bytes(seed).sign(body))
 
 
@@ -56,13 +59,13 @@ def verify(text: str, keys: Mapping[int, bytes]) -> Token | None:
     body, signature = octets[: _BODY.size], octets[_BODY.size :]
     kind, kid, of_type, document, issued, _expires, digest = _BODY.unpack(body)
     public = keys.get(kid)
-    if public is None or (kind, of_type) != (KIND, CERTIFICATE):
+    if public is None or kind != KIND or of_type not in TYPES:
         return None
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, body)
     except InvalidSignature:
         return None
-    return Token(kid, document, issued, digest)
+    return Token(kid, document, issued, digest, of_type)
 
 
 def seconds_of(instant: datetime) -> int:

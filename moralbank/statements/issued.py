@@ -46,6 +46,11 @@ class Issued:
         return " ".join(digits[at : at + 4] for at in range(0, 16, 4))
 
 
+def full_account(book: int, number: int) -> int:
+    """Return the account of a book whose number within it stands in a statement's number."""
+    return book << 32 | number
+
+
 def find_issued(db: Connection, book: int, account: int, period: Period) -> Issued | None:
     """Return an account's issued statement of a period, or None."""
     here = (issued.c.book_id == book, issued.c.account_id == account, issued.c.period == period.name)

@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from moralbank import clock, ledger, slots
-from moralbank.config import var_directory
+from moralbank.certificates.service import ensure_key
+from moralbank.config import public_url, var_directory
 from moralbank.db import Database
 from moralbank.errors import MoralBankError
 from moralbank.residents.queries import was_forgotten_since
@@ -25,6 +26,8 @@ def issue_periods(database: Database) -> int:
     """
     with database.reading() as db:
         due = [(book.book_id, period) for book in ledger.list_books(db) for period in service.due(db, book.book_id)]
+    if due:
+        database.transact(ensure_key)  # So that what is issued bears a signed code from the first on.
     return sum(issue_period(database, book, period) for book, period in due)
 
 
@@ -72,12 +75,12 @@ def _is_over(db: Connection, one: Print) -> bool:
 
 def _go_on(database: Database, root: Path, one: Print) -> int:
     """Make the rest of a run, file by file; return how many."""
-    made = 0
+    made, url = 0, public_url()
     try:
         while True:
             slots.tell(database, one.done, max(one.total, one.done))
             with database.reading() as db:
-                page = printing.read_page(db, one)
+                page = printing.read_page(db, one, url)
             if not page.people:
                 break
             if page.made:

@@ -18,6 +18,7 @@ from moralbank.statements import wording
 from moralbank.statements.values import Looks, Section, Statement, StatementLine
 from moralbank.web.filters import MINUS, figure, minutes
 from moralbank.web.i18n import gettext as _
+from moralbank.web.pictures import link_svg
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,11 @@ class Holder:
     place: str
 
 
-def document(statement: Statement, holder: Holder) -> dict[str, Any]:
-    """Return a statement as a document of the template `sheet`."""
+def document(statement: Statement, holder: Holder, address: str | None = None) -> dict[str, Any]:
+    """Return a statement as a document of the template `sheet`.
+
+    address: where anybody checks it, which is in its code; None for one that isn't issued.
+    """
     made = {
         "title": _("%(period)s对账单", period=wording.period_word(statement.period)),
         "aside": holder.name,
@@ -40,12 +44,20 @@ def document(statement: Statement, holder: Holder) -> dict[str, Any]:
         "notes": [note for note in _notes(statement) if note["items"]],
         "foot": _foot(statement, holder),
     }
+    if address is not None:
+        made["code"] = link_svg(address)
+        made["code_words"] = _check_words(address)
     if statement.is_running:
         until = clock.local(statement.as_of)
         made["notice"] = _("这段时间还没过完，以下截至 %(moment)s，不是正式出单。", moment=f"{until:%Y-%m-%d %H:%M}")
     elif statement.issued is None:
         made["notice"] = _("这段时间还没有正式出单。")
     return made
+
+
+def _check_words(address: str) -> str:
+    root = address.rpartition("/")[0]
+    return _("扫码核对真伪，或打开 %(url)s 输入对账单编号和内容校验。", url=f"{root}/statement")
 
 
 def made_at(statement: Statement) -> datetime:

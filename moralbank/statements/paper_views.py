@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 
 from moralbank.branches.queries import Branch, get_branch
 from moralbank.branches.views import branch_name
-from moralbank.statements import paper, queries
-from moralbank.statements.issued import check
+from moralbank.proofs.views import public_url
+from moralbank.statements import codes, paper, queries
+from moralbank.statements.issued import check, get_issued
 from moralbank.statements.paper import Holder
 from moralbank.statements.periods import read_period
 from moralbank.statements.values import Owner, Statement
@@ -27,11 +28,23 @@ def own_pdf(month: str) -> Response:
     """Give a period of one's own account, or of one's household's, as paper."""
     with database().reading() as db:
         resident, owner = own_account(db)
-        found = _found(db, owner, month)
+        found, address = _found(db, owner, month)
         place = get_branch(db, resident.branch_id)
     is_own = owner.resident_id is not None
     name, number = (resident.name, resident.number) if is_own else ("", resident.household_code or "")
-    return _answer(found, name, number, place)
+    return _answer(found, address, name, number, place)
+
+
+@blueprint.get("/me/statement/<month>.txt")
+@allow("resident", scope="self")
+def own_content(month: str) -> Response:
+    """Give the content of one's own issued statement, or of one's household's, to be checked without the bank."""
+    with database().reading() as db:
+        _resident, owner = own_account(db)
+        text = check(db, get_issued(db, owner.book, owner.account, read_period(month)))
+    answer = Response(text, mimetype="text/plain")
+    answer.headers["Content-Disposition"] = f'attachment; filename="statement-{month}.txt"'
+    return answer
 
 
 @blueprint.get("/staff/residents/<int:resident_id>/statement/<month>.pdf")
@@ -40,10 +53,10 @@ def resident_pdf(resident_id: int, month: str) -> Response:
     """Give a period of a resident's account as paper, to be handed to them."""
     with database().reading() as db:
         resident, owner = account_of(db, resident_id)
-        found = _found(db, owner, month)
+        found, address = _found(db, owner, month)
         place = get_branch(db, resident.branch_id)
     looking.note_export(resident, f"statement:{found.period.name}")
-    return _answer(found, resident.name, resident.number, place)
+    return _answer(found, address, resident.name, resident.number, place)
 
 
 @blueprint.get("/counter/statement/<month>.pdf")
@@ -52,20 +65,24 @@ def merchant_pdf(month: str) -> Response:
     """Give a period of a merchant's points as paper."""
     with database().reading() as db:
         merchant, owner = till_account(db)
-        found = _found(db, owner, month)
+        found, address = _found(db, owner, month)
         place = get_branch(db, merchant.branch_id)
-    return _answer(found, merchant.name, merchant.code, place)
+    return _answer(found, address, merchant.name, merchant.code, place)
 
 
-def _found(db: Connection, owner: Owner, month: str) -> Statement:
-    """Return a statement, which is what was issued wherever it was. Raises: IssuedDiffers, and what reading raises."""
+def _found(db: Connection, owner: Owner, month: str) -> tuple[Statement, str | None]:
+    """Return a statement, which is what was issued wherever it was, and the address in its code.
+
+    Raises: IssuedDiffers, and what reading raises.
+    """
     found = queries.statement_of(db, owner, read_period(month))
-    if found.issued is not None:
-        check(db, found.issued)
-    return found
+    if found.issued is None:
+        return found, None
+    check(db, found.issued)
+    return found, codes.find_address(db, found.issued, public_url())
 
 
-def _answer(found: Statement, name: str, number: str, place: Branch) -> Response:
-    document = paper.document(found, Holder(name, number, branch_name(place)))
+def _answer(found: Statement, address: str | None, name: str, number: str, place: Branch) -> Response:
+    document = paper.document(found, Holder(name, number, branch_name(place)), address)
     filename = f"statement-{number}-{found.period.name}.pdf"
     return pdf_response("sheet", sheet(paper.title([found]), [document]), filename, paper.made_at(found))

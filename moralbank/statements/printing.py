@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from moralbank import papers
 from moralbank.branches.queries import get_branch, list_branches
 from moralbank.residents.queries import Resident, list_to_print
-from moralbank.statements import paper, prints, queries
+from moralbank.statements import codes, paper, prints, queries
 from moralbank.statements.issued import check
 from moralbank.statements.paper import Holder
 from moralbank.statements.prints import PAGE, Print
@@ -32,8 +32,11 @@ class PrintPage:
         return self.people[-1].building or "", self.people[-1].resident_id
 
 
-def read_page(db: Connection, one: Print) -> PrintPage:
-    """Read the next statements of a run. Raises: IssuedDiffers, when the book no longer says what was issued."""
+def read_page(db: Connection, one: Print, public_url: str) -> PrintPage:
+    """Read the next statements of a run; public_url: where their codes lead to.
+
+    Raises: IssuedDiffers, when the book no longer says what was issued.
+    """
     branch_ids = [branch.branch_id for branch in list_branches(db, one.branch_id)]
     after = (one.after_building, one.after_resident)
     people = list_to_print(db, branch_ids, after=after, phoneless=one.phoneless, limit=PAGE)
@@ -47,7 +50,8 @@ def read_page(db: Connection, one: Print) -> PrintPage:
         if found.issued is None:
             continue
         check(db, found.issued)
-        document = paper.document(found, Holder(resident.name, resident.number, _address(place, resident)))
+        address = codes.find_address(db, found.issued, public_url)
+        document = paper.document(found, Holder(resident.name, resident.number, _address(place, resident)), address)
         made.append((resident, found, document))
     return PrintPage(people, made)
 

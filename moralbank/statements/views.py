@@ -16,7 +16,7 @@ from moralbank.merchants.queries import Merchant, get_merchant
 from moralbank.proofs import wording as proof_wording
 from moralbank.proofs.views import public_url
 from moralbank.residents.queries import Resident, find_household_account, get_resident
-from moralbank.statements import queries, wording
+from moralbank.statements import codes, queries, wording
 from moralbank.statements.checking import Checked, checked
 from moralbank.statements.errors import NoAccount, NoHouseholdAccount, NoTill
 from moralbank.statements.issued import list_issued, reproduce
@@ -27,6 +27,7 @@ from moralbank.web import looking
 from moralbank.web.auth import allow, current, within, within_merchant
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
+from moralbank.web.pictures import link_svg
 from moralbank.web.sheets import csv_response
 
 blueprint = Blueprint("statements", __name__)
@@ -43,6 +44,8 @@ class Head:
     #: Where the month's proof is, for its owner.
     proof: str | None = None
     pdf: str | None = None
+    #: Where its holder gets the content that the code is about, once it is issued.
+    content: str | None = None
 
 
 blueprint.app_template_global("kind_word")(wording.kind_word)
@@ -105,7 +108,7 @@ def own_statement(month: str) -> str:
         found = queries.statement_of(db, owner, read_period(month))
         is_provable = not _whose() and found.period.kind == "month"
         proof = checked(db, owner, found.month) if is_provable else None
-        differs = _differs(db, found)
+        differs, address = _differs(db, found), _address(db, found)
     url = url_for("statement_proofs.own_proof", month=month) if is_provable else None
     of = _whose()
     head = Head(
@@ -115,8 +118,9 @@ def own_statement(month: str) -> str:
         url_for(".own_csv", month=month, **of),
         url,
         url_for("statement_papers.own_pdf", month=month, **of),
+        url_for("statement_papers.own_content", month=month, **of) if found.issued else None,
     )
-    return _page(found, head, proof, differs)
+    return page(found, head, proof, differs, address)
 
 
 @blueprint.get("/me/statement/<month>.csv")
@@ -160,11 +164,11 @@ def resident_statement(resident_id: int, month: str) -> str:
         resident, owner = account_of(db, resident_id)
         found = queries.statement_of(db, owner, read_period(month))
         proof = checked(db, owner, found.month) if found.period.kind == "month" else None
-        differs = _differs(db, found)
+        differs, address = _differs(db, found), _address(db, found)
     back = url_for(".resident_months", resident_id=resident_id)
     file = url_for(".resident_csv", resident_id=resident_id, month=month)
     pdf = url_for("statement_papers.resident_pdf", resident_id=resident_id, month=month)
-    return _page(found, Head(resident.masked_name, resident.number, back, file, pdf=pdf), proof, differs)
+    return page(found, Head(resident.masked_name, resident.number, back, file, pdf=pdf), proof, differs, address)
 
 
 @blueprint.get("/staff/residents/<int:resident_id>/statement/<month>.csv")
@@ -209,12 +213,12 @@ def merchant_statement(month: str) -> str:
     with database().reading() as db:
         merchant, owner = till_account(db)
         found = queries.statement_of(db, owner, read_period(month))
-        differs = _differs(db, found)
+        differs, address = _differs(db, found), _address(db, found)
     chosen = request.args.get("merchant")
     back = url_for(".merchant_months", merchant=chosen)
     file = url_for(".merchant_csv", month=month, merchant=chosen)
     pdf = url_for("statement_papers.merchant_pdf", month=month, merchant=chosen)
-    return _page(found, Head(merchant.name, merchant.code, back, file, pdf=pdf), differs=differs)
+    return page(found, Head(merchant.name, merchant.code, back, file, pdf=pdf), None, differs, address)
 
 
 @blueprint.get("/counter/statement/<month>.csv")
@@ -239,6 +243,11 @@ def _whose() -> dict[str, str]:
 def _differs(db: Connection, found: Statement) -> bool:
     """Tell whether an issued statement isn't what the books say any more."""
     return found.issued is not None and reproduce(db, found.issued)[1] != found.issued.content_hash
+
+
+def _address(db: Connection, found: Statement) -> str | None:
+    """Return the address in the code of an issued statement."""
+    return None if found.issued is None else codes.find_address(db, found.issued, public_url())
 
 
 def own_account(db: Connection) -> tuple[Resident, Owner]:
@@ -279,7 +288,10 @@ def till_account(db: Connection) -> tuple[Merchant, Owner]:
     return merchant, queries.owner_of_merchant(db, merchant)
 
 
-def _page(statement: Statement, head: Head, proof: Checked | None = None, differs: bool = False) -> str:
+def page(
+    statement: Statement, head: Head, proof: Checked | None = None, differs: bool = False, address: str | None = None
+) -> str:
+    """Return the page of a statement; differs: from what was issued; address: in its code."""
     sections = [
         (section, [wording.shown_line(line, details=wording.details(statement, line)) for line in section.lines])
         for section in wording.sections(statement)
@@ -291,13 +303,14 @@ def _page(statement: Statement, head: Head, proof: Checked | None = None, differ
         head=head,
         proof=proof,
         # The balance on the page is that of the lines that were just held against the log, or it isn't shown.
-        fails=differs
-        or (proof is not None and (proof.proven is None or proof.proven.balance != statement.points.closing)),
+        fails=differs or _fails(statement, proof),
         wording=proof_wording,
         check_url=public_url() + url_for("noticeboard.check"),
         last_day=clock.local(statement.as_of).date(),
         printed_at=clock.now(),
         Unit=Unit,
+        code=None if address is None or differs else link_svg(address),
+        code_url=public_url() + url_for("statement_check.check_number"),
     )
 
 

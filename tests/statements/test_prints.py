@@ -159,7 +159,7 @@ def test_a_run_whose_book_differs_waits_and_those_behind_it_are_made(
 def test_two_machines_that_make_the_same_run_count_each_file_once(database: Database, street: Story) -> None:
     one = ask(database, street)
     with database.reading() as db:
-        page = printing.read_page(db, one)
+        page = printing.read_page(db, one, "http://localhost")
 
     assert database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people))
     assert not database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people))
