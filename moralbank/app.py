@@ -18,6 +18,7 @@ from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.disclosure.objection_views import count_open
 from moralbank.disclosure.staff_views import count_drafts
+from moralbank.merchants import draft_views
 from moralbank.merchants.queries import list_merchants
 from moralbank.messages.staff_views import count_stuck
 from moralbank.messages.views import count_unread
@@ -80,6 +81,7 @@ PAGES = (
     "moralbank.activities.newcomer_views",
     "moralbank.activities.calendar_views",
     "moralbank.merchants.views",
+    "moralbank.merchants.draft_views",
     "moralbank.redemptions.views",
     "moralbank.redemptions.refund_views",
     "moralbank.redemptions.zreport_views",
@@ -161,6 +163,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     admin_views.use_tills(app, _tills)
     navigation.count_at(app, "/staff/approvals", count_waiting)
     navigation.count_at(app, "/staff/reviews", review_views.count_waiting)
+    navigation.count_at(app, "/staff/offers", draft_views.count_waiting)
     navigation.count_at(app, "/staff/messages", count_stuck)
     navigation.count_at(app, "/staff/notices", count_drafts)
     navigation.count_at(app, "/staff/objections", count_open)

@@ -29,8 +29,8 @@ from moralbank.residents.queries import Resident, get_resident, hold_resident, l
 
 __all__ = [
     "ADJUSTMENT_POINTS_MAX", "LIVES", "Hand", "Trade", "approve", "ask_adjustment", "ask_late_entry", "ask_refund",
-    "ask_reversal", "askable", "drop", "facts_of", "follow_posted", "forget", "hand_of", "is_of_family", "lapse",
-    "refuse", "take_on", "withdraw",
+    "ask_reversal", "askable", "drop", "facts_of", "follow_posted", "forget", "hand_of", "is_of_family",
+    "is_one_person", "lapse", "refuse", "take_on", "withdraw",
 ]  # fmt: skip
 
 #: How long somebody has to check what was asked.
@@ -262,7 +262,7 @@ def _check(db: Connection, hand: Hand, request: Request) -> Resident:
         raise errors.RequestLapsed() if request.state == "lapsed" else errors.AlreadyDecided()
     if not request.is_waiting:
         raise errors.RequestLapsed()
-    if _folded(names_of(db, [request.maker_login_id]).get(request.maker_login_id, "")) == _folded(hand.name):
+    if is_one_person(db, hand, request.maker_login_id):
         raise errors.SamePerson()
     resident = get_resident(db, request.resident_id)
     _refuse_own_affair(db, hand, resident)
@@ -288,6 +288,12 @@ def is_of_family(db: Connection, name: str, resident: Resident) -> bool:
     home = resident.household_id
     family = list_household(db, home, [resident.branch_id]) if home else [resident]
     return _folded(name) in {_folded(one.name) for one in family}
+
+
+def is_one_person(db: Connection, hand: Hand, login_id: int) -> bool:
+    """Tell whether a login is that of the one who acts, or bears their name: then they are not two people."""
+    name = names_of(db, [login_id]).get(login_id, "")
+    return login_id == hand.login_id or _folded(name) == _folded(hand.name)
 
 
 def _folded(name: str) -> str:

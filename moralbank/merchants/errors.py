@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moralbank.errors import N_, Invalid, NotFound, Refused
+from moralbank.errors import N_, Forbidden, Invalid, NotFound, Refused
 
 
 class UnknownMerchant(NotFound):
@@ -69,6 +69,62 @@ class OfferUsedUp(Refused):
     code = "offer-used-up"
     title = N_("这个月的已换完")
     sentence = N_("“{offer}”这个月的已经换完，下个月 1 日再有，请选别的项目。")
+
+
+class BadPhoto(Invalid):
+    code = "bad-photo"
+    title = N_("这张照片用不了")
+    sentence = N_("请选一张 JPEG、PNG 或 WebP 照片，不超过 6 MB，边长至少 64 像素。")
+
+
+class UnknownPhoto(NotFound):
+    code = "unknown-photo"
+    title = N_("没有这张照片")
+    sentence = N_("这张照片已经删除，请返回上一页。")
+
+
+class UnknownDraft(NotFound):
+    code = "unknown-offer-draft"
+    title = N_("没有这份草稿")
+    sentence = N_("没有找到这份草稿，请回到项目列表。")
+
+
+class DraftsFull(Refused):
+    code = "offer-drafts-full"
+    title = N_("草稿太多")
+    sentence = N_("一家店最多同时有 {most} 份没有办完的草稿，请先提交或删掉几份。")
+
+
+class DraftSubmitted(Refused):
+    code = "offer-draft-submitted"
+    title = N_("驿站正在审核")
+    sentence = N_("已经提交给驿站，要改请先撤回。")
+
+
+class DraftNotSubmitted(Refused):
+    code = "offer-draft-not-submitted"
+    title = N_("还没有提交")
+    sentence = N_("商家还在改这一份，提交以后才能审核。")
+
+
+class DraftDecided(Refused):
+    code = "offer-draft-decided"
+    title = N_("这份草稿已经办结")
+    sentence = N_("这份草稿已经审核过或删掉了，请回到列表看现在的项目。")
+
+
+class DraftEmpty(Refused):
+    code = "offer-draft-empty"
+    title = N_("什么都没有改")
+    sentence = N_("和现在的项目一样，没有要审核的。请改好再提交，或删掉草稿。")
+
+
+class DraftOwn(Forbidden):
+    """The login that wrote or submitted it, or one of the same name."""
+
+    code = "offer-draft-own"
+    title = N_("不能审核自己写的")
+    sentence = N_("这一份是您自己写或提交的，请由另一位工作人员审核。")
 
 
 class BadMerchantFile(Invalid):

@@ -61,6 +61,7 @@ class Offer:
     weekdays: int = EVERY_DAY
     opens_minutes: int = 0
     closes_minutes: int = MINUTES_OF_DAY
+    photo_key: str | None = None
 
     @property
     def is_active(self) -> bool:
@@ -93,6 +94,10 @@ class StockedOffer:
     def opens_at(self) -> datetime | None:
         """When it can be had next by its schedule: now, while it can be; None when it is over."""
         return self.offer.schedule.next_opening(clock.now())
+
+    @property
+    def photo_path(self) -> str | None:
+        return f"/photos/{self.offer.photo_key}" if self.offer.photo_key else None
 
     @property
     def is_open(self) -> bool:

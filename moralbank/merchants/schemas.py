@@ -195,6 +195,12 @@ class OfferForm(OfferText, FormSchedule):
     settlement_fen = Yuan(required=True, data_key="settlement_yuan")
 
 
+class ReturnForm(ma.Schema):
+    """What a shop is to mend."""
+
+    reason = _text(200)
+
+
 class NewOfferForm(NewOffer, FormSchedule):
     """A new offer as staff type it."""
 
@@ -219,5 +225,10 @@ class OfferOut(ma.Schema):
         required=True,
         allow_none=True,
         metadata={"description": "When it can be had next by its schedule; null: it is over."},
+    )
+    photo_path = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where its photo is, a JPEG of 640 by 480; null: it has none."},
     )
     left = fields.Integer(required=True)

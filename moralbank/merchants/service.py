@@ -22,6 +22,7 @@ from moralbank.merchants.errors import (
     StatusNotNext,
 )
 from moralbank.merchants.models import deeds, merchants, offer_months, offers
+from moralbank.merchants.photos import drop_unshown, keep
 from moralbank.merchants.queries import (
     SETTLEMENT_MODES,
     STATUSES,
@@ -37,8 +38,8 @@ from moralbank.merchants.schedules import ALWAYS, Schedule
 from moralbank.prepared import Insert, Prepared
 
 SYSTEM = "system"
-#: Of a person: a deed says that they changed, not what they were.
-_PERSONAL = ("contact", "phone")
+#: Of a person, or a picture: a deed says that they changed, not what they were.
+_UNTOLD = ("contact", "phone", "photo_key")
 #: What a merchant may become next: apply, visit, agreement, then on and off; one who left applies anew.
 NEXT = {
     "applied": ("visited", "left"),
@@ -155,13 +156,30 @@ def edit_offer(db: Connection, offer_id: int, details: OfferDetails, *, actor: s
     return get_offer(db, offer_id)
 
 
+def place_photo(db: Connection, offer_id: int, photo_key: str | None, *, actor: str = SYSTEM) -> Offer:
+    """Show a kept photo with an offer, or none; the one before is deleted. Raises: UnknownOffer."""
+    before = _locked_offer(db, offer_id)
+    db.execute(offers.update().where(offers.c.offer_id == offer_id).values(photo_key=photo_key))
+    note(db, before.merchant_id, offer_id, "edited", asdict(before), {"photo_key": photo_key}, actor)
+    if photo_key != before.photo_key:
+        drop_unshown(db, before.photo_key)
+    return get_offer(db, offer_id)
+
+
+def change_photo(db: Connection, offer_id: int, photo: bytes | None, *, actor: str = SYSTEM) -> Offer:
+    """Show another photo with an offer, as `photos.shrink` made it, or none. Raises: UnknownOffer."""
+    offer = _locked_offer(db, offer_id)
+    key = keep(db, offer.merchant_id, photo, actor) if photo is not None else None
+    return place_photo(db, offer_id, key, actor=actor)
+
+
 def show_offer(db: Connection, offer_id: int, *, active: bool, actor: str = SYSTEM) -> Offer:
-    """Put an offer on the list, or take it off. Raises: UnknownOffer."""
+    """Put an offer on the list, or take it off with its photo. Raises: UnknownOffer."""
     before = _locked_offer(db, offer_id)
     status = "active" if active else "suspended"
     db.execute(offers.update().where(offers.c.offer_id == offer_id).values(status=status))
     note(db, before.merchant_id, offer_id, "status", asdict(before), {"status": status}, actor)
-    return get_offer(db, offer_id)
+    return get_offer(db, offer_id) if active else place_photo(db, offer_id, None, actor=actor)
 
 
 def lock_merchant(db: Connection, merchant_id: int) -> Merchant:
@@ -188,7 +206,7 @@ def note(
 ) -> None:
     """Remember who set which details; what leaves everything as it was is no deed."""
     changes = [
-        [name, None, None] if name in _PERSONAL else [name, _plain(before.get(name)), _plain(value)]
+        [name, None, None] if name in _UNTOLD else [name, _plain(before.get(name)), _plain(value)]
         for name, value in after.items()
         if value != before.get(name)
     ]

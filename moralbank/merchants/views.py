@@ -12,6 +12,7 @@ from moralbank.access.queries import actor_names, list_operators
 from moralbank.branches.queries import Branch, get_branch, list_branches_under
 from moralbank.errors import N_, Invalid, NotFound
 from moralbank.merchants import queries, service
+from moralbank.merchants.drafts import count_waiting
 from moralbank.merchants.errors import MerchantCodeTaken, OfferCodeTaken
 from moralbank.merchants.queries import Change, Merchant, StockedOffer
 from moralbank.merchants.schedules import Schedule
@@ -71,6 +72,7 @@ DETAILS = {
     "weekdays": N_("星期几"),
     "opens_minutes": N_("几点开始"),
     "closes_minutes": N_("几点结束"),
+    "photo_key": N_("照片"),
     "supervisor": N_("店长"),
 }
 
@@ -195,7 +197,8 @@ def offers() -> str:
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
         found = queries.list_offers(db, branch_ids=branch_ids)
-    return render_template("merchants/offers.html", offers=found, may_write=may_write())
+        waiting = count_waiting(db, scope_paths())
+    return render_template("merchants/offers.html", offers=found, waiting=waiting, may_write=may_write())
 
 
 @blueprint.route("/offers/new", methods=["GET", "POST"])
@@ -275,6 +278,20 @@ def schedule_filter(schedule: Schedule) -> str:
 def opening_filter(opens_at: datetime | None) -> str:
     """Say from when it can be had."""
     return opening_words(opens_at)
+
+
+@blueprint.app_template_global("offer_detail")
+def offer_detail(name: str) -> str:
+    """Return what a detail of an offer is called in the reader's language."""
+    return _(N_("什么时候可以换")) if name == "schedule" else _(DETAILS[name])
+
+
+@blueprint.app_template_global("offer_value")
+def offer_value(name: str, value: Any) -> str:
+    """Return a detail of an offer as its reader reads it."""
+    if name == "schedule":
+        return schedule_words(value) or _("随时")
+    return _shown(name, value, of_offer=True)
 
 
 def typed_offer() -> dict[str, Any]:

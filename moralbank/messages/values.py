@@ -177,6 +177,22 @@ KINDS: Mapping[str, Kind] = {
         (Channel.SMS, Channel.WECHAT),
         is_of_merchants=True,
     ),
+    "offer_approved": Kind(
+        N_("“{offer}”已通过审核"),
+        N_("驿站审核通过了“{offer}”，居民现在看到的就是这一版。"),
+        N_("项目审核"),
+        "/counter/offers",
+        (Channel.SMS, Channel.WECHAT),
+        is_of_merchants=True,
+    ),
+    "offer_returned": Kind(
+        N_("“{offer}”被退回"),
+        N_("驿站退回了“{offer}”，请点开看原因，改好再提交。居民看到的还是原来的。"),
+        N_("项目审核"),
+        "/counter/offers",
+        (Channel.SMS, Channel.WECHAT),
+        is_of_merchants=True,
+    ),
     "payment": Kind(
         N_("结算单已付款"),
         N_("结算单 {number} 已付款，凭证号 {reference}。"),

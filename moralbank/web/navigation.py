@@ -49,7 +49,7 @@ ITEMS = {
         Item(N_("服务证明"), "/staff/certificates", AUDITOR),
         Item(N_("批量打印"), "/staff/prints", STAFF),
         Item(N_("爱心商家"), "/staff/merchants", AUDITOR),
-        Item(N_("兑换项目"), "/staff/offers", AUDITOR),
+        Item(N_("兑换项目"), "/staff/offers", AUDITOR, also="/staff/drafts"),
         Item(N_("结算"), "/staff/settlements", AUDITOR, also="/staff/budget"),
         Item(N_("公示"), "/staff/notices", AUDITOR),
         Item(N_("异议"), "/staff/objections", AUDITOR),

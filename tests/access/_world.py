@@ -38,6 +38,7 @@ from moralbank.earning import load_rules, packaged_rules
 from moralbank.forgetting import service as forgettings
 from moralbank.forgetting.service import Asked
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
+from moralbank.merchants import drafts
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
@@ -154,6 +155,7 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
             "grant_id": grant_id,
             "import_id": _roster(db, branch),
             "late_id": _late_entry(db, activity.activity_id, neighbour, maker),
+            "draft_id": _draft(db, shop),
             "login_id": spare.login_id,
             "merchant_id": shop.merchant_id,
             "offer_id": offer.offer_id,
@@ -213,6 +215,13 @@ def _behalf(
         for role, who in (("resident", resident.number), ("helper", walkers["helper"].name or ""))
     }
     return {"link_id": family.link_id, "helping_id": made["helper"], "resident_helping_id": made["resident"]}
+
+
+def _draft(db: Connection, shop: Merchant) -> int:
+    """Let the shop submit an offer that its station has not looked at."""
+    clerk = Hand("operator:0", 0, "店员")
+    made = drafts.write_new(db, clerk, shop.merchant_id, OfferDetails(f"{shop.name}的新米", 20, 5, 1, 0), None)
+    return drafts.submit(db, clerk, made.draft_id).draft_id
 
 
 def _late_entry(db: Connection, activity_id: int, neighbour: Resident, maker: Hand) -> int:

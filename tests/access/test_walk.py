@@ -64,6 +64,7 @@ FOR_ANYBODY = {
 FREE: dict[str, Any] = {
     "code": "en",
     "rule_code": "V01",
+    "photo_key": "nothing",
     "token": "nothing",
     "deed": "publish",
     "choice": "accept",
