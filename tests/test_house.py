@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from configparser import ConfigParser
 from importlib import import_module
 from pathlib import Path
 
@@ -137,6 +138,29 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+
+
+#: What pages and the API may know: who asks and where, the books' cores, and how a page is set.
+_KNOWN_TO_WEB = {"access", "branches", "ledger", "transparency", "papers", "web"}
+#: Cores and small rooms whose files are none of the layers that a package has.
+_WITHOUT_LAYERS = {"ledger", "papers", "periodic", "demo", "web"}
+
+
+def test_every_package_stands_in_every_import_contract():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    packages = {path.parent.name for path in (ROOT / "moralbank").glob("*/*.py")}
+    with_tables = {path.parent.name for path in (ROOT / "moralbank").glob("*/models.py")}
+    wanted = {
+        ("packages", "layers"): packages - {"web"},
+        ("inside", "containers"): packages - _WITHOUT_LAYERS,
+        ("ground", "forbidden_modules"): packages - _KNOWN_TO_WEB,
+        ("tables", "ignore_imports"): with_tables,
+    }
+    for (contract, names), those in wanted.items():
+        said = setup[f"importlinter:contract:{contract}"][names]
+        missing = those - set(re.findall(r"moralbank\.(\w+)", said))
+        assert missing == set(), f"{contract} in setup.cfg says nothing of these"
 
 
 def _scripts() -> ScriptDirectory:
