@@ -312,6 +312,12 @@ class UnknownHelped(NotFound):
     sentence = N_("没有找到这位受助人，或页面已过期、作废。请让工作人员换一个新的。")
 
 
+class HelpedRevoked(Refused):
+    code = "helped-revoked"
+    title = N_("已经作废")
+    sentence = N_("作废以后不能再换新地址，不然丢了的卡片又能用。请重新写下这位受助人。")
+
+
 class NotHelpedHere(Refused):
     code = "helped-wrong-mode"
     title = N_("这项活动不是上门服务")

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from moralbank import clock, ids
 from moralbank.activities import queries
 from moralbank.activities.errors import (
+    HelpedRevoked,
     HelpedThemselves,
     NotHelpedHere,
     SessionOver,
@@ -90,11 +91,15 @@ def add_helped(
 
 
 def renew_secret(db: Connection, session_id: int, helped_id: int) -> str:
-    """Give the page a new address, which is shown once; the old one opens nothing any more. Raises: UnknownHelped."""
+    """Give the page a new address, which is shown once; the old one opens nothing any more.
+
+    Raises (in the order checked): UnknownHelped, HelpedRevoked: the card that was printed would be good again.
+    """
     get_helped(db, session_id, helped_id)
     secret = ids.token(24)
-    mine = helped.update().where(helped.c.helped_id == helped_id)
-    db.execute(mine.values(secret_hash=_hash(secret), revoked_at=None))
+    mine = helped.update().where(helped.c.helped_id == helped_id, helped.c.revoked_at.is_(None))
+    if not db.execute(mine.values(secret_hash=_hash(secret))).rowcount:
+        raise HelpedRevoked()
     return secret
 
 

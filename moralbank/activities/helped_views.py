@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from moralbank import clock
 from moralbank.access.deeds import Kind
 from moralbank.activities import helped, queries, service, tokens
-from moralbank.activities.errors import UnknownHelped
+from moralbank.activities.errors import HelpedRevoked, UnknownHelped
 from moralbank.activities.helped import Helped
 from moralbank.activities.schemas import HelpedForm
 from moralbank.activities.staff_views import session_in_scope
@@ -63,7 +63,10 @@ def add(session_id: int) -> Answer:
 def renew(session_id: int, helped_id: int) -> Answer:
     """Give the page of the helped person a new address, and show it once."""
     session = session_in_scope(session_id)
-    secret = database().transact(helped.renew_secret, session_id, helped_id)
+    try:
+        secret = database().transact(helped.renew_secret, session_id, helped_id)
+    except HelpedRevoked as refusal:
+        return _staff_page(session, {"number": [problems.sentence(refusal)]}), refusal.status
     with database().reading() as db:
         one = helped.get_helped(db, session_id, helped_id)
     return _staff_page(session, shown=(one, secret))

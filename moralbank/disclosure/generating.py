@@ -20,6 +20,7 @@ from moralbank.residents.values import Consent, is_minor, mask
 #: A title that can't be told without telling of somebody.
 UNTITLED = "一项活动"
 _NO_SALTS: Mapping[int, bytes] = {}
+_SPENT = ("redemption", "undo", "refund")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,28 @@ def _small_stations(db: Connection, branch: Branch, awards: Sequence[ledger.Awar
     return hidden(people, {branch.parent_id})
 
 
+def _redeemed(db: Connection, branch: Branch, below: Collection[int], span: tuple[datetime, datetime]) -> int | None:
+    """Return the points that were spent at a branch, None where so few spent them that it would tell of them.
+
+    A station's are not told either where the hub's figure less the other stations' would leave a few.
+    """
+    assert branch.book_id is not None, "the caller looked"
+    book = branch.book_id
+
+    def spent_at(branch_ids: Collection[int]) -> list[ledger.AccountSum]:
+        return ledger.sums_by_account(db, book, _SPENT, *span, branch_ids=sorted(branch_ids))
+
+    spent = spent_at(below)
+    if is_small(frozenset(one.account for one in spent)):
+        return None
+    if branch.kind == "station" and branch.parent_id is not None:
+        beside = [one.branch_id for one in list_branches(db, branch.parent_id)]
+        spenders = {one: frozenset(account.account for account in spent_at([one])) for one in beside}
+        if branch.branch_id in hidden(spenders, {branch.parent_id}):
+            return None
+    return -sum(one.points for one in spent)
+
+
 def _totals(
     db: Connection,
     branch: Branch,
@@ -101,15 +124,12 @@ def _totals(
     span: tuple[datetime, datetime],
 ) -> dict[str, Any]:
     assert branch.book_id is not None, "the caller looked"
-    book, kinds = branch.book_id, ("redemption", "undo", "refund")
-    spent = ledger.sums_by_account(db, book, kinds, *span, branch_ids=sorted(below))
-    spenders = frozenset(one.account for one in spent)
     return {
         "people": len({one.account for one in here}),
         "issued_points": sum(one.points for one in here),
         "minutes": sum(one.minutes for one in here),
-        "redeemed_points": None if is_small(spenders) else -sum(one.points for one in spent),
-        "activities": _activities(db, book, here),
+        "redeemed_points": _redeemed(db, branch, below, span),
+        "activities": _activities(db, branch.book_id, here),
         "grids": _told("grid", _by(here, lambda one: _grid(residents, one.account))),
         "grades": _told("grade", _by(here, lambda one: (one.grade or "", one.grade))),
     }

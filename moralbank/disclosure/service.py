@@ -34,6 +34,8 @@ def draft(db: Connection, branch_id: int, kind: Kind, period: Period, *, actor: 
     branch = get_branch(db, branch_id)
     _refuse_period(db, branch, period)
     standing = find_standing(db, branch_id, kind, period.since_on)
+    if standing is not None:  # Held, so that nobody publishes it while it is made anew.
+        standing = get_notice(db, standing.notice_id, lock=True)
     if standing is not None and standing.state is not State.DRAFT:
         raise errors.NoticePublished()
     now = clock.now()

@@ -13,9 +13,8 @@ from moralbank.activities.queries import activities_of_entries, ratings_of_month
 from moralbank.branches.queries import Branch
 from moralbank.disclosure.suppression import hidden, is_small
 from moralbank.figures.values import FIGURES, GRADES
-from moralbank.merchants.queries import list_merchants
 from moralbank.residents.queries import Holder, list_holders
-from moralbank.settlements.queries import budget
+from moralbank.settlements.queries import all_merchants, budget
 
 _SPENT = ("redemption", "undo", "refund")
 
@@ -107,7 +106,7 @@ def _is_here(holder: Holder, until: datetime) -> bool:
 
 def _merchants(db: Connection, branches: Sequence[Branch]) -> Iterable[int]:
     by_id = [branch.branch_id for branch in branches]
-    return [one.branch_id for one in list_merchants(db, branch_ids=by_id) if one.is_active]
+    return [one.branch_id for one in all_merchants(db, by_id) if one.is_active]
 
 
 def _told(branches: Sequence[Branch], measured: _Measured) -> dict[int, dict[str, int | None]]:

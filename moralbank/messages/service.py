@@ -82,7 +82,8 @@ def choose(db: Connection, resident_id: int, unwanted: Collection[tuple[Channel,
         for channel, kind in sorted(set(unwanted))
     ]
     if rows:
-        db.execute(optouts.insert(), rows)
+        # Pressed twice at once, both say the same.
+        db.execute(insert_for(db, optouts).on_conflict_do_nothing(), rows)
 
 
 def ask_mailbox(db: Connection, resident_id: int, branch_id: int, address: str) -> None:

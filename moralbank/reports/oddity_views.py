@@ -15,7 +15,6 @@ from moralbank.behalf.queries import find_links
 from moralbank.behalf.values import Kind
 from moralbank.errors import N_, Invalid
 from moralbank.ledger import login_of
-from moralbank.merchants.queries import list_merchants
 from moralbank.redemptions.traces import list_charge_traces, list_unknown_tries
 from moralbank.reports import queries
 from moralbank.reports.oddities import RULES, AwardFact, ChargeFact, Facts, ScanFact, TryFact, find_all
@@ -23,6 +22,7 @@ from moralbank.reports.queries import Reach
 from moralbank.reports.schemas import GradePage
 from moralbank.reports.views import read_query
 from moralbank.residents.queries import Resident, residents_by_id
+from moralbank.settlements.queries import all_merchants
 from moralbank.web.auth import allow, scope_paths
 from moralbank.web.db import database
 
@@ -63,7 +63,7 @@ def facts_of(db: Connection, reach: Reach, since_on: date, until_on: date) -> Fa
     """Return what happened in a book's branches in reach between two days, with who is of whose family."""
     since, until = clock.start_of(since_on), clock.start_of(until_on)
     branch_ids = [branch.branch_id for branch in reach.branches]
-    shops = [shop.merchant_id for shop in list_merchants(db, branch_ids=branch_ids)]
+    shops = [shop.merchant_id for shop in all_merchants(db, branch_ids)]
     sold = list_charge_traces(db, shops, since, until)
     awarded = list_award_traces(db, branch_ids, since, until)
     people = residents_by_id(db, {one.resident_id for one in (*sold, *awarded)})

@@ -11,7 +11,7 @@ from flask import Flask
 from moralbank import clock
 from moralbank.activities import helped, jobs, queries, receipts, service, signoff, tokens
 from moralbank.activities.answers import Answer
-from moralbank.activities.errors import HelpedThemselves, NotHelpedHere, UnknownScan
+from moralbank.activities.errors import HelpedRevoked, HelpedThemselves, NotHelpedHere, UnknownScan
 from moralbank.activities.helped import Helped
 from moralbank.activities.receipts import Claim
 from moralbank.activities.values import Doubt, Mode, Session
@@ -88,8 +88,11 @@ def test_no_other_code_opens_a_session_at_home(scene: Scene, home: Home) -> None
     elsewhere = scene.session()
     card = tokens.helped_card(home.key, elsewhere.session_id, number, home.lan.helped_id)
     assert home.scan("wei", "9:00", card).verdict.code == "forged"
+    lost = tokens.helped_card(home.key, session_id, number, home.lan.helped_id)
     scene.do(helped.revoke, session_id, home.lan.helped_id)
-    assert home.scan("wei", "9:00").verdict.code == "expired"
+    with pytest.raises(HelpedRevoked):
+        scene.do(helped.renew_secret, session_id, home.lan.helped_id)
+    assert [home.scan("wei", "9:00", text).verdict.code for text in (None, lost)] == ["expired", "expired"]
     assert scene.look(helped.find_by_secret, home.secret) is None
 
 

@@ -14,9 +14,11 @@ from flask.testing import FlaskClient
 
 from moralbank import clock, ids, ledger
 from moralbank.activities import models as activity_models
+from moralbank.branches.queries import list_branches
 from moralbank.db import Database, UtcDateTime
 from moralbank.figures import jobs, models, queries
 from moralbank.figures.charts import bars
+from moralbank.figures.computing import compute
 from moralbank.figures.values import FIGURES
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.ledger.jobs import expire_points
@@ -150,6 +152,18 @@ def test_every_figure_is_what_the_tables_hold(database: Database, october: Town)
                 assert figures[name] == counted(database, october, branch, name), (branch, name)
                 compared += 1
     assert compared > 50
+
+
+def test_every_merchant_counts_however_many_there_are(
+    database: Database, october: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moralbank.merchants.queries.LIST_MAX", 2)
+    details = MerchantDetails("一家店", "便利店", "李", "13900000002", "donated")
+    for number in range(2, 6):
+        database.transact(merchants.add_merchant, october.station, f"M{number}", details, status="active")
+    with database.reading() as db:
+        figures = compute(db, list_branches(db, october.tree["DZ"].branch_id), OCTOBER)
+    assert figures[october.tree["DZ"].branch_id]["merchants"] == 5
 
 
 def test_a_small_station_is_told_nowhere_and_not_by_difference(database: Database, october: Town) -> None:

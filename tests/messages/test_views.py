@@ -19,6 +19,7 @@ from moralbank.messages.values import Channel, Note
 from tests._people import form, give_reason, make_login, sign_in
 from tests.messages._post import Pigeon, deliver
 from tests.redemptions.conftest import Street, make_resident, make_street, pay
+from tests.redemptions.test_races import at_once
 
 
 @pytest.fixture
@@ -155,6 +156,14 @@ def test_what_is_unticked_is_not_sent(client: FlaskClient, database: Database, s
     sms, wechat = Pigeon(), Pigeon()
     deliver(database, {Channel.SMS: sms, Channel.WECHAT: wechat})
     assert (len(sms.sent), len(wechat.sent)) == (0, 1)
+
+
+def test_a_choice_that_is_sent_twice_at_once_is_taken(database: Database, street: Street) -> None:
+    def choose() -> bool:
+        database.transact(service.choose, street.zhang.resident_id, [(Channel.SMS, "expiry"), (Channel.SMS, "undo")])
+        return True
+
+    assert at_once(*[choose] * 4) == [True] * 4
 
 
 def test_staff_see_what_is_stuck_at_their_branches_and_send_it_again(
