@@ -19,7 +19,7 @@ from moralbank.db import Database
 from moralbank.disclosure.objection_views import count_open
 from moralbank.disclosure.staff_views import count_drafts
 from moralbank.merchants import draft_views
-from moralbank.merchants.queries import list_merchants
+from moralbank.merchants.queries import all_merchants
 from moralbank.messages.staff_views import count_stuck
 from moralbank.messages.views import count_unread
 from moralbank.periodic.views import count_bad
@@ -178,7 +178,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
 def _tills(db: Connection, paths: list[str]) -> list[admin_views.Till]:
     """List the merchants of these branches for the administrator who lets their operators in."""
     branch_ids = [branch.branch_id for branch in list_branches_under(db, paths)]
-    found = list_merchants(db, branch_ids=branch_ids)
+    found = all_merchants(db, branch_ids)
     return [admin_views.Till(merchant.merchant_id, merchant.name, merchant.branch_id) for merchant in found]
 
 

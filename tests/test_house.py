@@ -132,6 +132,17 @@ def test_services_and_reads_import_no_web():
     assert guilty == []
 
 
+def test_no_view_reads_a_number_that_no_database_could_look_for():
+    """`type=int` takes digits of any script and any length; web.paging.row_id takes those of a row's number."""
+    unbounded = re.compile(r"\b(?:args|values|form)\.get(?:list)?\([^)]*type=int\b")
+    guilty = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in _sources("moralbank")
+        for match in unbounded.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert guilty == []
+
+
 def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

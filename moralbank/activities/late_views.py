@@ -27,6 +27,7 @@ from moralbank.web.auth import acting_roles, actor, allow, current, scope_paths,
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("late", __name__)
 
@@ -47,7 +48,7 @@ def late_entry_of(request_id: int) -> dict[str, Any] | None:
 def show_all() -> str:
     """List what waits, or everything, below each branch's quota and share of this month."""
     open_only = request.args.get("all") != "1"
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         found = late_queries.list_late_entries(db, scope_paths(), open_only=open_only, before_id=before, limit=PAGE + 1)
         page = found[:PAGE]

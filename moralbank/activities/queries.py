@@ -167,18 +167,6 @@ def signups_of(db: Connection, resident_id: int, session_ids: Collection[int]) -
     return {row.session_id: Signup(*row) for row in db.execute(query)}
 
 
-def list_my_sessions(db: Connection, resident_id: int, now: datetime, *, limit: int = 20) -> list[SessionCount]:
-    """List the sessions a resident has signed up for that are not over, the next first."""
-    query = (
-        session_query()
-        .join(signups, _U.session_id == _S.session_id)
-        .where(_U.resident_id == resident_id, _U.state != "cancelled", _S.ends_at > now, _S.state == State.OPEN)
-        .order_by(_S.starts_at)
-        .limit(min(limit, LIST_LIMIT_MAX))
-    )
-    return _counted(db, [session_of(row) for row in db.execute(query)])
-
-
 def list_of_branches(
     db: Connection, branch_ids: Collection[int], since: datetime, *, limit: int = LIST_LIMIT_MAX
 ) -> list[Session]:
@@ -267,13 +255,6 @@ def count_present(db: Connection, session_id: int) -> int:
     """Count the people with a scan in the session."""
     query = sa.select(sa.func.count(sa.distinct(_C.resident_id))).where(_C.session_id == session_id, _stands)
     return db.execute(query).scalar_one()
-
-
-def count_places(db: Connection, session_id: int) -> int:
-    """Count the places taken: everybody who signed up, and everybody who came without."""
-    going = sa.select(_U.resident_id).where(_U.session_id == session_id, _U.state == "going")
-    here = sa.select(_C.resident_id).where(_C.session_id == session_id, _stands)
-    return db.execute(sa.select(sa.func.count()).select_from(going.union(here).subquery())).scalar_one()
 
 
 def find_receipt(db: Connection, receipt_id: str) -> Receipt | None:

@@ -21,6 +21,7 @@ from moralbank.web.auth import actor, allow, principal_or_none, scope_paths, wit
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/staff")
 
@@ -93,7 +94,7 @@ def decide(scan_id: int, choice: str) -> Page:
 @allow("staff", scope="branch")
 def list_phones() -> str:
     """List the phones that keep scans."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         branches = {branch.branch_id: branch for branch in list_branches_under(db, scope_paths())}
         found = devices.list_devices(db, list(branches), before_id=before)
@@ -118,7 +119,7 @@ def revoke_phone(device_id: int) -> Response:
 
 
 def _list(wrong_id: int | None = None, errors: dict[str, list[str]] | None = None) -> str:
-    after = request.args.get("after", 0, type=int)
+    after = request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         branches = {branch.branch_id: branch for branch in list_branches_under(db, scope_paths())}
         found = reviews.list_reviews(db, list(branches), after_id=after, limit=PAGE + 1)

@@ -37,6 +37,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("staff_activities", __name__, url_prefix="/staff")
 
@@ -49,7 +50,6 @@ def show_all() -> str:
     """Show what is to do today and all activities within reach."""
     status = request.args.get("status", "")
     search = request.args.get("q", "").strip()
-    before = request.args.get("before", "")
     with database().reading() as db:
         branches = {branch.branch_id: branch for branch in list_branches_under(db, scope_paths())}
         found = queries.list_activities(
@@ -57,7 +57,7 @@ def show_all() -> str:
             list(branches),
             status=Status(status) if status in set(Status) else None,
             search=search,
-            before_id=int(before) if before.isdigit() else None,
+            before_id=request.args.get("before", type=row_id),
             limit=PAGE + 1,
         )
         sessions = queries.list_sessions(db, [activity.activity_id for activity in found[:PAGE]])
@@ -299,7 +299,7 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
     # where the leader confirms a whole stall at once.
     wants_all = "all" in request.args
     ticked = (
-        {int(value) for value in request.form.getlist("present") if value.isdigit()}
+        set(request.form.getlist("present", type=row_id))
         if errors
         else {row.resident.resident_id for row in roster if wants_all or not row.presence.needs_leader}
     )

@@ -16,6 +16,7 @@ from moralbank.approvals.errors import UnknownRequest
 from moralbank.approvals.models import offsets, requests
 from moralbank.branches.queries import path_of
 from moralbank.ledger import Unit
+from moralbank.residents.queries import Resident
 
 STATES = ("waiting", "approved", "refused", "withdrawn", "lapsed")
 #: What may be asked to be reversed; what was redeemed goes back over the counter.
@@ -127,17 +128,22 @@ def find_by_entry(db: Connection, book: int, entry_id: UUID) -> Request | None:
     return None if row is None else Request(*row)
 
 
-def find_waiting(db: Connection, resident_id: int, **what: Any) -> Request | None:
+def find_waiting(db: Connection, resident: Resident, **what: Any) -> Request | None:
     """Return a request about a resident that waits and of which this is so, or None."""
-    query = _REQUEST.where(requests.c.resident_id == resident_id, _is("waiting"))
+    query = _REQUEST.where(*_about(resident), _is("waiting"))
     row = db.execute(query.where(*(requests.c[name] == value for name, value in what.items()))).first()
     return None if row is None else Request(*row)
 
 
-def list_of_resident(db: Connection, resident_id: int) -> list[Request]:
+def list_of_resident(db: Connection, resident: Resident) -> list[Request]:
     """Return every request about a resident, the first first, for the copy of their data."""
-    query = _REQUEST.where(requests.c.resident_id == resident_id).order_by(requests.c.request_id)
+    query = _REQUEST.where(*_about(resident)).order_by(requests.c.request_id)
     return [Request(*row) for row in db.execute(query)]
+
+
+def _about(resident: Resident) -> tuple[sa.ColumnElement[bool], ...]:
+    # By the account, which has an index.
+    return requests.c.book_id == resident.book_id, requests.c.account_id == resident.account_id
 
 
 def list_requests(

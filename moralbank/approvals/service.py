@@ -111,7 +111,7 @@ def ask_adjustment(db: Connection, hand: Hand, resident_id: int, points: int, re
         raise ResidentForgotten()
     what = {"kind": "adjustment", "points": points}
     # A form that is sent again because its answer was lost must not give twice as much.
-    waiting = find_waiting(db, resident_id, maker_login_id=hand.login_id, reason=reason, **what)
+    waiting = find_waiting(db, resident, maker_login_id=hand.login_id, reason=reason, **what)
     return waiting or _ask(db, hand, resident, reason, **what)
 
 

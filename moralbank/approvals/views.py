@@ -22,6 +22,7 @@ from moralbank.web.auth import acting_roles, allow, current, principal_or_none, 
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("approvals", __name__, url_prefix="/staff/approvals")
 
@@ -66,7 +67,7 @@ def show_all() -> str:
     """List what waits, and what was decided."""
     state = request.args.get("state", "waiting")
     state = state if state in (*STATES, "") else "waiting"
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         found = queries.list_requests(db, scope_paths(), state=state or None, before_id=before, limit=PAGE_ROWS + 1)
         page = found[:PAGE_ROWS]

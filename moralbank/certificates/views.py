@@ -35,6 +35,7 @@ from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
 from moralbank.web.i18n import ngettext
+from moralbank.web.paging import row_id
 from moralbank.web.pdf import pdf_response, sheet
 from moralbank.web.sheets import csv_response
 
@@ -76,7 +77,7 @@ def missing_word(one: values.Missing) -> str:
 @allow("staff", "auditor", scope="branch")
 def show_all() -> str:
     """Show the register of the reader's branches."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
         found = queries.list_register(db, branch_ids, before_id=before, limit=PAGE + 1)

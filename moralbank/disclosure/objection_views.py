@@ -25,6 +25,7 @@ from moralbank.web.auth import actor, allow, current, principal_or_none, public,
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("objections", __name__)
 
@@ -156,8 +157,7 @@ def about_notice(notice_id: int) -> Answer:
 def show_all() -> str:
     """List what waits for an answer, and what was answered."""
     state = request.args.get("state", "open")
-    before = request.args.get("before", "")
-    before_id = int(before) if before.isdecimal() and len(before) < 16 else None
+    before_id = request.args.get("before", type=row_id)
     wanted = state if state in STATES else None
     with database().reading() as db:
         found = queries.list_objections(db, scope_paths(), state=wanted, before_id=before_id, limit=PAGE_ROWS + 1)

@@ -20,6 +20,7 @@ from moralbank.web.auth import actor, allow, principal_or_none, scope_paths, wit
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("staff_notices", __name__, url_prefix="/staff/notices")
 
@@ -44,8 +45,7 @@ def show_all() -> str:
 
 def _list(errors: dict[str, list[str]] | None = None) -> str:
     state = request.args.get("state", "")
-    before = request.args.get("before", "")
-    before_id = int(before) if before.isdecimal() and len(before) < 16 else None
+    before_id = request.args.get("before", type=row_id)
     wanted = State(state) if state in set(State) else None
     with database().reading() as db:
         found = queries.list_notices(db, scope_paths(), state=wanted, before_id=before_id, limit=PAGE_ROWS + 1)

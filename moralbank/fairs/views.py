@@ -21,7 +21,7 @@ from moralbank.fairs.errors import BadFair
 from moralbank.fairs.queries import Fair, Stall
 from moralbank.fairs.schemas import FairForm
 from moralbank.fairs.service import NOT_OURS, FairPlan, Handed
-from moralbank.merchants.queries import list_merchants, list_merchants_by_id
+from moralbank.merchants.queries import all_merchants, list_merchants_by_id
 from moralbank.redemptions import queries as redemptions
 from moralbank.residents.queries import residents_by_id
 from moralbank.web import looking, problems
@@ -29,6 +29,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("fairs", __name__)
 
@@ -42,7 +43,7 @@ Answer = str | Response | tuple[str, int]
 @allow("staff", scope="branch")
 def show_all() -> str:
     """List the fairs."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         branches = {branch.branch_id: branch for branch in list_branches_under(db, scope_paths())}
         found = queries.list_fairs(db, list(branches), before_id=before)
@@ -149,7 +150,7 @@ def _form(errors: dict[str, list[str]] | None = None) -> str:
     with database().reading() as db:
         branches = [branch for branch in list_branches_under(db, scope_paths()) if branch.book_id is not None]
         rules = session_rules(db)
-        shops = list_merchants(db, branch_ids=[branch.branch_id for branch in branches])
+        shops = all_merchants(db, [branch.branch_id for branch in branches])
     given = request.form if errors else {}
     chosen = set(request.form.getlist("merchant_ids"))
     return render_template(

@@ -13,8 +13,9 @@ from moralbank.activities.queries import activities_of_entries, ratings_of_month
 from moralbank.branches.queries import Branch
 from moralbank.disclosure.suppression import hidden, is_small
 from moralbank.figures.values import FIGURES, GRADES
+from moralbank.merchants.queries import all_merchants
 from moralbank.residents.queries import Holder, list_holders
-from moralbank.settlements.queries import all_merchants, budget
+from moralbank.settlements.queries import budget
 
 _SPENT = ("redemption", "undo", "refund")
 

@@ -46,7 +46,7 @@ def own_copy(db: Connection, resident: Resident) -> dict[str, Any]:
         "reserved": _reserved(db, who),
         "certificates": [asdict(one) for one in certificates.list_of_resident(db, who)],
         "record": [asdict(one) for one in list_facts(db, who)],
-        "requests": [asdict(one) for one in approvals.list_of_resident(db, who)],
+        "requests": [asdict(one) for one in approvals.list_of_resident(db, resident)],
         "objections": [asdict(one) for one in objections.list_of_resident(db, who, limit=objections.LIST_MAX)],
         "not_wanted": [f"{way}:{kind}" for _who, way, kind in sorted(messages.list_optouts(db, [who]))],
         "messages": _messages(db, who),

@@ -22,6 +22,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("forgetting", __name__, url_prefix="/staff")
 
@@ -55,7 +56,7 @@ def ask(resident_id: int) -> str | Response | tuple[str, int]:
 @allow("staff", "auditor", scope="branch")
 def show_all() -> str:
     """List the requests about residents of the reader's branches, newest first."""
-    before_id = request.args.get("before", type=int)
+    before_id = request.args.get("before", type=row_id)
     with database().reading() as db:
         reached = branches.list_branches_under(db, scope_paths())
         visible = {branch.branch_id for branch in reached}

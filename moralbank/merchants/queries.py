@@ -158,6 +158,14 @@ def list_merchants(
     return [Merchant(*row) for row in rows]
 
 
+def all_merchants(db: Connection, branch_ids: list[int] | None = None) -> list[Merchant]:
+    """Return all merchants of branches, however many they are; None means everywhere."""
+    found: list[Merchant] = []
+    while page := list_merchants(db, branch_ids=branch_ids, after_id=found[-1].merchant_id if found else 0):
+        found += page
+    return found
+
+
 def list_merchants_by_id(db: Connection, merchant_ids: Collection[int]) -> dict[int, Merchant]:
     """Return the merchants with these ids, for what names many at once."""
     found: dict[int, Merchant]

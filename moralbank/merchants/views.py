@@ -34,6 +34,7 @@ from moralbank.web.db import database
 from moralbank.web.filters import MINUS, weekday
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("merchants", __name__, url_prefix="/staff")
 
@@ -296,7 +297,7 @@ def offer_value(name: str, value: Any) -> str:
 
 def typed_offer() -> dict[str, Any]:
     """Return what was typed into an offer's form, to be shown again."""
-    return request.form.to_dict() | {"weekdays": request.form.getlist("weekdays", type=int)}
+    return request.form.to_dict() | {"weekdays": request.form.getlist("weekdays", type=row_id)}
 
 
 def may_write() -> bool:

@@ -108,11 +108,6 @@ def list_messages(
     return [_message(row) for row in rows]
 
 
-def get_message(db: Connection, message_id: int) -> Message:
-    """Return a message that is known to be there."""
-    return _message(db.execute(sa.select(*_MESSAGE).where(messages.c.message_id == message_id)).one())
-
-
 def _message(row: Sequence[Any]) -> Message:
     message_id, kind, facts, *rest = row
     return Message(message_id, kind, json.loads(facts), *rest)

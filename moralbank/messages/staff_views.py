@@ -15,6 +15,7 @@ from moralbank.web import problems
 from moralbank.web.auth import allow, principal_or_none, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/staff/messages")
 
@@ -37,8 +38,7 @@ def show_all() -> str:
     """List what leaves the house, first what got stuck."""
     state = request.args.get("state", _STUCK)
     wanted = STUCK if state == _STUCK else (state,) if state in STATES else ()
-    before = request.args.get("before", "")
-    before_id = int(before) if before.isdecimal() and len(before) < 16 else None
+    before_id = request.args.get("before", type=row_id)
     with database().reading() as db:
         found = queries.list_deliveries(db, scope_paths(), states=wanted, before_id=before_id, limit=PAGE_ROWS + 1)
         counts = queries.count_deliveries(db, scope_paths())

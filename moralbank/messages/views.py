@@ -17,6 +17,7 @@ from moralbank.web.auth import allow, current, principal_or_none
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("messages", __name__)
 
@@ -63,7 +64,7 @@ def mark_till_read() -> Response:
 
 
 def _inbox(address: str, **whose: object) -> str:
-    before = request.args.get("before", type=_row_id)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         found = queries.list_messages(db, **whose, before_id=before, limit=PAGE_ROWS + 1)  # type: ignore[arg-type]
     page = found[:PAGE_ROWS]
@@ -164,13 +165,7 @@ def _kinds() -> list[str]:
 
 
 def _chosen() -> list[int]:
-    return [int(text) for text in request.form.getlist("id") if text.isdecimal() and len(text) < 16][:PAGE_ROWS]
-
-
-def _row_id(text: str) -> int:
-    if not text.isdecimal() or len(text) > 15:
-        raise ValueError(text)
-    return int(text)
+    return request.form.getlist("id", type=row_id)[:PAGE_ROWS]
 
 
 def _me() -> int:

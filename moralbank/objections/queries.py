@@ -71,11 +71,6 @@ def find_open(db: Connection, resident_id: int, about_kind: str, about: str) -> 
     return None if row is None else Objection(*row)
 
 
-def is_contested(db: Connection, about_kind: str, about: str) -> bool:
-    """Tell whether somebody objects to this and has no answer yet: what waits for a decision goes on waiting."""
-    return bool(count_open_about(db, about_kind, [about]))
-
-
 def count_open_about(db: Connection, about_kind: str, about: Collection[str]) -> int:
     """Return how many objections to any of these nobody has answered."""
     query = sa.select(sa.func.count()).where(_T.about_kind == about_kind, _T.about.in_(list(about)), _T.state == "open")

@@ -16,7 +16,7 @@ from moralbank.approvals.service import hand_of
 from moralbank.branches.queries import list_branches_under
 from moralbank.errors import Refused
 from moralbank.merchants import errors as merchant_errors
-from moralbank.merchants.queries import list_merchants
+from moralbank.merchants.queries import all_merchants
 from moralbank.redemptions import codes, errors, queries, refunds, schemas, service, zreports
 from moralbank.redemptions.codes import IssuedCode
 from moralbank.redemptions.limits import TILL_LIMITS
@@ -208,5 +208,5 @@ def _merchant_ids(db: Connection) -> list[int]:
     own = set(current().merchant_ids())
     if set(acting_roles()) - {"operator"}:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
-        own |= {merchant.merchant_id for merchant in list_merchants(db, branch_ids=branch_ids)}
+        own |= {merchant.merchant_id for merchant in all_merchants(db, branch_ids)}
     return sorted(own)

@@ -20,6 +20,7 @@ from moralbank.web.auth import allow, current, within_merchant
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("phone", __name__)
 
@@ -139,7 +140,7 @@ def stickers() -> str:
 @allow("operator", scope="merchant")
 def change_stickers() -> Response:
     """Make one more sticker, or take one out of force."""
-    merchant_id, serial = _shop_id(), request.form.get("serial", type=int)
+    merchant_id, serial = _shop_id(), request.form.get("serial", type=row_id)
     if serial is None:
         database().transact(phone_orders.add_sticker, merchant_id, current().login_id)
         flash(_("新的收款贴已生成，请打印后贴在收银台。"), "ok")
@@ -161,7 +162,7 @@ def _address(token: str) -> str:
 
 def _shop_id() -> int:
     """Return the operator's merchant: the one asked for, or the only or first one. Raises: OutOfScope."""
-    merchant_id = request.values.get("merchant", type=int) or current().merchant_ids()[0]
+    merchant_id = request.values.get("merchant", type=row_id) or current().merchant_ids()[0]
     within_merchant(merchant_id)
     return merchant_id
 

@@ -34,6 +34,7 @@ from moralbank.web.auth import allow, current, within_merchant
 from moralbank.web.db import database
 from moralbank.web.forms import read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("counter", __name__, url_prefix="/counter")
 
@@ -73,7 +74,7 @@ class Shown:
 def show() -> Answer:
     """Show the counter, with the receipt that the last act led to."""
     till = _till()
-    done = request.args.get("done", type=int)
+    done = request.args.get("done", type=row_id)
     if done is None:
         return _page(till, Shown())
     with database().reading() as db:
@@ -163,7 +164,7 @@ def _shown_order(till: Till, order_id: int) -> Shown:
 def arrivals() -> Answer:
     """Tell the till what was paid by its stickers since it last heard; 204 when nothing was."""
     till = _till()
-    after = request.args.get("after", 0, type=int)
+    after = request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         came = queries.list_by_sticker(db, till.merchant_id, after)
         digits = phone_orders.confirmations(db, came)
@@ -214,7 +215,7 @@ def day() -> str:
     """List a day's charges at this merchant with their totals."""
     till = _till()
     on = _asked_day()
-    before_id = request.args.get("before", type=int)
+    before_id = request.args.get("before", type=row_id)
     with database().reading() as db:
         merchant = get_merchant(db, till.merchant_id)
         totals = queries.day_totals(db, [till.merchant_id], on)
@@ -275,7 +276,7 @@ def _remember_till(response: Response) -> Response:
 def _till() -> Till:
     """Return the operator's till: the merchant asked for, or the only or first one. Raises: OutOfScope."""
     principal = current()
-    merchant_id = request.values.get("merchant", type=int) or principal.merchant_ids()[0]
+    merchant_id = request.values.get("merchant", type=row_id) or principal.merchant_ids()[0]
     within_merchant(merchant_id)
     terminal = request.cookies.get(TILL_COOKIE, "")
     if not _TILL.fullmatch(terminal):

@@ -10,6 +10,7 @@ from moralbank.redemptions import zreports
 from moralbank.redemptions.zreports import ZReport
 from moralbank.web.auth import actor, allow, current, within, within_merchant
 from moralbank.web.db import database
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("zreports", __name__)
 
@@ -71,7 +72,7 @@ def document_to_staff(zreport_id: int) -> Response:
 
 
 def _list(merchant: Merchant, *, is_till: bool) -> str:
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         found = zreports.list_zreports(db, merchant.merchant_id, before_number=before, limit=PAGE + 1)
     is_closed = before is None and bool(found) and found[0].day_on >= clock.today()
@@ -101,7 +102,7 @@ def _file(found: ZReport) -> Response:
 
 def _own() -> Merchant:
     """Return the operator's merchant: the one asked for, or the only or first one. Raises: OutOfScope."""
-    merchant_id = request.values.get("merchant", type=int) or current().merchant_ids()[0]
+    merchant_id = request.values.get("merchant", type=row_id) or current().merchant_ids()[0]
     within_merchant(merchant_id)
     with database().reading() as db:
         return get_merchant(db, merchant_id)

@@ -15,6 +15,7 @@ from moralbank.behalf.queries import find_links
 from moralbank.behalf.values import Kind
 from moralbank.errors import N_, Invalid
 from moralbank.ledger import login_of
+from moralbank.merchants.queries import all_merchants
 from moralbank.redemptions.traces import list_charge_traces, list_unknown_tries
 from moralbank.reports import queries
 from moralbank.reports.oddities import RULES, AwardFact, ChargeFact, Facts, ScanFact, TryFact, find_all
@@ -22,7 +23,6 @@ from moralbank.reports.queries import Reach
 from moralbank.reports.schemas import GradePage
 from moralbank.reports.views import read_query
 from moralbank.residents.queries import Resident, residents_by_id
-from moralbank.settlements.queries import all_merchants
 from moralbank.web.auth import allow, scope_paths
 from moralbank.web.db import database
 

@@ -22,6 +22,7 @@ from moralbank.residents.values import CARD_DIGITS, Status
 from moralbank.web import auth, problems
 from moralbank.web.auth import public
 from moralbank.web.db import database
+from moralbank.web.paging import row_id
 from moralbank.web.preferences import own_path
 
 blueprint = Blueprint("login", __name__)
@@ -84,7 +85,7 @@ def choose() -> str | Response:
 @public
 def continue_as() -> Response:
     """Go on as the chosen member of the household, who was among those that proved it."""
-    chosen = request.form.get("login_id", type=int)
+    chosen = request.form.get("login_id", type=row_id)
     if chosen is None or chosen not in _chosen_from():
         return redirect(url_for("login.show"), 303)
     return _let_in(chosen, session[_CHOOSING]["next"])

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from moralbank import clock, slots
 from moralbank.db import Database
-from moralbank.merchants.queries import Merchant
+from moralbank.merchants.queries import Merchant, all_merchants
 from moralbank.settlements import service
 from moralbank.settlements.errors import MonthNotClosed
-from moralbank.settlements.queries import all_merchants, list_unsettled_months
+from moralbank.settlements.queries import list_unsettled_months
 
 
 def settle_months(database: Database) -> int:

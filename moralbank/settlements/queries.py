@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock, ledger
 from moralbank.ledger import Line, Unit
-from moralbank.merchants.queries import Merchant, StockedOffer, list_merchants, list_merchants_by_id, list_offers
+from moralbank.merchants.queries import Merchant, StockedOffer, list_merchants_by_id, list_offers
 from moralbank.redemptions.queries import first_sold_for_nothing
 from moralbank.settlements.errors import UnknownDispute, UnknownSettlement
 from moralbank.settlements.models import disputes, lines, pledges, reference_costs, settlements
@@ -341,16 +341,6 @@ def _open_offers(db: Connection, book_id: int) -> list[StockedOffer]:
     found: list[StockedOffer] = []
     while page := list_offers(
         db, book_id=book_id, only_standing=True, after_id=found[-1].offer.offer_id if found else 0, limit=LIST_MAX
-    ):
-        found += page
-    return found
-
-
-def all_merchants(db: Connection, branch_ids: list[int] | None = None) -> list[Merchant]:
-    """Return all merchants of branches, however many they are; None means everywhere."""
-    found: list[Merchant] = []
-    while page := list_merchants(
-        db, branch_ids=branch_ids, after_id=found[-1].merchant_id if found else 0, limit=LIST_MAX
     ):
         found += page
     return found

@@ -17,6 +17,7 @@ from moralbank.web.auth import actor, allow, current, within_merchant
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 from moralbank.web.sheets import csv_response, xlsx_response
 
 blueprint = Blueprint("till_settlements", __name__, url_prefix="/counter/settlements")
@@ -26,7 +27,7 @@ blueprint = Blueprint("till_settlements", __name__, url_prefix="/counter/settlem
 @allow("operator", scope="merchant")
 def show_all() -> str:
     """List one's shop's settlements."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         mine = current().merchant_ids()
         found = queries.list_settlements(db, merchant_ids=mine, before_id=before, limit=PAGE + 1)

@@ -15,7 +15,7 @@ from moralbank.access.queries import actor_names
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.branches.views import branch_name
 from moralbank.errors import Invalid, Refused
-from moralbank.merchants.queries import get_merchant, list_merchants_by_id
+from moralbank.merchants.queries import all_merchants, get_merchant, list_merchants_by_id
 from moralbank.settlements import paper, queries, service
 from moralbank.settlements.errors import DisputeAnswered, MonthNotClosed
 from moralbank.settlements.queries import Dispute, Settlement, SettlementLine
@@ -26,6 +26,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 from moralbank.web.pdf import pdf_response, sheet
 from moralbank.web.sheets import Cell, csv_response, xlsx_response
 
@@ -45,7 +46,7 @@ def show_all() -> str:
     """List the settlements of the reader's branches, with what they come to."""
     month = _month(request.args.get("month", ""))
     state = request.args.get("state") if request.args.get("state") in queries.STATES else None
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
         found = queries.list_settlements(
@@ -76,7 +77,7 @@ def settle() -> Response:
     month = _last_month()
     with database().reading() as db:
         branch_ids = [branch.branch_id for branch in list_branches_under(db, scope_paths())]
-        merchants = queries.all_merchants(db, branch_ids)
+        merchants = all_merchants(db, branch_ids)
     issued, waiting = 0, 0
     for merchant in merchants:
         try:

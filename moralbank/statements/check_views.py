@@ -27,6 +27,7 @@ from moralbank.statements.values import ACCOUNT_WORDS
 from moralbank.web.auth import public
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("statement_check", __name__)
 
@@ -74,7 +75,7 @@ take_on(tokens.STATEMENT, check_code)
 def _judge(db: Connection, one: Issued) -> Verdict:
     kind, name, is_forgotten = _holder(db, one)
     hub = find_hub(db, one.book)
-    asked = request.args.get("points", type=int)
+    asked = request.args.get("points", type=row_id)
     is_closing = None if asked is None else asked == one.points.closing
     state, later = "valid", 0
     if reproduce(db, one)[1] != one.content_hash:

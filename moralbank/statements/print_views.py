@@ -20,6 +20,7 @@ from moralbank.web.auth import actor, allow, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 from moralbank.web.pdf import PDF
 
 blueprint = Blueprint("prints", __name__)
@@ -90,7 +91,7 @@ def part(print_id: int, n: int) -> Response:
 
 def _ask(given: dict[str, str]) -> Print:
     errors: dict[str, list[str]] = {}
-    branch_id = int(given["branch_id"]) if given.get("branch_id", "").isdigit() else None
+    branch_id = request.form.get("branch_id", type=row_id)
     if branch_id is None:
         errors["branch_id"] = [N_("请选择驿站。")]
     if given.get("form") not in FORMS:

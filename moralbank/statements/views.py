@@ -27,6 +27,7 @@ from moralbank.web import looking
 from moralbank.web.auth import allow, current, within, within_merchant
 from moralbank.web.db import database
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 from moralbank.web.pictures import link_svg
 from moralbank.web.sheets import csv_response
 
@@ -278,7 +279,7 @@ def account_of(db: Connection, resident_id: int) -> tuple[Resident, Owner]:
 def till_account(db: Connection) -> tuple[Merchant, Owner]:
     """Return the merchant that the URL names, or the first one at whose till the operator works."""
     mine = current().merchant_ids()
-    chosen = request.args.get("merchant", type=int)
+    chosen = request.args.get("merchant", type=row_id)
     if chosen is None:
         if not mine:
             raise NoTill()

@@ -20,6 +20,20 @@ MAX_LIMIT = 200
 MAX_CURSOR_CHARACTERS = 1024
 
 
+#: As many digits as every row's number has, and both databases hold.
+_ROW_DIGITS = 15
+
+
+def row_id(text: str) -> int:
+    """Return the number of a row as an address or a form names it: for `args.get(name, type=row_id)`.
+
+    Raises: ValueError for anything else, and for a number that a database could not even look for.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= _ROW_DIGITS):
+        raise ValueError(text)
+    return int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some rows of a list in order, and the position of the last of them when more follow."""

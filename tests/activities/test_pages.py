@@ -397,3 +397,22 @@ def test_jobs_close_what_was_forgotten_and_drop_old_receipts(scene: Scene) -> No
     with clock.at(START + timedelta(days=2)):
         assert (jobs.close_forgotten(scene.database), jobs.close_forgotten(scene.database)) == (1, 0)
         assert (jobs.purge_receipts(scene.database), jobs.purge_receipts(scene.database)) == (1, 0)
+
+
+def test_the_slips_of_a_crowd_come_on_several_pages(web: Flask, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moralbank.activities.slip_views.PAGE", 2)
+    session = scene.session()
+    people = ("wei", "lan", "bo")
+    scene.stay(session, *people)
+    made = [award for award in scene.sign(session, *people).awards if award.entry_id]
+    staff, path = web.test_client(), f"/staff/sessions/{session.session_id}/slips"
+    sign_in(staff, scene.do(make_login, "staff", scene.branches["NS-01"]))
+    pages, at = [], f"{path}?page=1"
+    while at:
+        page = staff.get(at).text
+        pages.append(page.count('<article class="slip'))
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        at = following[1] if following else ""
+    assert sum(pages) == len(made) > 2
+    assert max(pages) == 2
+    assert "没有积分" in staff.get(f"{path}?page=99").text

@@ -87,7 +87,7 @@ def test_anybody_objects_to_a_notice_with_a_name_and_a_contact(
     sign_in(client, town.wu)
     assert "13900001111" in client.get("/staff/objections/1").text
     with database.reading() as db:
-        assert queries.is_contested(db, "notice", str(made.notice_id))
+        assert queries.count_open_about(db, "notice", [str(made.notice_id)]) == 1
     database.transact(service.answer, 1, is_right=False, words="核对过", actor=wu)
     with clock.at(IN_NOVEMBER + timedelta(days=91)):
         assert database.transact(service.forget_contacts) == 1
@@ -104,11 +104,11 @@ def test_what_was_taken_back_or_forgotten_says_nothing_more(database: Database, 
     doubt = Doubt(zhang.book_id, zhang.branch_id, "late_entry", "7", "他没有来")
     made = database.transact(service.object_to, zhang.resident_id, doubt)
     with database.reading() as db:
-        assert queries.is_contested(db, "late_entry", "7")
+        assert queries.count_open_about(db, "late_entry", ["7"]) == 1
     with pytest.raises(errors.UnknownObjection):
         database.transact(service.withdraw, made.objection_id, zhang.resident_id + 1)
     database.transact(service.withdraw, made.objection_id, zhang.resident_id)
     database.transact(service.forget, zhang.resident_id)
     with database.reading() as db:
-        assert not queries.is_contested(db, "late_entry", "7")
+        assert queries.count_open_about(db, "late_entry", ["7"]) == 0
         assert queries.get_objection(db, made.objection_id).words == ""

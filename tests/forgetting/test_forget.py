@@ -195,7 +195,7 @@ def test_nothing_is_given_to_who_was_forgotten_and_no_address_of_theirs_opens(ba
     who = bank.resident.resident_id
     secret = bank.database.transact(calendars.make_address, who)
     with bank.database.reading() as db:
-        [waiting] = [one for one in approvals.list_of_resident(db, who) if one.is_waiting]
+        [waiting] = [one for one in approvals.list_of_resident(db, bank.resident) if one.is_waiting]
     bank.forget()
     checker = Hand(f"staff:{bank.checker.login_id}", bank.checker.login_id, "周敏")
     with pytest.raises(AlreadyDecided):
