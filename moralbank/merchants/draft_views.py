@@ -22,6 +22,7 @@ from moralbank.web.auth import actor, allow, current, public, scope_paths, withi
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
+from moralbank.web.paging import row_id
 
 blueprint = Blueprint("drafts", __name__)
 
@@ -111,7 +112,7 @@ def discard(draft_id: int) -> Response:
 @allow("staff", "auditor", scope="branch")
 def show_waiting() -> str:
     """List the drafts that wait for the reader's stations."""
-    after = request.args.get("after", 0, type=int)
+    after = request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         found = drafts.list_waiting(db, scope_paths(), after_id=after, limit=PAGE + 1)
         shops = queries.list_merchants_by_id(db, {draft.merchant_id for draft in found})
@@ -252,7 +253,7 @@ def _hand(role: str) -> Hand:
 
 def _own_shop() -> Merchant:
     """Return the operator's merchant: the one asked for, or the only or first one. Raises: OutOfScope."""
-    merchant_id = request.values.get("merchant", type=int) or current().merchant_ids()[0]
+    merchant_id = request.values.get("merchant", type=row_id) or current().merchant_ids()[0]
     within_merchant(merchant_id)
     with database().reading() as db:
         return queries.get_merchant(db, merchant_id)
