@@ -10,7 +10,7 @@ from werkzeug.routing import IntegerConverter
 
 from moralbank import startup
 from moralbank.access import admin_views
-from moralbank.activities import review_views
+from moralbank.activities import review_views, staff_views
 from moralbank.activities.front import CHECK_IN
 from moralbank.approvals.views import count_waiting
 from moralbank.branches.queries import list_branches_under
@@ -128,9 +128,11 @@ OPERATIONS = (
     "moralbank.approvals.api",
     "moralbank.activities.api",
     "moralbank.activities.late_api",
+    "moralbank.activities.spot_api",
     "moralbank.merchants.api",
     "moralbank.redemptions.api",
     "moralbank.redemptions.voucher_api",
+    "moralbank.redemptions.phone_api",
     "moralbank.disclosure.api",
     "moralbank.statements.api",
     "moralbank.reports.api",
@@ -162,6 +164,7 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
     navigation.count_at(app, "/staff/approvals", count_waiting)
+    navigation.count_at(app, "/staff/activities", staff_views.count_held)
     navigation.count_at(app, "/staff/reviews", review_views.count_waiting)
     navigation.count_at(app, "/staff/offers", draft_views.count_waiting)
     navigation.count_at(app, "/staff/messages", count_stuck)

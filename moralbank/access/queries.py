@@ -36,7 +36,6 @@ SCOPES: dict[str, frozenset[str]] = {
     "charges:write": frozenset({"operator"}),
     "checkins:write": frozenset({"staff"}),
     "codes:write": frozenset({"resident"}),
-    "ledger:read": frozenset({"staff", "auditor"}),
     "merchants:read": frozenset({"staff", "auditor", "operator", "resident"}),
     "merchants:write": frozenset({"staff"}),
     "messages:read": frozenset({"staff", "auditor"}),

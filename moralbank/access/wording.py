@@ -69,7 +69,6 @@ SCOPE_NAMES = {
     "charges:write": N_("在收银台收积分"),
     "checkins:write": N_("登记签到和签退"),
     "codes:write": N_("出示付款码"),
-    "ledger:read": N_("查看余额"),
     "merchants:read": N_("查看商家和可换的东西"),
     "merchants:write": N_("修改商家和可换的东西"),
     "messages:read": N_("查看消息的发送情况"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from moralbank.activities import checkin, queries, service, signoff, wording
+from moralbank.activities import checkin, queries, seconding, service, signoff, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.cards import NUMBER_DIGITS, read_codes
 from moralbank.activities.checkin import Scan
@@ -21,6 +21,7 @@ from moralbank.activities.errors import (
     OwnAttendance,
     SessionOver,
     SessionTaken,
+    SignOffHeld,
     SignupClosed,
     StillInside,
     UnknownActivity,
@@ -40,6 +41,7 @@ from moralbank.activities.schemas import (
     SignupOut,
     VerdictsOut,
 )
+from moralbank.activities.seconding import Held
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import (
     Activity,
@@ -51,12 +53,13 @@ from moralbank.activities.values import (
     Status,
     Windows,
 )
+from moralbank.approvals.service import hand_of
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.errors import MoralBankError
 from moralbank.residents.errors import UnknownResident
 from moralbank.residents.queries import find_by_number, residents_by_id
 from moralbank.web.api import ApiBlueprint
-from moralbank.web.auth import actor, allow, current, scope_paths, within
+from moralbank.web.auth import acting_roles, actor, allow, current, scope_paths, within
 from moralbank.web.paging import Page, Paging
 
 blueprint = ApiBlueprint(
@@ -194,29 +197,33 @@ def list_session_awards(db: Connection, session_id: int, *, page: Paging) -> Pag
     body=NewSignOff,
     status=200,
     max_bytes=BULK_BYTES,
-    refusals=[SessionOver, NotStarted, StillInside, CheckOutOpen, OwnAttendance],
+    refusals=[SessionOver, NotStarted, StillInside, CheckOutOpen, OwnAttendance, SignOffHeld],
 )
 @allow("staff", scope="branch", token="awards:write")
 def sign_off_session(db: Connection, session_id: int, *, body: dict[str, Any], key: str) -> dict[str, Any]:
-    """Sign a session off: award everybody whom the leader confirms, in one batch."""
+    """Sign a session off: award everybody whom the leader confirms, in one batch, or wait for a second person."""
     session = _session(db, session_id)
     by_number = {row.resident.number: row.resident.resident_id for row in signoff.roster(db, session)}
     if any(item["resident_number"] not in by_number for item in body["confirmed"]):
         raise NotOnRoster()
     decisions = [Decision(by_number[item["resident_number"]], item["minutes"]) for item in body["confirmed"]]
-    result = signoff.sign_off(
+    result = seconding.sign_off(
         db,
+        hand_of(current(), acting_roles()[0]),
         session_id,
         decisions,
         body["head_count"],
-        actor=actor(),
         resident_id=current().resident_id,
         closes_early=body["closes_early"],
     )
+    if isinstance(result, Held):
+        held = {"session_id": session_id, "head_count": result.head_count, "is_repeat": False, "awards": []}
+        return held | {"waits_for_second": True}
     return {
         "session_id": session_id,
         "head_count": result.session.head_count,
         "is_repeat": result.is_repeat,
+        "waits_for_second": False,
         "awards": _awards(db, result.awards),
     }
 

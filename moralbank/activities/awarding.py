@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -54,8 +54,9 @@ class _Form:
     actor: str
     issuer: int
     registry: int
-    #: Who agreed to what is entered late; a sign-off has none.
+    #: Who else agreed to it; most sign-offs need nobody.
     checker: str | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ class _Item:
     home: int
 
 
-def award_session(db: Connection, session: Session, people: Sequence[Attended], *, actor: str) -> None:
+def award_session(
+    db: Connection, session: Session, people: Sequence[Attended], *, actor: str, second: str | None = None
+) -> None:
     """Credit the people of a session by its rule, then first services and the leader's points, in one batch.
 
     Writes: the ledger entries and a row for every outcome, refused and capped ones too; a message to each person to
@@ -76,7 +79,7 @@ def award_session(db: Connection, session: Session, people: Sequence[Attended], 
     """
     leader_id = session.activity.leader_resident_id
     leaders = list(residents_by_id(db, [leader_id]).values()) if leader_id is not None and people else []
-    form = _form(db, session, actor)
+    form = _form(db, session, actor, second)
     _tell(db, form, _award(db, form, people, [leader for leader in leaders if not leader.awaits_guardian]))
 
 
@@ -85,7 +88,7 @@ def award_late(db: Connection, session: Session, one: Attended, *, maker: str, c
 
     Writes: as award_session, but for the message.
     """
-    _award(db, _form(db, session, maker, checker), [one], [])
+    _award(db, replace(_form(db, session, maker, checker), is_late=True), [one], [])
 
 
 def _form(db: Connection, session: Session, actor: str, checker: str | None = None) -> _Form:
@@ -151,7 +154,7 @@ def _bonuses(form: _Form, rule: Rule, kind: str, people: Iterable[Resident], tal
         outcome = award(rule, Claim(), tally.totals(who, rule.code))
         tally.add(who, rule.code, outcome)
         source = f"{form.session.session_id}:{who}"
-        grade = "A" if form.checker is None else "C"
+        grade = "C" if form.is_late else "A"
         items.append(_item(form, rule, kind, source, Attended(resident, 0, grade), outcome))
     return items
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moralbank.errors import N_, Conflict, Invalid, NotFound, Refused
+from moralbank.errors import N_, Conflict, Forbidden, Invalid, NotFound, Refused
 
 
 class UnknownActivity(NotFound):
@@ -141,6 +141,40 @@ class OwnAttendance(Refused):
     code = "sign-off-own-attendance"
     title = N_("要由另一位工作人员签字")
     sentence = N_("名单里有您本人或您的家人，请另一位工作人员来签字。")
+
+
+class SecondNeeded(Refused):
+    """Told to nobody where the pages and the API hold the sign-off for the second person instead."""
+
+    code = "sign-off-needs-second"
+    title = N_("要第二位工作人员复核")
+    sentence = N_("确认的 {confirmed} 人里有 {people} 人的时长或签到是人工认定的，要由另一位工作人员复核。")
+
+
+class SignOffHeld(Refused):
+    code = "sign-off-held"
+    title = N_("正在等复核")
+    sentence = N_("这一场已经签过字，在等另一位工作人员复核。要改名单，请签字的人先撤回。")
+
+
+class SecondOwn(Forbidden):
+    """The login that signed, or one of the same name."""
+
+    code = "sign-off-second-own"
+    title = N_("不能复核自己签的")
+    sentence = N_("这一场是您签的字，要由另一位工作人员复核；想改可以撤回。")
+
+
+class UnknownHeldSignOff(NotFound):
+    code = "unknown-held-sign-off"
+    title = N_("没有等复核的签字")
+    sentence = N_("这一场没有等复核的签字，请回到签字页看现在的情况。")
+
+
+class SignOffDecided(Refused):
+    code = "sign-off-decided"
+    title = N_("这次签字已经处理")
+    sentence = N_("这次签字已经复核、退回或撤回，请回到签字页看现在的情况。")
 
 
 class BadDecision(Invalid):

@@ -69,6 +69,40 @@ signups = sa.Table(
     sa.CheckConstraint("state IN ('going', 'waiting', 'cancelled')", name="state_known"),
 )
 
+#: Sign-offs that wait for a second person, because the leader's word stands for much in them.
+held_signoffs = sa.Table(
+    "activities_held_signoffs",
+    metadata,
+    sa.Column("held_id", BigId, primary_key=True),
+    sa.Column("session_id", BigId, sa.ForeignKey("activities_sessions.session_id"), nullable=False),
+    #: [[resident, minutes], …] as the leader confirmed them; no minutes: as the scans say.
+    sa.Column("decisions", sa.JSON, nullable=False),
+    sa.Column("head_count", sa.Integer, nullable=False),
+    sa.Column("closes_early", sa.Boolean, nullable=False),
+    #: For how many people the leader's word stands.
+    sa.Column("overridden", sa.Integer, nullable=False),
+    sa.Column("asked_by", sa.String(64), nullable=False),
+    sa.Column("asked_login_id", sa.BigInteger, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    #: waiting, agreed, returned (by the second person), withdrawn (by the leader).
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(200)),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("decided_at", UtcDateTime),
+    sa.CheckConstraint("state IN ('waiting', 'agreed', 'returned', 'withdrawn')", name="state_known"),
+    sa.CheckConstraint("(state = 'waiting') = (decided_by IS NULL)", name="decided_whole"),
+    sa.CheckConstraint("(decided_at IS NULL) = (decided_by IS NULL)", name="decided_at_whole"),
+    sa.CheckConstraint("state <> 'agreed' OR decided_by <> asked_by", name="two_people"),
+    sa.Index("ix_activities_held_signoffs_session_id", "session_id"),
+    sa.Index(
+        "uq_activities_held_signoffs_one_waiting",
+        "session_id",
+        unique=True,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    ),
+)
+
 receipts = sa.Table(
     "activities_receipts",
     metadata,

@@ -224,6 +224,10 @@ class SignOffOut(ma.Schema):
     session_id = fields.Integer(required=True)
     head_count = fields.Integer(required=True)
     is_repeat = fields.Boolean(required=True)
+    waits_for_second = fields.Boolean(
+        required=True,
+        metadata={"description": "Nothing is credited before somebody else agrees on the page of the sign-off."},
+    )
     awards = fields.List(fields.Nested(AwardOut), required=True)
 
 
@@ -252,6 +256,32 @@ class HelpedForm(ma.Schema):
 
 class ObjectionIn(ma.Schema):
     """Why a late entry is wrong."""
+
+    reason = fields.String(required=True, validate=_WHY)
+
+
+class TicksIn(ma.Schema):
+    """Whom staff sees in a spot check."""
+
+    resident_numbers = fields.List(
+        fields.String(validate=validate.Regexp(r"^[0-9]{8}$")), required=True, validate=validate.Length(1, 5000)
+    )
+
+
+class SpotCheckOut(ma.Schema):
+    """A spot check: who was inside when it was opened, and who of them has not answered, by number."""
+
+    spot_id = fields.Integer(required=True)
+    session_id = fields.Integer(required=True)
+    opened_at = fields.AwareDateTime(required=True)
+    closes_at = fields.AwareDateTime(required=True, metadata={"description": "Until then phones may answer."})
+    is_open = fields.Boolean(required=True)
+    expected = fields.List(fields.String(), required=True)
+    missing = fields.List(fields.String(), required=True)
+
+
+class ReturnForm(ma.Schema):
+    """Why a sign-off goes back to its leader."""
 
     reason = fields.String(required=True, validate=_WHY)
 

@@ -23,6 +23,7 @@ from moralbank.activities.errors import (
     NotOnRoster,
     NotStarted,
     OwnAttendance,
+    SecondNeeded,
     SessionOver,
     StillInside,
 )
@@ -31,9 +32,12 @@ from moralbank.activities.models import sessions
 from moralbank.activities.newcomers import newcomers
 from moralbank.activities.presence import Presence, presence_of
 from moralbank.activities.spots import list_rounds
-from moralbank.activities.values import Award, CheckIn, Doubt, Mode, Session, State
+from moralbank.activities.values import Award, CheckIn, Doubt, Means, Mode, Session, State
 from moralbank.errors import N_, Refused
 from moralbank.residents.queries import Resident, find_resident, residents_by_id
+
+#: The leader's word stands alone for so many people of a session, or for a tenth of it if that is more.
+OVERRIDES_MAX, OVERRIDES_SHARE = 3, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +112,17 @@ def sign_off(
     actor: str,
     resident_id: int | None = None,
     closes_early: bool = False,
+    second: str | None = None,
 ) -> SignOff:
     """End a session: credit those whom the leader confirms, once, and return what came of it; again, the
     same again.
 
     resident_id: of the one who signs, if they are a resident; nobody signs for themselves or their family.
     closes_early: after the planned end nobody is waited for who may still check out.
+    second: who else looked at it, where the leader's word stands for more than a few (see `overridden`).
     Writes: the ledger entries, the awards, the check-outs nobody made.
     Raises (in the order checked): UnknownSession, SessionOver, NotStarted, StillInside, CheckOutOpen,
-        NotOnRoster, BadDecision, HeadCountDiffers, OwnAttendance.
+        NotOnRoster, BadDecision, HeadCountDiffers, OwnAttendance, SecondNeeded.
     """
     one_at_a_time(db)
     session = queries.lock_session(db, session_id)
@@ -138,8 +144,12 @@ def sign_off(
             confirmed=len(confirmed),
         )
     _refuse_own(db, session, [rows[who].resident for who in confirmed], resident_id)
+    by_word = overridden(rows, decisions)
+    if second is None and len(by_word) > OVERRIDES_MAX and len(by_word) * OVERRIDES_SHARE > len(confirmed):
+        raise SecondNeeded(people=len(by_word), confirmed=len(confirmed))
     close_forgotten(db, now, session_id)
-    award_session(db, session, [_attended(rows[who], decision) for who, decision in confirmed.items()], actor=actor)
+    attended = [_attended(rows[who], decision) for who, decision in confirmed.items()]
+    award_session(db, session, attended, actor=actor, second=second)
     signed = {
         "state": State.SIGNED_OFF,
         "head_count": head_count,
@@ -150,6 +160,20 @@ def sign_off(
     place, about = session.activity.branch_id, f"session:{session_id}"
     record(db, Deed(actor, Kind.APPROVE, place, about=about, count=len(confirmed)))
     return SignOff(queries.get_session(db, session_id), tuple(queries.list_awards(db, session_id)))
+
+
+def overridden(rows: Mapping[int, RosterRow], decisions: Sequence[Decision]) -> list[int]:
+    """Return whose attendance is the leader's word.
+
+    Their minutes are not those of the scans, or staff counted a scan outside the rules; a paper roster was compared by
+    two people already.
+    """
+    return [
+        one.resident_id
+        for one in decisions
+        if one.minutes not in (None, rows[one.resident_id].presence.minutes)
+        or any(scan.reason and scan.means is not Means.PAPER for scan in rows[one.resident_id].scans)
+    ]
 
 
 def one_at_a_time(db: Connection) -> None:

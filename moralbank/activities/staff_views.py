@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock
 from moralbank.access.deeds import Kind
-from moralbank.access.queries import names_of
-from moralbank.activities import late_queries, queries, reviews, service, signoff, spots
+from moralbank.access.queries import actor_names, names_of
+from moralbank.activities import late_queries, queries, reviews, seconding, service, signoff, spots
 from moralbank.activities.errors import (
     BadTimes,
     CheckOutOpen,
@@ -23,17 +23,19 @@ from moralbank.activities.errors import (
     NotStarted,
     OwnAttendance,
     SessionTaken,
+    SignOffHeld,
     StillInside,
 )
 from moralbank.activities.planning import plan_of
-from moralbank.activities.schemas import ActivityText, HoursForm, NewActivityForm, SessionForm
+from moralbank.activities.schemas import ActivityText, HoursForm, NewActivityForm, ReturnForm, SessionForm
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Activity, Mode, Session, State, Status, Windows
+from moralbank.approvals.service import hand_of
 from moralbank.branches.queries import get_branch, list_branches_under
 from moralbank.errors import N_, Invalid, MoralBankError, fill
 from moralbank.residents.queries import find_resident, residents_by_id
 from moralbank.web import looking, problems
-from moralbank.web.auth import actor, allow, current, scope_paths, within
+from moralbank.web.auth import acting_roles, actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
@@ -62,6 +64,7 @@ def show_all() -> str:
         )
         sessions = queries.list_sessions(db, [activity.activity_id for activity in found[:PAGE]])
         to_do = queries.list_to_do(db, clock.now(), list(branches), limit=20)
+        held = seconding.held_sessions(db, [count.session.session_id for count in to_do])
     next_sessions: dict[int, Any] = {}
     for count in sessions:
         if count.session.state is State.OPEN:
@@ -71,6 +74,7 @@ def show_all() -> str:
         found=found[:PAGE],
         next_before=found[PAGE - 1].activity_id if len(found) > PAGE else None,
         next_sessions=next_sessions,
+        held=held,
         to_do=to_do,
         branches=branches,
         now=clock.now(),
@@ -164,22 +168,64 @@ def sign_off(session_id: int) -> str | Response | tuple[str, int]:
     try:
         head_count, decisions = _decisions()
         result = database().transact(
-            signoff.sign_off,
+            seconding.sign_off,
+            hand_of(current(), acting_roles()[0]),
             session_id,
             decisions,
             head_count,
-            actor=actor(),
             resident_id=current().resident_id,
             closes_early="closes_early" in request.form,
         )
-    except (Invalid, OwnAttendance, NotStarted, StillInside, CheckOutOpen) as refusal:
+    except (Invalid, OwnAttendance, NotStarted, StillInside, CheckOutOpen, SignOffHeld) as refusal:
         field = "closes_early" if isinstance(refusal, CheckOutOpen) else "head_count"
         is_whole = isinstance(refusal, HeadCountDiffers) or not refusal.errors
         errors = {field: [problems.sentence(refusal)]} if is_whole else in_words(refusal)
         return _sign_off_page(found, errors), refusal.status
+    if isinstance(result, seconding.Held):
+        flash(_("已签字，等另一位工作人员复核；复核以后积分才到账。"), "warn")
+        return redirect(url_for("staff_activities.sign_off", session_id=session_id), 303)
     credited = sum(1 for award in result.awards if award.entry_id is not None and award.kind == "attendance")
     flash(_("已签字，%(n)s 人的积分已到账。", n=credited), "ok")
     return redirect(url_for("staff_activities.sign_off", session_id=session_id), 303)
+
+
+@blueprint.post("/sessions/<int:session_id>/sign-off/agree")
+@allow("staff", scope="branch")
+def agree_to_sign_off(session_id: int) -> str | Response | tuple[str, int]:
+    """Sign as the second person: everybody is credited as the leader said."""
+    found = session_in_scope(session_id)
+    try:
+        hand = hand_of(current(), acting_roles()[0])
+        done = database().transact(seconding.agree, hand, session_id, resident_id=current().resident_id)
+    except MoralBankError as refusal:
+        return _sign_off_page(found, {"held": [problems.sentence(refusal)]}), refusal.status
+    credited = sum(1 for award in done.awards if award.entry_id is not None and award.kind == "attendance")
+    flash(_("已复核，%(n)s 人的积分已到账。", n=credited), "ok")
+    return redirect(url_for("staff_activities.sign_off", session_id=session_id), 303)
+
+
+@blueprint.post("/sessions/<int:session_id>/sign-off/return")
+@allow("staff", scope="branch")
+def return_sign_off(session_id: int) -> str | Response | tuple[str, int]:
+    """Return what waits to its leader, with the reason; or take back what one signed oneself."""
+    found = session_in_scope(session_id)
+    hand = hand_of(current(), acting_roles()[0])
+    try:
+        if request.form.get("own") == "1":
+            database().transact(seconding.withdraw, hand, session_id)
+            flash(_("已撤回，可以改好再签字。"), "ok")
+        else:
+            database().transact(seconding.send_back, hand, session_id, read_form(ReturnForm)["reason"])
+            flash(_("已退回，签字的人能看到原因。"), "ok")
+    except MoralBankError as refusal:
+        return _sign_off_page(found, in_words(refusal) or {"held": [problems.sentence(refusal)]}), refusal.status
+    return redirect(url_for("staff_activities.sign_off", session_id=session_id), 303)
+
+
+def count_held() -> int:
+    """Return how many sign-offs wait for the reader to look at them."""
+    principal = current()
+    return database().look(seconding.count_waiting, principal.paths("staff"), principal.login_id)
 
 
 _DEEDS: dict[str, tuple[Callable[[Connection, int], Activity], str]] = {
@@ -292,9 +338,13 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         unjudged = reviews.count_reviews(db, [found.activity.branch_id], session_id=found.session_id)
         rounds = spots.list_rounds(db, found.session_id)
         late = late_queries.list_of_session(db, found.session_id)
+        held = seconding.find_last(db, found.session_id)
+        actors = actor_names(db, {who for who in (held.asked_by, held.decided_by) if who} if held else set())
     _note_list(found, len(roster) or len(people))
     refusal = signoff.too_early(found, roster, clock.now()) if found.takes_scans else None
     page = "activities/signed_off.html" if found.state is State.SIGNED_OFF else "activities/sign_off.html"
+    if held is not None and held.state == "waiting" and found.state is State.OPEN:
+        page = "activities/held.html"
     # After a refusal the leader's own ticks and figures stay; before, whoever is beyond doubt is ticked, or everybody
     # where the leader confirms a whole stall at once.
     wants_all = "all" in request.args
@@ -319,6 +369,10 @@ def _sign_off_page(found: Session, errors: dict[str, list[str]] | None = None) -
         too_early=fill(_(refusal.sentence), refusal.fields) if refusal else "",
         may_close=isinstance(refusal, CheckOutOpen),
         unjudged=unjudged,
+        held=held,
+        actors=actors,
+        said={one.resident_id: one.minutes for one in held.confirmed} if held else {},
+        is_own=held is not None and held.asked_login_id == current().login_id,
     )
 
 

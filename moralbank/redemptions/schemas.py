@@ -122,6 +122,42 @@ class StickerForm(ma.Schema):
     key = fields.String(required=True, validate=validate.Length(8, 80))
 
 
+class SaleIn(ma.Schema):
+    """What a shop shows as a code: an offer or points."""
+
+    merchant_id = fields.Integer(required=True, validate=_ID)
+    offer_id = fields.Integer(load_default=None, allow_none=True, validate=_ID)
+    points = fields.Integer(load_default=None, allow_none=True, validate=_POINTS)
+
+
+class PhoneOrderOut(ma.Schema):
+    """A charge that waits for a resident's phone, or what became of it. Who it is stands on the receipt alone."""
+
+    order_id = fields.Integer(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(("large", "sale", "sticker")))
+    merchant_id = fields.Integer(required=True)
+    offer_id = fields.Integer(required=True, allow_none=True)
+    title = fields.String(required=True)
+    points = fields.Integer(required=True)
+    made_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    state = fields.String(
+        required=True,
+        attribute="shown_state",
+        validate=validate.OneOf(("waiting", "paid", "refused", "declined", "cancelled", "expired")),
+    )
+    refusal = fields.String(
+        required=True, allow_none=True, metadata={"description": "The code of what the charge was refused for."}
+    )
+    charge_id = fields.Integer(required=True, allow_none=True, metadata={"description": "The charge, once paid."})
+
+
+class SaleOut(PhoneOrderOut):
+    """An order with the address that its resident opens, to be shown as a code."""
+
+    address = fields.String(required=True)
+
+
 class CollectIn(ma.Schema):
     """Where something reserved is handed over, and its code."""
 

@@ -52,6 +52,8 @@ class Village:
             resident = self._enrol()
             self._take_in_a_roster()
             session_id = self._announce(resident)
+        with clock.at(NINE + timedelta(hours=1)):
+            self._ask_who_is_there(resident)
         with clock.at(NINE + timedelta(hours=2)):
             self._award(resident, session_id)
             merchant_id = self._contract()
@@ -137,6 +139,14 @@ class Village:
         items = [{"nonce": nonce, "code": resident["number"]}, {"nonce": f"{nonce}-x", "code": "00000000"}]
         self.ask("staff", "POST", "/sessions/{session_id}/checkins", {"items": items})
 
+    def _ask_who_is_there(self, resident: dict[str, Any]) -> None:
+        asked = self.ask("staff", "POST", "/sessions/{session_id}/spot-checks")
+        self.ids["spot_id"] = asked["spot_id"]
+        seen = {"resident_numbers": [resident["number"]]}
+        ticked = self.ask("staff", "POST", "/sessions/{session_id}/spot-checks/{spot_id}/ticks", seen)
+        assert (asked["missing"], ticked["missing"]) == ([resident["number"]], [])
+        assert self.read("auditor", "/sessions/{session_id}/spot-checks")["items"] == [ticked]
+
     def _award(self, resident: dict[str, Any], session_id: int) -> None:
         self._scan(resident, "scan-out-1")
         confirmed = [{"resident_number": resident["number"], "minutes": None}]
@@ -221,7 +231,17 @@ class Village:
         self.read("operator", "/redemptions")
         self.ask("operator", "POST", "/redemptions/{charge_id}/undo", {})
         self.read("auditor", "/redemptions/{charge_id}")
+        self._ask_on_the_phone(merchant_id)
         self._reserve(merchant_id)
+
+    def _ask_on_the_phone(self, merchant_id: int) -> None:
+        """Have a resident asked on the phone and wait no longer; show a sale that nobody opens."""
+        order = {"merchant_id": merchant_id, "points": 3}
+        code = self.ask("resident", "POST", "/payment-codes")["code"]
+        self.ids["order_id"] = self.ask("operator", "POST", "/phone-orders", order | {"code": code})["order_id"]
+        assert self.read("operator", "/phone-orders/{order_id}")["state"] == "waiting"
+        assert self.ask("operator", "POST", "/phone-orders/{order_id}/withdraw")["state"] == "cancelled"
+        assert "/p/" in self.ask("operator", "POST", "/phone-orders/sales", order)["address"]
 
     def _reserve(self, merchant_id: int) -> None:
         """Reserve twice, give one up and collect the other, ask a day later that some of it go back; close the day."""
