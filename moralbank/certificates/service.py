@@ -25,7 +25,7 @@ from moralbank.certificates.models import certificates, copies, keys
 from moralbank.certificates.queries import Certificate
 from moralbank.certificates.values import Issuing, Missing, Person, Service, State
 from moralbank.db import insert_for
-from moralbank.residents.queries import Resident, hold_resident
+from moralbank.residents.queries import Resident, get_resident, hold_resident
 
 _NONCE_BYTES = 16
 #: As many as a signed column of the databases holds.
@@ -270,5 +270,6 @@ def _void(db: Connection, certificate: Certificate, reason: str, actor: str, cor
 
 
 def _note(db: Connection, certificate: Certificate, actor: str, about: str) -> None:
-    whose = (certificate.branch_id, certificate.book_id, certificate.resident_id)
+    account = get_resident(db, certificate.resident_id).account_id
+    whose = (certificate.branch_id, certificate.book_id, certificate.resident_id, account)
     record(db, Deed(actor, Kind.APPROVE, *whose, about=about))

@@ -83,7 +83,8 @@ def what(line: StatementLine) -> str:
     kind = kind_word(line.kind)
     if not line.about:
         return kind
-    return line.about if line.kind in ("award", "redemption") else _("%(kind)s：%(about)s", kind=kind, about=line.about)
+    about = filters.written(line.about)
+    return about if line.kind in ("award", "redemption") else _("%(kind)s：%(about)s", kind=kind, about=about)
 
 
 def details(statement: Statement, line: StatementLine) -> Iterator[str]:

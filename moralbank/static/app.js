@@ -134,7 +134,7 @@ async function waitForTruth(form, target, options) {
 /** Put the answer's element of the same id in the target's place of it, or the whole answer inside it. */
 function show(target, html) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  const same = target.id && page.getElementById(target.id);
+  const same = target.id ? page.getElementById(target.id) : null;
   target.replaceChildren(...(same ?? page.body).childNodes);
   enliven(target);
 }
@@ -201,6 +201,7 @@ function vanish(element) {
 
 /* Scanners that type */
 const HUMAN_MS = 60; // Scanners send a key every 8 to 16 ms, people take more than 80.
+const SILENCE_MS = 100; // After so much nothing more of a scan comes, so a number ends there, and a lone digit is a choice.
 const digitsOf = (text) => text.normalize("NFKC").replace(/\D/g, "");
 const hasGoodCheck = (digits) => BigInt(digits) % 97n === 1n; // ISO 7064 mod 97-10
 
@@ -221,9 +222,9 @@ function wedge(input) {
     if (digits !== input.value) input.value = digits;
     begun = digits.startsWith(sent) ? digits.slice(sent.length) : digits;
     clearTimeout(silence);
-    if (complete(digits)) silence = setTimeout(() => { if (complete(input.value)) go(); }, 100);
+    if (complete(digits)) silence = setTimeout(() => { if (complete(input.value)) go(); }, SILENCE_MS);
     // Numbers typed by hand begin with 7, so the seventh choice waits for Enter.
-    else if (digits.length === 1 && digits !== "7") silence = setTimeout(() => { if (input.value === digits) pick(); }, 300);
+    else if (digits.length === 1 && digits !== "7") silence = setTimeout(() => { if (input.value === digits) pick(); }, SILENCE_MS);
   };
   const pick = () => {
     const choice = form.querySelector(`[data-pick="${input.value}"]`);

@@ -12,6 +12,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from moralbank import clock
+from moralbank.errors import N_
+from moralbank.web.i18n import gettext as _
 from moralbank.web.i18n import language
 
 MINUS = "\N{MINUS SIGN}"
@@ -19,6 +21,8 @@ _WEEKDAYS = {
     "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
 }
+#: Where only points were typed at a till.
+_OWN_WORDS = {N_("积分兑换")}
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -81,6 +85,11 @@ def minutes(value: int) -> str:
     return f"{sign}{hours:,}小时" + (f"{rest}分" if rest else "")
 
 
+def written(text: str) -> str:
+    """Return what the bank itself writes into the books in the reader's language; people's words stay as they are."""
+    return _(text) if text in _OWN_WORDS else text
+
+
 def by_month(lines: Iterable[Any]) -> Iterator[tuple[date, list[Any]]]:
     """Group passbook lines, in the order given, under the first day of the month of their .day."""
     for first, rows in groupby(lines, key=lambda line: _local_date(line.day).replace(day=1)):
@@ -102,8 +111,15 @@ def _for_each_reader(write: Callable[[Any], str]) -> Callable[[Context, Any], st
 
 
 def init_app(app: Flask) -> None:
-    """Give templates the filters |day |clock |moment |month |figure |points |minutes |by_month."""
+    """Give templates the filters |day |clock |moment |month |figure |points |minutes |written |by_month."""
     readings: dict[str, Callable[[Any], str]]
-    readings = {"day": day, "clock": time_of_day, "moment": moment, "month": month, "minutes": minutes}
+    readings = {
+        "day": day,
+        "clock": time_of_day,
+        "moment": moment,
+        "month": month,
+        "minutes": minutes,
+        "written": written,
+    }
     app.jinja_env.filters.update({name: _for_each_reader(write) for name, write in readings.items()})
     app.jinja_env.filters.update(figure=figure, points=points, by_month=by_month)

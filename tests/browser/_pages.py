@@ -15,6 +15,8 @@ class Page:
     who: str | None
     #: The window of conftest.SIZES.
     size: str
+    #: What is opened before it, where the page is for whoever comes from there.
+    via: str = ""
 
 
 RESIDENT = (
@@ -52,6 +54,25 @@ RESIDENT = (
     Page("sessions", "/sessions", "wei", "phone"),
     Page("change-pin", "/secret", "wei", "phone"),
     Page("login", "/login", None, "phone"),
+    Page("login-choose", "/login/choose", None, "phone", via="/login"),
+    Page("landing", "/a/check", "bo", "phone", via="/a/{scan}"),
+    Page("landing-of-a-stranger", "/a/check", None, "phone", via="/a/{scan}"),
+    Page("register", "/a/register", None, "phone", via="/a/{scan}"),
+    Page("calendar", "/me/calendar", "hua", "phone"),
+    Page("offers-reserved", "/me/offers", "hua", "phone"),
+    Page("passbook-of-a-shopper", "/me/passbook", "hua", "phone"),
+    Page("voucher", "/me/vouchers/{voucher}", "hua", "phone"),
+    Page("voucher-collected", "/me/vouchers/{voucher_collected}", "hua", "phone"),
+    Page("voucher-lapsed", "/me/vouchers/{voucher_lapsed}", "hua", "phone"),
+    Page("phone-order", "/me/orders/{order}", "hua", "phone"),
+    Page("pay-sticker", "/p/{sticker}", "hua", "phone"),
+    Page("notice", "/notices/{notice}", None, "phone"),
+    Page("notice-objection", "/notices/{notice}/objection", None, "phone"),
+    Page("figures-of-a-branch", "/figures/NS-01", None, "phone"),
+    Page("figures-dictionary", "/figures/dictionary", None, "phone"),
+    Page("logs", "/log", None, "phone"),
+    Page("log", "/log/{book}", None, "phone"),
+    Page("certificate-checked", "/v?code={certificate_code}", None, "phone"),
     Page("expired-code", "/a/check", None, "phone"),
     Page("not-found", "/nowhere", None, "phone"),
     Page("entry-proof", "/log/{book}/entries/{entry_hex}", None, "phone"),
@@ -77,6 +98,14 @@ COUNTER = (
     Page("counter-stickers", "/counter/stickers", "yulan", "counter"),
     Page("counter-statements", "/counter/statement", "yulan", "counter"),
     Page("counter-statement", "/counter/statement/{month}", "yulan", "counter"),
+    Page("counter-of-a-shop", "/counter", "fang", "counter"),
+    Page("counter-phone-order", "/counter/phone-orders/{order}", "fang", "counter"),
+    Page("counter-refunded", "/counter/receipts/{refunded}/refund", "fang", "counter"),
+    Page("counter-zreports-closed", "/counter/zreports", "fang", "counter"),
+    Page("counter-zreport", "/counter/zreports/{zreport}", "fang", "counter"),
+    Page("counter-settlements", "/counter/settlements", "fang", "counter"),
+    Page("counter-settlement", "/counter/settlements/{settlement}", "fang", "counter"),
+    Page("counter-messages", "/counter/messages", "fang", "counter"),
     Page("desk", "/staff/desk/{desk}", "min", "counter"),
     Page("stall", "/stall", "hands", "phone"),
     Page("desk-phone", "/staff/desk/{desk}", "min", "phone"),
@@ -146,6 +175,18 @@ STAFF = (
     Page("staff-offers", "/staff/offers", "min", "desk"),
     Page("offer-new", "/staff/offers/new?merchant={merchant}", "min", "desk"),
     Page("offer", "/staff/offers/{offer}", "min", "desk"),
+    Page("notice-sheet", "/notices/{notice}/sheet", None, "desk"),
+    Page("staff-notice", "/staff/notices/{notice}", "min", "desk"),
+    Page("staff-objection", "/staff/objections/{objection}", "min", "desk"),
+    Page("staff-certificate", "/staff/certificates/{certificate}", "min", "desk"),
+    Page("resident-booklet", "/staff/residents/{resident}/passbook", "min", "desk"),
+    Page("staff-charge", "/staff/redemptions/{refunded}", "min", "desk"),
+    Page("staff-zreports", "/staff/merchants/{grain}/zreports", "min", "desk"),
+    Page("staff-zreport", "/staff/zreports/{zreport}", "min", "desk"),
+    Page("settlements", "/staff/settlements", "min", "desk"),
+    Page("settlement", "/staff/settlements/{settlement}", "min", "desk"),
+    Page("budgets", "/staff/budget", "director", "desk"),
+    Page("budget", "/staff/budget/{hub}", "director", "desk"),
     Page("audit", "/audit", "he", "desk"),
     Page("audit-look", "/audit/look", "he", "desk"),
     Page("deeds", "/audit/deeds", "he", "desk"),
@@ -157,6 +198,8 @@ STAFF = (
     Page("grades", "/audit/grades?month=2026-10", "he", "desk"),
     Page("verify", "/audit/verify", "he", "desk"),
     Page("verified", "/audit/verify?run=1&book=NS-00", "he", "desk"),
+    Page("jobs", "/admin/jobs", "director", "desk"),
+    Page("witnesses", "/log/{book}/witnesses", "director", "desk"),
     Page("branches", "/admin/branches", "director", "desk"),
     Page("branch-new", "/admin/branches/new", "director", "desk"),
     Page("branch", "/admin/branches/{branch}", "director", "desk"),
@@ -170,5 +213,27 @@ STAFF = (
 DISPLAY = (
     Page("display", "/display/{session}", "min", "screen"),
     Page("fair-display", "/display/fairs/{fair}", "min", "screen"),
+    Page("notice-screen", "/notices/screen/NS-01", None, "screen"),
 )
 PAGES = RESIDENT + PROOFS + COUNTER + STAFF + DISPLAY
+#: Which addresses that answer a GET are no page that somebody reads, by what they are.
+NO_PAGES = {
+    "leads elsewhere": {
+        "home.first_page", "preferences.language", "preferences.elder", "preferences.theme", "scan.scan",
+    },
+    "a part of a page, or its pulse": {
+        "spots.here_open", "counter.arrivals", "counter.outcome", "counter.phone_order_state", "scan.display_code",
+        "fairs.display_totals", "helped.own_code", "spending.paid", "access.stay", "offline.roster", "offline.ready",
+    },
+    "for programs": {
+        "health.healthz", "health.readyz", "metrics.show_metrics", "offline.worker", "static", "certificate_check.keys",
+        "proofs.deed_file", "proofs.proof_file", "calendars.of_branch", "calendars.of_resident",
+        "roster.refused",
+    },
+    "while developing": {"preferences.show_gallery"},
+    "is the page /v with another question": {"certificate_check.check_token"},
+}  # fmt: skip
+#: What the other files and interfaces have in their address.
+NO_PAGE_PATHS = r"/api/v1/|\.(csv|xlsx|json|pdf|txt|zip)$|<any\(csv, json\):form>$"
+#: The open formats of the logs.
+NO_PAGE_BLUEPRINTS = {"log"}

@@ -19,8 +19,8 @@ from sqlalchemy import Connection
 from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access.deeds import Deed, Kind, Reason, record
-from moralbank.access.service import GrantDraft, open_login
-from moralbank.activities import checkin, helped, late, papers, service, signoff
+from moralbank.access.service import GrantDraft
+from moralbank.activities import checkin, helped, late, papers, service, signoff, tokens
 from moralbank.activities.checkin import Scan
 from moralbank.activities.late import Late
 from moralbank.activities.signoff import Decision
@@ -47,8 +47,10 @@ from moralbank.residents import jobs
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident, find_card
-from tests._people import PASSWORD, MadeLogin, make_branch_tree, make_login
+from tests._people import MadeLogin, make_branch_tree, make_login
 from tests._sealing import OFFICES, Sealing
+from tests.browser import _trade
+from tests.browser._trade import open_desk_login
 
 #: A Saturday: the river morning begins at 9:00 on the bank's clock.
 MORNING = datetime(2026, 11, 21, 9, tzinfo=clock.TIMEZONE)
@@ -95,6 +97,7 @@ def build(db: Connection) -> Town:
     with clock.at(MORNING - timedelta(days=45)):
         _open(db, town)
     _october(db, town)
+    _trade.november(db, town, MORNING)
     _yesterday(db, town)
     with clock.at(MORNING - timedelta(days=2)):
         _announce(db, town)
@@ -104,6 +107,8 @@ def build(db: Connection) -> Town:
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
         _look(db, town)
+    with clock.at(MORNING + timedelta(minutes=10)):  # Whoever looks in the quarter of an hour before finds it waiting.
+        _trade.ask_phone(db, town)
     return town
 
 
@@ -139,6 +144,7 @@ def _seal(db: Connection, town: Town) -> None:
     book = town.people["wei"].book_id
     while noticeboard.seal_next_day(db, book):
         pass
+    _trade.settle(db, town)
     sealing = Sealing()
     sealing.open(db)
     sealing.seal(db, *list(OFFICES)[:2])
@@ -191,6 +197,7 @@ def _open(db: Connection, town: Town) -> None:
             phone,
             home,
             born_on=born_on,
+            sex="female" if name == "wei" else None,
             grid="第3网格",
             building="5号楼",
         )
@@ -203,10 +210,13 @@ def _open(db: Connection, town: Town) -> None:
     details = MerchantDetails("邻家便利店", "便利店", "李玉兰", "13900000002", "subsidised")
     shop = merchants.add_merchant(db, station, "M001", details, status="active")
     offers = [merchants.add_offer(db, shop.merchant_id, code, OfferDetails(*facts)) for code, *facts in _OFFERS]
-    town.logins["min"] = _staff(db, "zhoumin", "周敏", GrantDraft("staff", station.branch_id))
-    town.logins["yulan"] = _staff(db, "liyulan", "李玉兰", GrantDraft("operator", station.branch_id, shop.merchant_id))
-    town.logins["he"] = _staff(db, "hejian", "何监督", GrantDraft("auditor", town.branches["NS"].branch_id))
-    town.logins["director"] = _staff(db, "director", "周主任", GrantDraft("admin", None))
+    _trade.open_shop(db, town)
+    town.logins["min"] = open_desk_login(db, "zhoumin", "周敏", GrantDraft("staff", station.branch_id))
+    town.logins["yulan"] = open_desk_login(
+        db, "liyulan", "李玉兰", GrantDraft("operator", station.branch_id, shop.merchant_id)
+    )
+    town.logins["he"] = open_desk_login(db, "hejian", "何监督", GrantDraft("auditor", town.branches["NS"].branch_id))
+    town.logins["director"] = open_desk_login(db, "director", "周主任", GrantDraft("admin", None))
     town.values |= {
         "branch": station.branch_id,
         "merchant": shop.merchant_id,
@@ -218,12 +228,6 @@ def _open(db: Connection, town: Town) -> None:
         "account": town.people["wei"].account_id,
         "month": "2026-10",
     }
-
-
-def _staff(db: Connection, name: str, display_name: str, grant: GrantDraft) -> MadeLogin:
-    secret = "258369" if grant.role == "operator" else PASSWORD
-    opened = open_login(db, name, display_name, [grant], by=None, secret=secret, must_change=False)
-    return MadeLogin(opened.login_id, name, secret, access.get_principal(db, opened.login_id))
 
 
 def _october(db: Connection, town: Town) -> None:
@@ -238,6 +242,7 @@ def _october(db: Connection, town: Town) -> None:
         decisions = [Decision(town.people[who].resident_id) for who in ("wei", "qiang", "lan")]
         signoff.sign_off(db, past, decisions, 3, actor=town.logins["min"].principal.actor("staff"))
     _shop(db, town, day + timedelta(days=1))
+    _trade.october(db, town, day + timedelta(days=1, hours=3))
     town.values["past_session"] = past
 
 
@@ -309,6 +314,8 @@ def _announce(db: Connection, town: Town) -> None:
     for who in ("bo", "qiang", "lan"):
         service.sign_up(db, week, town.people[who].resident_id)
     poster = service.print_poster(db, week, actor="staff:1")
+    reading = _session(db, town, MORNING, title="图书漂流", mode=Mode.POSTER)
+    book_poster = service.print_poster(db, reading, actor="staff:1")
     roster = BytesIO(ROSTER.encode("utf-8-sig"))
     import_id = jobs.read_at_once(db, town.branches["NS-01"], roster, "三号楼名单.csv", actor="staff:1")
     activity = service.queries.get_session(db, today).activity
@@ -318,6 +325,7 @@ def _announce(db: Connection, town: Town) -> None:
         "desk": desk,
         "week": week,
         "serial": poster.serial,
+        "scan": tokens.poster(service.ensure_qr_key(db), reading, book_poster.serial),
         "activity": activity.activity_id,
         "import": import_id,
     }
@@ -353,5 +361,5 @@ def known_words() -> re.Pattern[str]:
     names = [full for _, full, *_ in _PEOPLE]
     masked = [f"{full[:2] if full.startswith('欧阳') else full[0]}*" for full in names]
     called = [*names, *masked, *OFFICES.values()]
-    given = [*called, *(offer[1] for offer in _OFFERS), *_WORDS, *ROSTER.replace("\n", ",").split(",")]
+    given = [*called, *_trade.WORDS, *(offer[1] for offer in _OFFERS), *_WORDS, *ROSTER.replace("\n", ",").split(",")]
     return re.compile("|".join(re.escape(word) for word in sorted(filter(None, given), key=len, reverse=True)))

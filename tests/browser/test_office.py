@@ -62,7 +62,7 @@ def test_an_auditor_filters_the_books_reads_an_entry_and_exports(windows: Window
     assert len(rows) > page.locator("tbody tr").count()
     book = load_workbook(BytesIO(downloaded(page, "导出 Excel")), read_only=True)
     assert book.active.max_row >= 2
-    page.locator("tbody .row-link").first.click()
+    page.locator("tbody tr", has_text="毛巾一条").locator(".row-link").first.click()
     assert "毛巾一条" in page.inner_text("main")
     page.get_by_role("link", name="看撤销它的那一笔").click()
     page.get_by_role("link", name="看原来那一笔").click()

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from babel.messages.pofile import read_po
+from werkzeug.exceptions import NotFound
 
 import moralbank
+from tests._people import PIN
 from tests.browser._bank import Bank
-from tests.browser._look import chinese, enlarge_letters, findings, misfits, shape, too_small_for_elders
-from tests.browser._pages import COUNTER, PAGES, PROOFS, RESIDENT, Page
+from tests.browser._look import chinese, enlarge_letters, findings, misfits, shape, too_small_for_elders, wearing
+from tests.browser._pages import (
+    COUNTER,
+    NO_PAGE_BLUEPRINTS,
+    NO_PAGE_PATHS,
+    NO_PAGES,
+    PAGES,
+    PROOFS,
+    RESIDENT,
+    Page,
+)
 from tests.browser._town import Town, known_words
+from tests.browser._trade import FAMILY_PHONE
 from tests.browser.conftest import SIZES, Windows
 
 CATALOGUE = Path(moralbank.__file__).parent / "translations/en/LC_MESSAGES/messages.po"
 RESIDENT_KB, RESIDENT_REQUESTS = 60, 6
+#: A page in the house's own frame takes theme and elder mode; what is printed has its own measures.
+HAS_MODES = "() => /(^| )layout-(?!display)/.test(document.documentElement.className)"
 #: No page of the bank, or none for this reader: it is right that they answer so.
 REFUSALS = {"expired-code": 410, "not-found": 404, "audit-wrong-filter": 422}
 
@@ -52,8 +68,10 @@ def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
     windows: Windows = readers["windows"]
     reader = page.who, page.size
     if reader not in readers:
-        readers[reader] = windows.open(page.who, page.size)
+        readers[reader] = windows.open(page.who, page.size, reduced_motion="reduce")
     window = readers[reader]
+    if page.who is None:  # A stranger is one each time: nothing stays of what was opened before another page.
+        window.context.clear_cookies()
     for name in ("lang", "theme", "elder"):
         window.context.clear_cookies(name=name)
     cookies = [{"name": name, "value": value, "url": windows.bank.url} for name, value in preferences.items()]
@@ -61,6 +79,12 @@ def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
         window.context.add_cookies(cookies)
     window.set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
     path = page.path.format(**windows.bank.town.values)
+    if page.via:
+        window.goto(page.via.format(**windows.bank.town.values))
+    if page.via == "/login":
+        window.fill("#identifier", FAMILY_PHONE)
+        window.fill("#secret", PIN)
+        window.locator("main form button[type=submit]").click()
     answer = window.goto(path)
     if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
         window.locator("button[name=reason]").first.click()
@@ -70,17 +94,47 @@ def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
     return window
 
 
+def test_every_page_that_there_is_is_walked(reading_bank: Bank):
+    """A new page stands in _pages.py, or there among what is none and why."""
+    rules = {
+        rule.endpoint: rule.rule for rule in reading_bank.app.url_map.iter_rules() if "GET" in (rule.methods or ())
+    }
+    addresses = reading_bank.app.url_map.bind("bank.example")
+    walked = set()
+    for page in PAGES:
+        path = page.path.format(**reading_bank.town.values).partition("?")[0]
+        with suppress(NotFound):  # One of the pages is that there is none.
+            walked.add(addresses.match(path)[0])
+    named = set().union(*NO_PAGES.values())
+    unread = {
+        f"{rule} ({endpoint})"
+        for endpoint, rule in rules.items()
+        if endpoint not in walked | named
+        and endpoint.partition(".")[0] not in NO_PAGE_BLUEPRINTS
+        and not re.search(NO_PAGE_PATHS, rule)
+    }
+    assert unread == set()
+    assert named <= rules.keys()
+    assert not named & walked
+
+
 @by_name(PAGES)
 def test_everybody_can_read_it(readers: dict[Any, Any], page: Page):
+    """By day, in the dark, in elder mode, and on a narrow phone with large letters."""
     window = look_at(readers, page)
     assert misfits(window) == []
     assert findings(window) == []
     assert shape(window) == {"headings": 1, "lang": "zh-CN", "sideways": 0}
-
-
-@by_name(tuple(page for page in PAGES if page.size != "screen"))
-def test_it_has_enough_contrast_in_the_dark(readers: dict[Any, Any], page: Page):
-    assert findings(look_at(readers, page, theme="dark"), "color-contrast", "link-in-text-block") == []
+    if page.size != "screen":
+        with wearing(window, "data-theme", "dark"):
+            assert ("dark", findings(window, "color-contrast", "link-in-text-block")) == ("dark", [])
+    if page in RESIDENT + PROOFS + COUNTER and window.evaluate(HAS_MODES):
+        with wearing(window, "data-elder", ""):
+            assert ("elder", findings(window)) == ("elder", [])
+            assert ("elder", shape(window)["sideways"]) == ("elder", 0)
+            assert too_small_for_elders(window) == []
+    if page in RESIDENT + PROOFS:
+        check_narrow(window)
 
 
 @by_name(PAGES)
@@ -91,6 +145,22 @@ def test_it_reads_in_english(readers: dict[Any, Any], page: Page):
     assert shape(window) == {"headings": 1, "lang": "en", "sideways": 0}
     if is_translated():
         assert left_in_chinese(window) == []
+    if page in RESIDENT + PROOFS:
+        check_narrow(window)
+
+
+def check_narrow(window: Any) -> None:
+    """See that the page never scrolls sideways, however narrow the phone and large the letters."""
+    for width, factor in ((320, 1.0), (320, 1.5), (360, 2.0)):
+        window.set_viewport_size({"width": width, "height": 780})
+        enlarge_letters(window, factor)
+        assert (width, factor, shape(window)["sideways"]) == (width, factor, 0)
+
+
+def test_what_a_reader_chose_is_on_the_page_as_the_walk_puts_it_there(readers: dict[Any, Any]):
+    for page in (named("home"), named("counter"), named("staff-session")):
+        root = look_at(readers, page, theme="dark", elder="1").locator("html")
+        assert (root.get_attribute("data-theme"), root.get_attribute("data-elder")) == ("dark", "")
 
 
 def test_a_statement_is_dark_on_the_screen_and_black_on_white_on_paper(readers: dict[Any, Any]):
@@ -122,25 +192,6 @@ def test_a_posters_code_is_printed_20_cm_wide(readers: dict[Any, Any]):
 
 def named(name: str) -> Page:
     return next(page for page in PAGES if page.name == name)
-
-
-@by_name(RESIDENT + PROOFS + COUNTER)
-def test_elders_find_large_letters_and_large_buttons(readers: dict[Any, Any], page: Page):
-    window = look_at(readers, page, elder="1")
-    assert findings(window) == []
-    assert shape(window)["sideways"] == 0
-    if "data-elder" in window.content():  # What is printed has its own measures.
-        assert too_small_for_elders(window) == []
-
-
-@by_name(RESIDENT + PROOFS)
-def test_it_never_scrolls_sideways_however_narrow_the_phone_and_large_the_letters(readers: dict[Any, Any], page: Page):
-    for lang in ("zh", "en"):
-        window = look_at(readers, page, lang=lang)
-        for width, factor in ((320, 1.0), (320, 1.5), (360, 2.0)):
-            window.set_viewport_size({"width": width, "height": 780})
-            enlarge_letters(window, factor)
-            assert (lang, width, factor, shape(window)["sideways"]) == (lang, width, factor, 0)
 
 
 @by_name(tuple(page for page in RESIDENT if page.who == "wei"))

@@ -21,6 +21,7 @@ from moralbank.certificates.models import certificates
 from moralbank.certificates.queries import Certificate
 from moralbank.certificates.values import State
 from moralbank.db import Database
+from moralbank.reports import beside
 from scripts import verify_certificate
 from tests.certificates.conftest import JUNE, MARCH, Village
 
@@ -210,3 +211,15 @@ def test_a_short_code_is_read_however_it_is_typed() -> None:
     assert len(code) == 12
     assert values.read_short_code(f" {values.in_fours(code).lower()} ") == code
     assert values.read_short_code("oIl0") == "0110"
+
+
+def test_what_is_issued_corrected_and_revoked_is_what_the_log_says(database, village: Village) -> None:
+    made = issue(database, village)
+    again = database.transact(
+        service.correct, made.certificate_id, "写错了", handler="张经办", contact="82000000", actor="staff:7"
+    )
+    database.transact(service.revoke, again.certificate_id, "重复", actor="staff:7")
+    with database.reading() as db:
+        checked = beside.verify(db, village.book)
+    assert checked.faults == ()
+    assert checked.deeds >= 3
