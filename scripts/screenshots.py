@@ -22,6 +22,7 @@ from moralbank import db as moralbank_db
 from moralbank.access import queries as access
 from moralbank.activities import queries as activities
 from moralbank.approvals import service as approvals
+from moralbank.behalf.queries import list_held
 from moralbank.branches.queries import find_branch
 from moralbank.db import Database
 from moralbank.demo import district, logins
@@ -74,6 +75,7 @@ def know(db: Connection) -> Town:
         "yulan": operator,
         "he": demo["demo-auditor"],
         "director": demo["demo-admin"],
+        "carer": demo["demo-helper"],
     }
     town = Town()
     for name, login in chosen.items():
@@ -119,6 +121,7 @@ def know(db: Connection) -> Town:
         "serial": activities.list_posters(db, poster)[0].serial,
         "forgetting": _ask_to_forget(db, town),
         "activity": activities.get_session(db, running).activity.activity_id,
+        "helping": list_held(db, town.logins["carer"].login_id)[0].link_id,
         "import": imports.list_imports(db, [hub.branch_id, station.branch_id])[0].import_id,
     }
     return town

@@ -311,6 +311,15 @@ def names_of(db: Connection, login_ids: Collection[int]) -> dict[int, str]:
     return {row.login_id: row.display_name for row in db.execute(query)}
 
 
+def residents_behind(db: Connection, actors: Collection[str]) -> dict[str, int]:
+    """Return which residents are behind "resident:12", by that."""
+    logins = {int(actor.partition(":")[2]): actor for actor in actors if actor.startswith("resident:")}
+    query = sa.select(access_logins.c.login_id, access_logins.c.resident_id).where(
+        access_logins.c.login_id.in_(list(logins)), access_logins.c.resident_id.is_not(None)
+    )
+    return {logins[login_id]: resident_id for login_id, resident_id in db.execute(query)}
+
+
 def actor_names(db: Connection, actors: Collection[str]) -> dict[str, str]:
     """Return what colleagues call those behind "staff:12", by that; residents and the system are left out."""
     logins = {actor: int(actor.partition(":")[2]) for actor in actors if actor.partition(":")[2].isdigit()}

@@ -63,7 +63,7 @@ def landing() -> str | tuple[str, int]:
         step = _step(db, session, receipt)
         principal = principal_or_none()
         people = together.whom(db, principal.login_id) if principal else []
-    if isinstance(step, Answer) and not people:
+    if isinstance(step, Answer) and not (people and step.verdict.is_good):
         return _result(step), step.verdict.status
     return render_template(
         "activities/landing.html",

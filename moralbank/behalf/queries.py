@@ -77,9 +77,15 @@ def list_helpers(
     return _links(db, query.order_by(_L.link_id.desc()).limit(min(limit, LIST_MAX)))
 
 
-def people_behind(link_ids: Collection[int]) -> sa.Select[tuple[int]]:
-    """Return as a subquery for another package for whom the links are, so that it can search by resident."""
-    return sa.select(_L.resident_id).where(_L.link_id.in_(list(link_ids)))
+def list_alike(db: Connection, link_ids: Collection[int]) -> list[tuple[int, int, int]]:
+    """Return (link, person, link) of each of the links with every one of the same two, of before and itself.
+
+    What was agreed anew in a month goes on where it was.
+    """
+    alike = links.alias("alike")
+    same = sa.and_(alike.c.login_id == _L.login_id, alike.c.resident_id == _L.resident_id, alike.c.kind == _L.kind)
+    query = sa.select(_L.link_id, _L.resident_id, alike.c.link_id).join(alike, same)
+    return [(one, who, other) for one, who, other in db.execute(query.where(_L.link_id.in_(list(link_ids))))]
 
 
 def count_held(db: Connection, login_id: int, kind: Kind) -> int:

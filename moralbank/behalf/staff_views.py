@@ -115,7 +115,7 @@ def link_family(resident_id: int) -> Response | tuple[str, int]:
         return _page(resident_id, paper_errors=in_words(refusal)), refusal.status
     except MoralBankError as refusal:
         return _page(resident_id, paper_errors={"number": [problems.sentence(refusal)]}), refusal.status
-    flash(_("已登记，家人现在可以在自己的手机上替他办事。"), "ok")
+    flash(_("已登记，家人现在可以在自己的手机上代办。"), "ok")
     return redirect(url_for(".of_resident", resident_id=resident_id), 303)
 
 
@@ -163,7 +163,8 @@ def _page(
         person = get_resident(db, resident_id)
         about = queries.list_about(db, resident_id, standing=False)
         names = queries.parties(db, about)
-        actors = actor_names(db, {one for link in about for one in (link.made_by, link.ended_by) if one})
+        done_by = {one for link in about for one in (link.made_by, link.ended_by) if one}
+        actors = actor_names(db, done_by, resident_id)
     return render_template(
         "behalf/of_resident.html",
         person=person,

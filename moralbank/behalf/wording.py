@@ -6,7 +6,7 @@ from moralbank.behalf.values import Basis, Scope
 from moralbank.errors import N_
 from moralbank.web.i18n import gettext as _
 
-SCOPES = {"may_check_in": N_("签到"), "may_pay": N_("出示付款码"), "may_read": N_("看积分和存折")}
+SCOPES = {"may_check_in": N_("代为签到"), "may_pay": N_("代为付款"), "may_read": N_("看积分和存折")}
 BASES = {
     Basis.PIN: N_("本人输入密码同意"),
     Basis.WORD: N_("本人用一次性口令同意"),

@@ -116,33 +116,33 @@ KINDS: Mapping[str, Kind] = {
         N_(
             "从现在起，{who}可以在自己的手机上替您签到、出示付款码、看存折。不是您的意思，请在“家人和代办人”里结束，或告诉驿站。"
         ),
-        N_("家人和代办人"),
+        N_("家人可以替我办事"),
         "/me/family",
         is_urgent=True,
     ),
     "helper_appointed": Kind(
         N_("{who}是您的代办人了"),
         N_("按您签的同意书，{who}可以替您办约定的事。随时可以在“家人和代办人”里结束，或告诉驿站。"),
-        N_("家人和代办人"),
+        N_("登记代办人"),
         "/me/family",
         is_urgent=True,
     ),
     "link_ended": Kind(
         N_("{who}不再替您办事"),
         N_("{who}替您办事的约定已经结束。"),
-        N_("家人和代办人"),
+        N_("结束代办"),
         "/me/family",
     ),
     "acted_check_in": Kind(
         N_("{who}替您签到"),
         N_("{who}刚才替您扫码签到或签退。您本人不在场的话，请告诉驿站。"),
-        N_("家人和代办人"),
+        N_("别人替我签到"),
         "/me/family",
     ),
     "acted_redemption": Kind(
         N_("{who}替您兑换了 {points} 分"),
         N_("{who}在{shop}用您的付款码兑换了 {points} 分。如果您不知道这件事，请马上联系驿站。"),
-        N_("积分兑换"),
+        N_("别人替我兑换"),
         _PASSBOOK,
         is_urgent=True,
     ),

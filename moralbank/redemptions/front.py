@@ -77,6 +77,7 @@ def _dump(receipt: Receipt) -> bytes:
         "charged_at": receipt.charged_at.isoformat(),
         "undone_at": receipt.undone_at.isoformat() if receipt.undone_at else None,
         "refunded_points": receipt.refunded_points,
+        "acted_by": receipt.acted_by,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 

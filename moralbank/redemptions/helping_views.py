@@ -62,7 +62,7 @@ def paid(helping_id: int) -> str | Response:
         slip = slip_of(db, receipt) if receipt and link.scope.may_read else None
     if receipt is None or receipt.charged_at < since or receipt.link_id != helping_id:
         return Response(status=204)
-    return render_template("redemptions/_paid.html", receipt=receipt, slip=slip)
+    return render_template("redemptions/_paid.html", receipt=receipt, slip=slip, helping=True)
 
 
 def left_to(db: Connection, link: Link) -> Left:

@@ -71,21 +71,28 @@ def find_mandates(db: Connection, link_ids: Collection[int]) -> dict[int, Mandat
 
 
 def spent_by(db: Connection, link_ids: Collection[int]) -> dict[int, Spent]:
-    """Return what was spent by each link and not given back, this month and today."""
+    """Return what was spent, and not given back, by each link or one of before between the same two."""
+    alike = behalf.list_alike(db, link_ids)
     today = clock.today()
     kept = charges.c.points - charges.c.refunded_points
     of_today = sa.case((charges.c.charged_at >= clock.start_of(today), kept), else_=0)
     query = (
         sa.select(charges.c.link_id, sa.func.sum(of_today), sa.func.sum(kept))
         .where(
-            charges.c.link_id.in_(list(link_ids)),
-            charges.c.resident_id.in_(behalf.people_behind(link_ids)),
+            # The index is by resident.
+            charges.c.resident_id.in_({who for _, who, _ in alike}),
             charges.c.charged_at >= clock.start_of(month_of(today)),
+            charges.c.link_id.in_({other for _, _, other in alike}),
             charges.c.undone_at.is_(None),
         )
         .group_by(charges.c.link_id)
     )
-    return {link_id: Spent(int(day), int(month)) for link_id, day, month in db.execute(query)}
+    sums = {link_id: (int(day), int(month)) for link_id, day, month in db.execute(query)}
+    found: dict[int, Spent] = {}
+    for link_id, _, other in alike:
+        so_far, (day, month) = found.get(link_id, Spent()), sums.get(other, (0, 0))
+        found[link_id] = Spent(so_far.today + day, so_far.this_month + month)
+    return found
 
 
 def left_of(limits: Limits, spent: Spent) -> Left:

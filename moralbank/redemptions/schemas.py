@@ -64,6 +64,12 @@ class ReceiptOut(ma.Schema):
     charged_at = fields.AwareDateTime(required=True)
     undone_at = fields.AwareDateTime(required=True, allow_none=True)
     refunded_points = fields.Integer(required=True, metadata={"description": "Given back after two minutes."})
+    acted_by = fields.String(
+        required=True,
+        metadata={
+            "description": "Masked name of the family member or helper who showed the code; empty: the resident."
+        },
+    )
 
 
 _REASON = validate.Length(2, 200, error=N_("请用一句话写明原因，最多 200 字。"))

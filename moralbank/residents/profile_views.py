@@ -57,7 +57,7 @@ def lookers() -> str:
         found = deed_queries.list_lookers(db, resident.resident_id, before_id=before_id, limit=PAGE_ROWS + 1)
         page = found[:PAGE_ROWS]
         places = {place.branch_id: place for place in branches.list_branches(db)}
-        names = actor_names(db, {line.actor for line in page})
+        names = actor_names(db, {line.actor for line in page}, resident.resident_id)
         lists = deed_queries.count_lists(db, resident.book_id, LISTS_DAYS)
         codes = {book.book_id: book.code for book in ledger.list_books(db)}
     return render_template(

@@ -166,7 +166,7 @@ def show(resident_id: int) -> str:
             points=ledger.available(db, resident.book_id, [resident.account_id])[resident.account_id],
             minutes=ledger.balance(*account, ledger.Unit.MINUTES),
             deeds=deeds,
-            actors=actor_names(db, {deed.done_by for deed in deeds}),
+            actors=actor_names(db, {deed.done_by for deed in deeds}, resident_id),
             next_statuses=service.NEXT[resident.status],
             statuses=STATUSES,
             sexes=SEXES,
@@ -305,10 +305,16 @@ def standing_consents(db: Connection, resident_id: int) -> dict[Consent, queries
     return {line.kind: line for line in lines if line.withdrawn_at is None}
 
 
-def actor_names(db: Connection, actors: set[str]) -> dict[str, str]:
-    """Return who stands behind "staff:12", by name; the resident's own acts and the system's say so."""
+def actor_names(db: Connection, actors: set[str], about: int | None = None) -> dict[str, str]:
+    """Return who stands behind "staff:12", by name; what was done by the resident whom it is about says so.
+
+    about: that resident; None: every resident's acts are their own.
+    """
+    behind = access.residents_behind(db, actors)
+    people = queries.residents_by_id(db, set(behind.values()) - {about}) if about else {}
     own = {text: _("本人") for text in actors if text.startswith("resident:")}
-    return access.actor_names(db, actors) | own
+    others = {text: people[who].masked_name for text, who in behind.items() if who in people}
+    return access.actor_names(db, actors) | own | others
 
 
 def _whole(places: list[Branch]) -> int | None:

@@ -76,6 +76,9 @@ def test_grandma_types_her_pin_on_her_daughters_phone_and_ends_it_on_her_own(app
     assert "代办已经结束" in refused.text
     assert "40 <small>" in phone.get("/me").text
     assert kinds_told(home, home.grandma) == ["link_ended", "family_linked"]
+    seen = hers.get("/me/profile/lookers").text
+    assert "周*" in seen
+    assert "本人" not in seen
     looks = home.look(deed_queries.list_lookers, home.grandma.resident_id)
     assert [(one.actor, one.about) for one in looks] == [
         (f"resident:{home.ming_login.login_id}", f"link:{link.link_id}")

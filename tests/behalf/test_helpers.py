@@ -99,6 +99,16 @@ def test_ending_it_holds_from_that_moment_for_a_code_that_is_on_the_screen_too(h
         home.look(service.usable, home.carer.login_id, link.link_id)
 
 
+def test_what_is_agreed_anew_begins_with_what_was_spent_already(home) -> None:
+    link = home.appoint()
+    pay(home, link, 30)
+    home.do(service.end_link, link.link_id, actor="staff:1")
+    again = home.appoint()
+    with pytest.raises(refusals.HelperDayLimitReached):
+        pay(home, again, 21)
+    assert pay(home, again, 20).points == 20
+
+
 def test_after_the_last_day_nothing_is_done_and_it_can_be_agreed_anew(home) -> None:
     link = home.appoint(until_on=TODAY + timedelta(days=1))
     with clock.at(clock.now() + timedelta(days=2)):

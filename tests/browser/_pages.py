@@ -34,7 +34,7 @@ RESIDENT = (
     Page("certificate-check", "/v", None, "phone"),
     Page("profile", "/me/profile", "wei", "phone"),
     Page("lookers", "/me/profile/lookers", "wei", "phone"),
-    Page("family", "/me/family", "wei", "phone"),
+    Page("family", "/me/family", "bo", "phone"),
     Page("helping", "/helping", "carer", "phone"),
     Page("helping-passbook", "/helping/{helping}", "carer", "phone"),
     Page("helping-code", "/helping/{helping}/code", "carer", "phone"),

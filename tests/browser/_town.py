@@ -113,10 +113,10 @@ def build(db: Connection) -> Town:
 
 
 def _kin(db: Connection, town: Town) -> None:
-    """Let Wei act for her husband Qiang on her phone, and a carer for Lan by a login of his own."""
+    """Let Bo act for old Lan on his phone, and a carer for her by a login of his own."""
     station, by = town.branches["NS-01"], town.logins["min"]
-    wei = access.get_login(db, town.logins["wei"].login_id)
-    behalf.link_family(db, wei, town.people["qiang"].resident_id, Basis.PIN, actor=f"resident:{wei.login_id}")
+    bo = access.get_login(db, town.logins["bo"].login_id)
+    behalf.link_family(db, bo, town.people["lan"].resident_id, Basis.PIN, actor=f"resident:{bo.login_id}")
     carer = town.logins["carer"] = make_login(db, "helper", station, name="wu-gang")
     until = clock.today() + timedelta(days=20)
     limits = Limits(5, 8, 20)

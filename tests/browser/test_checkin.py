@@ -186,16 +186,16 @@ def test_a_head_count_that_differs_pays_nobody(windows: Windows, bank: Bank):
 
 def test_two_of_a_family_are_counted_by_one_scan_on_one_phone(windows: Windows):
     windows.bank.set_clock("8:56")
-    phone = windows.open("wei", path=code_on_screen(windows))
-    phone.get_by_label("刘强").check()
+    phone = windows.open("bo", path=code_on_screen(windows))
+    phone.get_by_label("欧阳兰").check()
     phone.get_by_role("button", name="给选中的人扫码").click()
-    phone.get_by_role("heading", name="陈薇 · 签到成功").wait_for()
-    assert phone.get_by_role("heading", name="刘强 · 记下了，等组织者确认").is_visible()
+    phone.get_by_role("heading", name="王博 · 签到成功").wait_for()
+    assert phone.get_by_role("heading", name="欧阳兰 · 记下了，等组织者确认").is_visible()
     phone.goto("/me")
-    phone.get_by_role("button", name="刘强").click()
-    phone.get_by_text("您正在替刘强办事").wait_for()
+    phone.get_by_role("button", name="欧阳兰").click()
+    phone.get_by_text("您正在替欧阳兰办事").wait_for()
     phone.get_by_role("link", name="出示付款码").click()
-    phone.get_by_role("button", name="显示刘强的付款码").click()
-    phone.get_by_text("刘强的积分，由您代为出示").wait_for()
+    phone.get_by_role("button", name="显示欧阳兰的付款码").click()
+    phone.get_by_text("欧阳兰的积分，由您代为出示").wait_for()
     phone.get_by_role("button", name="换回自己").click()
-    assert phone.get_by_text("您正在替刘强办事").count() == 0
+    assert phone.get_by_text("您正在替欧阳兰办事").count() == 0
