@@ -95,8 +95,8 @@ def count_deeds(db: Connection, book_id: int, which: DeedFilter) -> int:
 
 
 def list_lookers(db: Connection, resident_id: int, *, before_id: int | None = None, limit: int = 50) -> list[DeedLine]:
-    """List who looked at a person or took their data out, newest first."""
-    query = _lines().where(_D.resident_id == resident_id, _D.kind.in_((Kind.VIEW, Kind.EXPORT)))
+    """List who looked at a person, took their data out or acted for them, newest first."""
+    query = _lines().where(_D.resident_id == resident_id, _D.kind.in_((Kind.VIEW, Kind.EXPORT, Kind.ACT)))
     if before_id is not None:
         query = query.where(_D.deed_id < before_id)
     return _read(db, query.order_by(_D.deed_id.desc()).limit(min(limit, LIMIT_MAX)))

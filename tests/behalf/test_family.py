@@ -80,9 +80,9 @@ def test_grandma_types_her_pin_on_her_daughters_phone_and_ends_it_on_her_own(app
     assert "周*" in seen
     assert "本人" not in seen
     looks = home.look(deed_queries.list_lookers, home.grandma.resident_id)
-    assert [(one.actor, one.about) for one in looks] == [
-        (f"resident:{home.ming_login.login_id}", f"link:{link.link_id}")
-    ]
+    by = f"resident:{home.ming_login.login_id}"
+    assert [(one.actor, one.about) for one in looks] == [(by, "code"), (by, f"link:{link.link_id}")]
+    assert "代为出示付款码" in seen
 
 
 def test_every_page_of_ones_own_that_is_not_for_family_is_refused_while_acting(app, home, phone) -> None:
