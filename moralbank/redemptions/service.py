@@ -42,11 +42,15 @@ def undo(db: Connection, till: Till, charge_id: int) -> Receipt:
     if receipt.undone_at is not None:
         return replace(receipt, replayed=True)
     now = clock.now()
-    if now > receipt.charged_at + timedelta(seconds=UNDO_SECONDS):
+    # What was given back in part was charged long enough ago, whatever a clock that was set back says.
+    if now > receipt.charged_at + timedelta(seconds=UNDO_SECONDS) or receipt.refunded_points:
         raise UndoTooLate(seconds=UNDO_SECONDS)
-    still = (charges.c.charge_id == charge_id) & charges.c.undone_at.is_(None)
+    still = (charges.c.charge_id == charge_id) & charges.c.undone_at.is_(None) & (charges.c.refunded_points == 0)
     if not db.execute(charges.update().where(still).values(undone_at=now)).rowcount:
-        return replace(get_receipt(db, charge_id), replayed=True)
+        receipt = get_receipt(db, charge_id)
+        if receipt.undone_at is None:
+            raise UndoTooLate(seconds=UNDO_SECONDS)
+        return replace(receipt, replayed=True)
     day = clock.local(receipt.charged_at).date()
     # What had been reserved is reserved again, so month and shelf stay as they are.
     if not vouchers.reopen(db, charge_id):

@@ -42,6 +42,7 @@ blueprint = Blueprint("counter", __name__, url_prefix="/counter")
 TILL_COOKIE = "till"
 TILL_DAYS = 400
 RECENT = 8
+_FIRST_DAY = date(2000, 1, 1)
 _TILL = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _KEY = re.compile(r"[!-~]{8,128}")
 
@@ -353,8 +354,8 @@ def _may_undo(till: Till, receipt: Receipt | None) -> bool:
 
 
 def _asked_day() -> date:
-    """Return the day asked for in the address, or today when it names none."""
+    """Return the day asked for in the address, or today when it names none; no shop is older than the century."""
     try:
-        return min(date.fromisoformat(request.args.get("on", "")), clock.today())
+        return max(_FIRST_DAY, min(date.fromisoformat(request.args.get("on", "")), clock.today()))
     except ValueError:
         return clock.today()

@@ -117,6 +117,14 @@ def test_within_two_minutes_it_is_undone_and_what_was_undone_is_not_given_back(d
         give(database, shop, free, 1)
 
 
+def test_a_clock_that_is_set_back_undoes_nothing_that_was_given_back(database, shop, balance) -> None:
+    receipt = bought(database, shop, offer=shop.towel)
+    give(database, shop, receipt, 15)
+    with clock.at(NOON + timedelta(seconds=60)), pytest.raises(errors.UndoTooLate):
+        database.transact(service.undo, shop.till, receipt.charge_id)
+    assert balance(shop.zhang) == 975
+
+
 def test_on_the_day_itself_only_the_supervisor_gives_back_and_never_to_their_own(database, shop, balance) -> None:
     receipt = bought(database, shop, offer=shop.towel)
     with pytest.raises(errors.SupervisorNeeded):

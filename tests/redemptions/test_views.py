@@ -223,7 +223,8 @@ def test_the_days_list_adds_up(counter, street, database) -> None:
     assert "1 笔，共 20 分" in page.text
     assert "1 笔，共 30 分" in page.text
     assert "这一天还没有收过" in counter.get("/counter/day?on=2020-01-01").text
-    assert counter.get("/counter/day?on=nonsense").status_code == 200
+    for day in ("nonsense", "0001-01-01", "9999-12-31"):
+        assert counter.get(f"/counter/day?on={day}").status_code == 200, day
 
 
 def test_a_receipt_is_printed_by_the_merchant_that_charged(app, counter, street, database) -> None:
