@@ -261,6 +261,14 @@ class StickerLimitReached(Refused):
     sentence = N_("扫店里贴的码每天最多付 {points} 分，没有扣分。再多请出示付款码。")
 
 
+class PaidJustNow(Conflict):
+    """The same to the same shop by its sticker within a minute: asked before it is done twice."""
+
+    code = "paid-just-now"
+    title = N_("刚刚付过一笔")
+    sentence = N_("您刚刚在这家店付过 {points} 分，这次没有扣分。真要再付一笔，请再点一次“确认付款”。")
+
+
 # Reserving.
 
 

@@ -27,6 +27,7 @@ from moralbank.redemptions import errors, pay_tokens
 from moralbank.redemptions.answers import check_same, find_answers, keep_refusal, outcome
 from moralbank.redemptions.charging import charge_many
 from moralbank.redemptions.codes import Shown, asking_codes, asking_to_spend, digest
+from moralbank.redemptions.limits import DEFAULT_LIMITS
 from moralbank.redemptions.models import charges, phone_orders, stickers
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order, Payer, Till
@@ -131,11 +132,14 @@ def show_sale(db: Connection, till: Till, offer_id: int | None, points: int | No
     return _add(db, "sale", till, order, key, offer, resident_id=None, code_hash=b"", seconds=SALE_SECONDS)
 
 
-def pay_sticker(db: Connection, token: StickerToken, resident_id: int, points: int, key: str) -> PhoneOrder:
+def pay_sticker(
+    db: Connection, token: StickerToken, resident_id: int, points: int, key: str, *, is_confirmed: bool = False
+) -> PhoneOrder:
     """Pay what one typed to the shop whose sticker one scanned; the same key pays once.
 
-    Raises (in the order checked): UnknownPhoneOrder, KeyReused, MerchantNotActive, StickerLimitReached, and as agree
-        does.
+    is_confirmed: they were asked about a repetition and want it.
+    Raises (in the order checked): UnknownPhoneOrder, KeyReused, MerchantNotActive, as agree does, StickerLimitReached,
+        PaidJustNow.
     """
     sticker = find_sticker(db, token)
     if sticker is None:
@@ -161,7 +165,22 @@ def pay_sticker(db: Connection, token: StickerToken, resident_id: int, points: i
     # Counted when the charge has locked the resident's month: two phones at once don't go beyond it together.
     if db.execute(spent).scalar_one() > STICKER_POINTS_PER_DAY_MAX:
         raise errors.StickerLimitReached(points=STICKER_POINTS_PER_DAY_MAX)
+    if paid.charge_id is not None and not is_confirmed and _is_repeated(db, paid, paid.charge_id):
+        raise errors.PaidJustNow(points=points)
     return paid
+
+
+def _is_repeated(db: Connection, paid: PhoneOrder, charge_id: int) -> bool:
+    """Tell whether the resident paid the shop the same a moment ago: a lost answer leads to another page."""
+    query = sa.select(charges.c.charge_id).where(
+        charges.c.resident_id == paid.resident_id,
+        charges.c.charged_at >= clock.now() - timedelta(seconds=DEFAULT_LIMITS.repeat_seconds),
+        charges.c.merchant_id == paid.merchant_id,
+        charges.c.points == paid.points,
+        charges.c.charge_id != charge_id,
+        charges.c.undone_at.is_(None),
+    )
+    return db.execute(query.limit(1)).first() is not None
 
 
 def _sellable(db: Connection, merchant_id: int, offer_id: int | None) -> Offer | None:

@@ -11,7 +11,7 @@ from moralbank.errors import Invalid, MoralBankError
 from moralbank.merchants.queries import get_merchant
 from moralbank.proofs.views import public_url
 from moralbank.redemptions import phone_orders, queries
-from moralbank.redemptions.errors import UnknownPhoneOrder
+from moralbank.redemptions.errors import KeyReused, PaidJustNow, UnknownPhoneOrder
 from moralbank.redemptions.pay_tokens import SaleToken, StickerToken
 from moralbank.redemptions.phone_orders import PhoneOrder
 from moralbank.redemptions.schemas import StickerForm
@@ -49,16 +49,28 @@ def pay_sticker(pay_token: str) -> Answer:
         raise UnknownPhoneOrder
     try:
         given = read_form(StickerForm)
-        order = database().transact(phone_orders.pay_sticker, named, _me_id(), given["points"], given["key"])
+        order = database().transact(
+            phone_orders.pay_sticker,
+            named,
+            _me_id(),
+            given["points"],
+            given["key"],
+            is_confirmed=given["confirmed"],
+        )
     except UnknownPhoneOrder:
         raise
     except MoralBankError as refusal:
-        found = in_words(refusal) if isinstance(refusal, Invalid) and refusal.errors else None
-        return _sticker(pay_token, named, found or {"points": [problems.sentence(refusal)]}), refusal.status
+        return _sticker(pay_token, named, refusal), refusal.status
     return redirect(url_for(".show", order_id=order.order_id), 303)
 
 
-def _sticker(token: str, named: StickerToken, errors: dict[str, list[str]] | None = None) -> str:
+def _sticker(token: str, named: StickerToken, refusal: MoralBankError | None = None) -> str:
+    errors = None
+    if refusal is not None:
+        is_invalid = isinstance(refusal, Invalid) and bool(refusal.errors)
+        errors = in_words(refusal) if is_invalid else {"points": [problems.sentence(refusal)]}
+    # A page that pays nothing with its key any more gets another one.
+    key = ids.token(16) if isinstance(refusal, KeyReused) else request.form.get("key") or ids.token(16)
     with database().reading() as db:
         if phone_orders.find_sticker(db, named) is None:
             raise UnknownPhoneOrder
@@ -72,7 +84,8 @@ def _sticker(token: str, named: StickerToken, errors: dict[str, list[str]] | Non
         errors=errors,
         given=request.form,
         most=phone_orders.STICKER_POINTS_PER_DAY_MAX,
-        key=ids.token(16),
+        key=key,
+        is_question=isinstance(refusal, PaidJustNow),
     )
 
 

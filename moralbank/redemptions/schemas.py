@@ -126,6 +126,7 @@ class StickerForm(ma.Schema):
 
     points = fields.Integer(required=True, validate=_BACK)
     key = fields.String(required=True, validate=validate.Length(8, 80))
+    confirmed = fields.Boolean(load_default=False)
 
 
 class SaleIn(ma.Schema):

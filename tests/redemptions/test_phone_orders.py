@@ -195,7 +195,8 @@ def test_a_sale_and_a_sticker_are_paid_from_their_addresses(app, database, stree
     done = form(phone, f"/p/{sticker}", {"key": key, "points": "7"})
     assert "付了 7 分" in phone.get(done.location).text
     assert "收款贴收到 7 分" in counter.get("/counter/arrivals").text
-    assert phone.get(f"/p/{sticker[:-1]}A").status_code == 404
+    forged = sticker[:-1] + ("B" if sticker.endswith("A") else "A")
+    assert phone.get(f"/p/{forged}").status_code == 404
     assert balance(street.zhang) == 963
     stranger = app.test_client()
     other = database.transact(make_resident, street.tree["NS-01"], "何路人")
@@ -211,14 +212,35 @@ def test_a_press_that_comes_twice_at_once_asks_shows_and_pays_once(database, str
         for act in (
             lambda o=order, t=turn: database.transact(phone_orders.ask_phone, street.till, o, f"large-{t}"),
             lambda t=turn: database.transact(phone_orders.show_sale, street.till, None, 5, f"sale-{t}"),
-            lambda t=turn: database.transact(phone_orders.pay_sticker, sticker, zhang_id, 2, f"own-{t}"),
+            lambda t=turn: database.transact(phone_orders.pay_sticker, sticker, zhang_id, 2 + t, f"own-{t}"),
         ):
             results = at_once(*[act] * 3)
             assert kinds(results) == ["PhoneOrder"] * 3
             assert len({one.order_id for one in results}) == 1
-    assert balance(street.zhang) == 990
+    assert balance(street.zhang) == 980
     made = at_once(*[lambda: database.transact(phone_orders.add_sticker, street.shop.merchant_id, 1)] * 3)
     assert sorted(one.serial for one in made) == [2, 3, 4]
+
+
+def test_the_same_to_the_same_shop_within_a_minute_is_asked_about(app, database, street, balance) -> None:
+    """The answer was lost, so the sticker was scanned again: another page, another key."""
+    phone = app.test_client()
+    sign_in(phone, street.zhang_login)
+    sticker = database.transact(phone_orders.add_sticker, street.shop.merchant_id, street.li.login_id)
+    path = f"/p/{database.transact(phone_orders.sign, sticker)}"
+    assert form(phone, path, {"key": "page-one", "points": "20"}).status_code == 303
+    asked = form(phone, path, {"key": "page-two", "points": "20"})
+    assert (asked.status_code, balance(street.zhang)) == (409, 980)
+    assert "刚刚在这家店付过 20 分" in asked.text
+    assert 'name="key" value="page-two"' in asked.text
+    assert 'name="confirmed" value="1"' in asked.text
+    assert form(phone, path, {"key": "page-two", "points": "20", "confirmed": "1"}).status_code == 303
+    assert balance(street.zhang) == 960
+    used = form(phone, path, {"key": "page-two", "points": "3"})
+    assert used.status_code == 409
+    assert "page-two" not in used.text
+    with clock.at(clock.now() + timedelta(seconds=61)):
+        assert database.transact(phone_orders.pay_sticker, sticker, street.zhang.resident_id, 10, "page-six").charge_id
 
 
 def test_a_key_that_comes_again_with_another_amount_is_refused(database, street, balance) -> None:
