@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from moralbank.config import Config
 from moralbank.db import Database
 from tests import _ci, _postgres
 from tests._browser import find_chromium
+from tests._worlds import Templates, world_of
 
 PG_PORT = "MORALBANK_TEST_PG_PORT"
 TEMPLATE = "moralbank_template"
@@ -66,20 +66,32 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Templates:
+    port = os.environ.get(PG_PORT)
+    cluster = _postgres.Cluster(int(port)) if port else None
+    return Templates(tmp_path_factory.mktemp("worlds"), migrated_sqlite, TEMPLATE, cluster)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty, migrated database of its own, on each engine in turn."""
+def database_url(request: pytest.FixtureRequest, templates: Templates) -> Iterator[str]:
+    """The URL of a database of its own, on each engine in turn: migrated, and as the test's world left it or empty."""
+    world = world_of(request)
     if request.param == "sqlite":
-        path = request.getfixturevalue("tmp_path") / "moralbank.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        yield f"sqlite:///{path}"
+        yield templates.copy(world, "sqlite", str(request.getfixturevalue("tmp_path") / "moralbank.db"))
         return
     if PG_PORT not in os.environ:
         _ci.missing("no PostgreSQL on this machine (set MORALBANK_PG_BIN)")
-    cluster = _postgres.Cluster(int(os.environ[PG_PORT]))
     name = f"t_{uuid4().hex}"
-    yield cluster.create_database(name, TEMPLATE)
-    cluster.drop_database(name)
+    yield templates.copy(world, "postgresql", name)
+    _postgres.Cluster(int(os.environ[PG_PORT])).drop_database(name)
+
+
+@pytest.fixture
+def lived(request: pytest.FixtureRequest, database: Database, templates: Templates) -> Any:
+    """What the test's world returned when it was lived; None in an empty bank."""
+    world = world_of(request)
+    return None if world is None else templates.of(world, database.engine.dialect.name).lived
 
 
 @pytest.fixture

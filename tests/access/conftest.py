@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
 from tests._people import make_branch_tree
+from tests._worlds import world
 
 
-@pytest.fixture
+@world
 def tree(database: Database) -> dict[str, Branch]:
     return database.transact(make_branch_tree)

@@ -23,14 +23,9 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from moralbank.transparency import Log, facts, leaf_hash
-from tests._people import PASSWORD, MadeLogin, bearer, form, give_reason, make_branch_tree, make_login, sign_in
+from tests._people import PASSWORD, MadeLogin, bearer, form, give_reason, make_login, sign_in
 
 EVERY = DeedFilter()
-
-
-@pytest.fixture
-def tree(database: Database) -> dict[str, Branch]:
-    return database.transact(make_branch_tree)
 
 
 @pytest.fixture

@@ -23,14 +23,9 @@ from moralbank.access.queries import Principal
 from moralbank.access.service import GrantDraft, Opened
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
-from tests._people import PIN, make_branch_tree, make_login
+from tests._people import PIN, make_login
 
 Tree = dict[str, Branch]
-
-
-@pytest.fixture
-def tree(database: Database) -> Tree:
-    return database.transact(make_branch_tree)
 
 
 @pytest.fixture

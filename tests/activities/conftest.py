@@ -25,6 +25,7 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from tests._people import make_branch_tree
+from tests._worlds import world
 
 #: 9:00 in the morning on the bank's clock.
 START = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
@@ -114,8 +115,8 @@ def in_this_context(act: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: context.copy().run(act, *args)
 
 
-@pytest.fixture
-def scene(database: Database) -> Iterator[Scene]:
+@world
+def settled(database: Database) -> tuple[dict[str, Branch], dict[str, Resident]]:
     """Wei and her husband Qiang share a home and a phone; Lan, Bo and the volunteer leader Yong live alone."""
     with clock.at(START - timedelta(days=3)):
         branches = database.transact(make_branch_tree)
@@ -134,4 +135,11 @@ def scene(database: Database) -> Iterator[Scene]:
                 ("yong", "谢勇海", "13800000003", None),
             )
         }
-        yield Scene(database, branches, people)
+    return branches, people
+
+
+@pytest.fixture
+def scene(database: Database, settled: tuple[dict[str, Branch], dict[str, Resident]]) -> Iterator[Scene]:
+    """The place and its people, three days before their morning."""
+    with clock.at(START - timedelta(days=3)):
+        yield Scene(database, *settled)

@@ -8,7 +8,7 @@ there too, and is Zhang's wife. Chen Hong has a second login at the hub.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from moralbank.db import Database
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.residents.queries import Resident
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests._worlds import world
 from tests.redemptions.conftest import make_resident
 
 DAY = timedelta(days=1)
@@ -140,6 +141,11 @@ def make_desk(db: Connection, database: Database) -> Desk:
     )
 
 
+@world
+def cast(database: Database) -> Desk:
+    return replace(database.transact(make_desk, database), database=None)
+
+
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return database.transact(make_desk, database)
+def desk(database: Database, cast: Desk) -> Desk:
+    return replace(cast, database=database)

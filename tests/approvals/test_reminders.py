@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from moralbank import clock
 from moralbank.db import Database
 from moralbank.ledger import jobs
 from tests._people import make_login, sign_in
+from tests._worlds import world
 from tests.approvals.conftest import Desk, make_desk
 
 BEGAN = datetime(2026, 3, 10, 10, tzinfo=clock.TIMEZONE)
@@ -18,13 +20,18 @@ GONE_ON = date(2029, 3, 10)
 MIDNIGHT = datetime(2029, 3, 10, tzinfo=clock.TIMEZONE)
 
 
-@pytest.fixture
-def desk(database: Database) -> Desk:
+@world
+def begun(database: Database) -> Desk:
     with clock.at(BEGAN):
         desk = database.transact(make_desk, database)
         desk.now = clock.now()
         desk.award(25)
-    return desk
+    return replace(desk, database=None)
+
+
+@pytest.fixture
+def desk(database: Database, begun: Desk) -> Desk:
+    return replace(begun, database=database)
 
 
 def home(app: Flask, desk: Desk, at: datetime) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from flask.testing import FlaskClient
 
 from moralbank.branches import queries
 from moralbank.branches.queries import Branch
 from moralbank.db import Database
 from tests._people import form, make_branch_tree, make_login, sign_in
+from tests._worlds import world
 
 
-@pytest.fixture
+@world
 def tree(database: Database) -> dict[str, Branch]:
     return database.transact(make_branch_tree)
 

@@ -20,6 +20,7 @@ from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests._worlds import world
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=clock.TIMEZONE)
 MARCH, JUNE = date(2026, 3, 1), date(2026, 6, 20)
@@ -37,10 +38,16 @@ class Village:
     service: Posted
 
 
-@pytest.fixture
-def village(database: Database) -> Iterator[Village]:
+@world
+def told(database: Database) -> Village:
     with clock.at(NOW):
-        yield database.transact(_make)
+        return database.transact(_make)
+
+
+@pytest.fixture
+def village(told: Village) -> Iterator[Village]:
+    with clock.at(NOW):
+        yield told
 
 
 def _make(db: Connection) -> Village:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from sqlalchemy import Connection
 
 from moralbank import clock, ids, ledger
@@ -21,6 +20,7 @@ from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident
 from moralbank.residents.values import Consent, Status
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests._worlds import world
 
 OCTOBER = date(2026, 10, 1)
 IN_OCTOBER = datetime(2026, 10, 14, 4, 0, tzinfo=UTC)
@@ -133,7 +133,7 @@ def make_town(db: Connection) -> Town:
     return town
 
 
-@pytest.fixture
+@world
 def town(database: Database) -> Town:
     with clock.at(IN_OCTOBER):
         town = database.transact(make_town)

@@ -29,6 +29,7 @@ from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
 from tests._people import make_login
+from tests._worlds import world
 from tests.disclosure.conftest import IN_NOVEMBER, IN_OCTOBER, OCTOBER, Town, award, enrol, make_town
 
 SINCE, UNTIL = clock.start_of(OCTOBER), clock.start_of(date(2026, 11, 1))
@@ -72,7 +73,7 @@ SQL = {
 }
 
 
-@pytest.fixture
+@world
 def october(database: Database) -> Town:
     """The town of the notices; at the station seven redeemed, one undid it, and points of six expired."""
     with clock.at(IN_OCTOBER):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-import pytest
 from sqlalchemy.engine import Connection
 
 from moralbank import ledger
 from moralbank.db import Database
 from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit
+from tests._worlds import world
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def open_test_book(db: Connection, code: str = "NS-00") -> Book:
     return Book(book, issuer, registry, guiying, qiang, shop)
 
 
-@pytest.fixture
+@world
 def book(database: Database) -> Book:
     return database.transact(open_test_book)
 

@@ -13,12 +13,13 @@ from moralbank.merchants.errors import StatusNotNext
 from moralbank.merchants.queries import Change
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from tests._people import PASSWORD, form, make_branch_tree, make_login, sign_in
+from tests._worlds import world
 
 BARBER = MerchantDetails("阿强理发", "理发", "阿强", "13900000001", "subsidised")
 HAIRCUT = OfferDetails("理发一次", 50, 10, 1, 1500)
 
 
-@pytest.fixture
+@world
 def tree(database):
     return database.transact(make_branch_tree)
 

@@ -16,6 +16,7 @@ from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order
 from tests._people import form, make_login, sign_in
+from tests._worlds import world
 from tests.redemptions.conftest import (
     by_code,
     give_points,
@@ -34,7 +35,7 @@ MARKET = Schedule(date(2026, 11, 1), date(2026, 12, 12), 0b010_0000, 9 * 60, 11 
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
+@world
 def street(database):
     with clock.at(NOON):
         return database.transact(make_street)

@@ -22,13 +22,14 @@ from moralbank.merchants.errors import (
 )
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from tests._people import make_branch_tree
+from tests._worlds import world
 
 COMMUNITY = Path(moralbank.__file__).parent / "demo" / "community"
 BARBER = MerchantDetails("老街理发店", "理发", "孙建国", "13900000001", "donated")
 HAIRCUT = OfferDetails("60岁以上老人理发一次", 50, 2, 1, 0)
 
 
-@pytest.fixture
+@world
 def tree(database: Database):
     return database.transact(make_branch_tree)
 

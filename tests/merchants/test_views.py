@@ -7,11 +7,12 @@ import pytest
 from moralbank.merchants import queries, service
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from tests._people import form, make_branch_tree, make_login, sign_in
+from tests._worlds import world
 
 SHOP = MerchantDetails("邻家便利店", "便利店", "李玉兰", "13900000002", "subsidised")
 
 
-@pytest.fixture
+@world
 def tree(database):
     return database.transact(make_branch_tree)
 

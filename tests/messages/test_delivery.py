@@ -24,16 +24,23 @@ from moralbank.periodic.jobs import MINUTE, Job, _directory
 from moralbank.redemptions import service as redemptions
 from moralbank.residents.jobs import tell_of_expiry
 from moralbank.scheduler import Scheduler
+from tests._worlds import world
 from tests.messages._post import CONFIG, NOON, Pigeon, deliver, silent_server
 from tests.redemptions.conftest import Street, by_code, make_resident, make_street, pay, show_code
 
 NIGHT = NOON + timedelta(hours=11)  # 23:00 on the bank's clock.
 
 
-@pytest.fixture
-def street(database: Database) -> Iterator[Street]:
+@world
+def begun(database: Database) -> Street:
     with clock.at(NOON):
-        yield database.transact(make_street)
+        return database.transact(make_street)
+
+
+@pytest.fixture
+def street(begun: Street) -> Iterator[Street]:
+    with clock.at(NOON):
+        yield begun
 
 
 def told(database: Database, street: Street) -> list[tuple[str, dict[str, object]]]:

@@ -17,12 +17,13 @@ from moralbank.messages.models import messages
 from moralbank.messages.senders import Rejected
 from moralbank.messages.values import Channel, Note
 from tests._people import form, give_reason, make_login, sign_in
+from tests._worlds import world
 from tests.messages._post import Pigeon, deliver
 from tests.redemptions.conftest import Street, make_resident, make_street, pay
 from tests.redemptions.test_races import at_once
 
 
-@pytest.fixture
+@world
 def street(database: Database) -> Street:
     return database.transact(make_street)
 

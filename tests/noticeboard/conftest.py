@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pytest
-
 from moralbank import clock
 from moralbank.db import Database
+from tests._worlds import world
 from tests.ledger.conftest import Book, open_test_book
 
 
@@ -16,7 +15,7 @@ def at(day: int, hour: int = 10, minute: int = 0) -> datetime:
     return datetime(2026, 3, day, hour, minute, tzinfo=clock.TIMEZONE)
 
 
-@pytest.fixture
+@world
 def book(database: Database) -> Book:
     with clock.at(at(1)):
         return database.transact(open_test_book)

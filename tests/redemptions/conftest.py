@@ -23,6 +23,7 @@ from moralbank.residents import service as residents
 from moralbank.residents.queries import Resident, find_card
 from moralbank.residents.service import Person
 from tests._people import MadeLogin, make_branch_tree, make_login
+from tests._worlds import world
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Street:
     other_till: Till
 
 
-@pytest.fixture
+@world
 def street(database: Database) -> Street:
     return database.transact(make_street)
 

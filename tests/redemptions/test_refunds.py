@@ -19,6 +19,7 @@ from moralbank.redemptions.refunds import Wish
 from moralbank.residents import service as residents
 from moralbank.residents.service import Person
 from tests._people import form, sign_in
+from tests._worlds import world
 from tests.redemptions.conftest import Street, left_of, make_street, pay
 from tests.settlements.conftest import IN_DECEMBER, IN_NOVEMBER, IN_OCTOBER, NOVEMBER, settle
 from tests.settlements.test_service import lines_of, on_account
@@ -29,7 +30,7 @@ NEXT_DAY = NOON + timedelta(days=1)
 ZHOU = Hand("staff:901", 901, "周敏")
 
 
-@pytest.fixture
+@world
 def shop(database) -> Street:
     """Li Yulan is the shop's supervisor; Wang Fang is not."""
     with clock.at(NOON):

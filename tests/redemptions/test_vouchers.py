@@ -16,6 +16,7 @@ from moralbank.redemptions.models import spendings
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Ask, Order, Till
 from tests._people import form, make_login, sign_in
+from tests._worlds import world
 from tests.redemptions.conftest import give_points, left_of, make_resident, make_street, pay
 from tests.redemptions.test_races import at_once, kinds
 from tests.redemptions.test_refunds import LATER, NOON, give
@@ -26,7 +27,7 @@ from tests.settlements.test_service import lines_of, on_account
 ME = "resident:1"
 
 
-@pytest.fixture
+@world
 def shop(database):
     with clock.at(NOON):
         return database.transact(make_street)

@@ -13,6 +13,7 @@ from moralbank import clock, ids
 from moralbank.merchants.supervisors import name_supervisor
 from moralbank.redemptions import service, zreports
 from tests._people import form, sign_in
+from tests._worlds import world
 from tests.redemptions.conftest import make_street, pay
 from tests.redemptions.test_refunds import NEXT_DAY, NOON, give
 from tests.settlements.test_service import on_account
@@ -20,7 +21,7 @@ from tests.settlements.test_service import on_account
 EVENING = NOON + timedelta(hours=6)
 
 
-@pytest.fixture
+@world
 def shop(database):
     """Li sold soap and a towel, which she took back; Wang sold for typed points. Of the soap, 10 points went back."""
     with clock.at(NOON):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 
-import pytest
 from sqlalchemy.engine import Connection
 
 from moralbank.branches import service as branches
 from moralbank.branches.queries import Branch, list_branches
 from moralbank.db import MIGRATIONS, Database
+from tests._worlds import world
 
 COMMUNITY = MIGRATIONS.parent / "moralbank" / "demo" / "community" / "branches.csv"
 STAFF = "staff:1"
 
 
-@pytest.fixture
+@world
 def street(database: Database) -> dict[str, Branch]:
     """The branches by code: NS-00 is the hub, NS-01 to NS-06 its stations."""
 

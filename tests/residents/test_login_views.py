@@ -23,6 +23,7 @@ from moralbank.residents import queries, service
 from moralbank.residents.enrolment import Person
 from moralbank.residents.values import Status
 from tests._people import PASSWORD, form, make_branch_tree, make_login
+from tests._worlds import world
 
 PHONE = "13812345678"
 PIN, SHARED = "258369", "471208"
@@ -48,7 +49,7 @@ def make_zhangs(db: Connection, branch: Branch) -> Zhangs:
     return Zhangs(*made, card.number)
 
 
-@pytest.fixture
+@world
 def tree(database: Database) -> dict[str, Branch]:
     return database.transact(make_branch_tree)
 

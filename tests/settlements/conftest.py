@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from moralbank import clock, ledger
 from moralbank.db import Database
 from moralbank.merchants.queries import get_merchant
 from moralbank.redemptions import service as redemptions
 from moralbank.settlements import service
 from moralbank.settlements.queries import Settlement, next_month
+from tests._worlds import world
 from tests.redemptions.conftest import Street, make_street, pay
 
 OCTOBER = date(2026, 10, 1)
@@ -33,7 +32,7 @@ def settle(
         return database.transact(service.settle, merchant, month, actor=actor)
 
 
-@pytest.fixture
+@world
 def october(database: Database) -> Street:
     """Zhang bought soap and a towel, took a towel back, typed 20 points, and borrowed an umbrella for nothing."""
     with clock.at(IN_OCTOBER):

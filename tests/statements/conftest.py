@@ -8,10 +8,17 @@ import pytest
 
 from moralbank import clock
 from moralbank.db import Database
+from tests._worlds import world
 from tests.statements._story import NOW, Story, tell
 
 
-@pytest.fixture
-def story(database: Database) -> Iterator[Story]:
+@world
+def told(database: Database) -> Story:
     with clock.at(NOW):
-        yield database.transact(tell)
+        return database.transact(tell)
+
+
+@pytest.fixture
+def story(told: Story) -> Iterator[Story]:
+    with clock.at(NOW):
+        yield told

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from moralbank.db import Database
+from tests._worlds import world
 from tests.ledger.conftest import Book, open_test_book
 
 
-@pytest.fixture
+@world
 def book(database: Database) -> Book:
     return database.transact(open_test_book)

@@ -16,12 +16,13 @@ from moralbank.app import create_app
 from moralbank.db import Database
 from moralbank.web.front import Front
 from tests._people import bearer
+from tests._worlds import world
 from tests.redemptions.conftest import Street, balance_of, make_street, show_code
 
 PATH = "/api/v1/redemptions"
 
 
-@pytest.fixture
+@world
 def street(database: Database) -> Street:
     return database.transact(make_street)
 

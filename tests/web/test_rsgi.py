@@ -23,6 +23,7 @@ from moralbank.web.auth import public
 from moralbank.web.bodies import MAX_CONTENT_BYTES
 from moralbank.web.rsgi import Entrance
 from tests._people import bearer
+from tests._worlds import world
 from tests.redemptions.conftest import Street, balance_of, make_street, show_code
 
 PATH = "/api/v1/redemptions"
@@ -121,7 +122,7 @@ def ask(application: Any, *sends: Send) -> list[Protocol]:
         return thread.submit(copy_context().run, asyncio.run, run()).result()
 
 
-@pytest.fixture
+@world
 def street(database: Database) -> Street:
     return database.transact(make_street)
 
