@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -24,30 +25,39 @@ from moralbank.db import Database
 from tests._postgres import Cluster
 
 World = Callable[[Database], Any]
-_worlds: dict[tuple[Path, str], World] = {}
+#: By the identity of the fixture that `world` made.
+_worlds: dict[int, World] = {}
 
 
 def world(live: World) -> Any:
     """Make a fixture of how a database came to be as it is."""
-    _worlds[Path(live.__code__.co_filename), live.__name__] = live
 
     @pytest.fixture(name=live.__name__)
     def given(database: Database, lived: Any) -> Any:
         assert lived is not None, f"a test must name {live.__name__} among its arguments, or a fixture of it must"
         return copy.deepcopy(lived)
 
+    _worlds[id(given)] = live
     return given
 
 
 def world_of(request: pytest.FixtureRequest) -> World | None:
     """Return the world in which the test begins, or None for an empty bank."""
-    found = [live for (file, name), live in _worlds.items() if name in request.fixturenames and _sees(request, file)]
+    places = [request.module, *_conftests(request)]
+    nearest = [
+        next((vars(place)[name] for place in places if name in vars(place)), None) for name in request.fixturenames
+    ]
+    found = {_worlds[id(fixture)] for fixture in nearest if id(fixture) in _worlds}
     assert len(found) <= 1, f"two worlds at once: {[live.__name__ for live in found]}"
-    return found[0] if found else None
+    return found.pop() if found else None
 
 
-def _sees(request: pytest.FixtureRequest, file: Path) -> bool:
-    return file == request.path or (file.name == "conftest.py" and file.parent in request.path.parents)
+def _conftests(request: pytest.FixtureRequest) -> list[ModuleType]:
+    """Return the modules whose fixtures the test sees beside its own, the nearest first."""
+    modules = [plugin for plugin in request.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)]
+    seen = [one for one in modules if Path(one.__file__ or "").name == "conftest.py"]
+    near = [one for one in seen if Path(one.__file__ or "").parent in request.path.parents]
+    return sorted(near, key=lambda one: len(Path(one.__file__ or "").parts), reverse=True)
 
 
 @dataclass(frozen=True)

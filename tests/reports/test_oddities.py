@@ -11,12 +11,12 @@ from moralbank.reports import queries
 from moralbank.reports.oddities import RULES, find_all
 from moralbank.reports.oddity_views import facts_of
 from tests._people import make_login, sign_in
-from tests.activities.conftest import scene
+from tests.activities.conftest import scene, settled
 from tests.redemptions.conftest import make_street, pay
 from tests.reports import _year
 from tests.settlements.conftest import IN_OCTOBER, NOVEMBER, OCTOBER
 
-__all__ = ["scene"]
+__all__ = ["scene", "settled"]
 
 
 @pytest.fixture(scope="module")
