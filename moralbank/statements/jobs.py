@@ -81,11 +81,11 @@ def _go_on(database: Database, root: Path, one: Print) -> int:
             slots.tell(database, one.done, max(one.total, one.done))
             with database.reading() as db:
                 page = printing.read_page(db, one, url)
-            if not page.people:
-                break
             if page.made:
                 printing.write_part(root, one, page)
-            if not database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people)):
+            if not page.count and not page.made:
+                break
+            if not database.transact(prints.keep_part, one, page.last, len(page.made), page.count):
                 return made
             made += bool(page.made)
             with database.reading() as db:

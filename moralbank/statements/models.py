@@ -67,7 +67,7 @@ prints = sa.Table(
     sa.Column("total", sa.Integer, nullable=False),
     sa.Column("fault", sa.String(32)),
     sa.Column("ended_at", UtcDateTime),
-    sa.CheckConstraint("form IN ('run', 'files')", name="form_known"),
+    sa.CheckConstraint("form IN ('run', 'files', 'shops')", name="form_known"),
     sa.CheckConstraint("state IN ('waiting', 'stopped', 'done', 'dropped')", name="state_known"),
     sa.Index("ix_statements_prints_branch_id", "branch_id", "print_id"),
 )

@@ -10,6 +10,7 @@ from moralbank.access.deeds import Kind
 from moralbank.branches.queries import get_branch, list_branches, list_branches_under
 from moralbank.config import var_directory
 from moralbank.errors import N_, Invalid
+from moralbank.merchants.queries import list_merchants
 from moralbank.residents.queries import count_to_print
 from moralbank.statements import prints, service
 from moralbank.statements.errors import NotIssued, PeriodMalformed
@@ -25,7 +26,10 @@ from moralbank.web.pdf import PDF
 
 blueprint = Blueprint("prints", __name__)
 
-FORM_NAMES = {"run": N_("按楼栋排好的打印件"), "files": N_("每人一个文件")}
+#: More shops than these are counted as so many; the run makes them all.
+SHOPS_MAX = 500
+
+FORM_NAMES = {"run": N_("按楼栋排好的打印件"), "files": N_("每人一个文件"), "shops": N_("商家，每家一个文件")}
 STATE_NAMES = {
     "waiting": N_("正在做"),
     "stopped": N_("停下了，会自己接着做"),
@@ -113,7 +117,10 @@ def _ask(given: dict[str, str]) -> Print:
         if not any(run.period == period and run.is_ended for run in service.list_runs(db, branch.book_id, limit=1000)):
             raise NotIssued(period=period.name)
         branch_ids = [below.branch_id for below in list_branches(db, branch_id)]
-        total = count_to_print(db, branch_ids, phoneless=phoneless)
+        if given["form"] == "shops":
+            total, phoneless = len(list_merchants(db, branch_ids=branch_ids, limit=SHOPS_MAX)), False
+        else:
+            total = count_to_print(db, branch_ids, phoneless=phoneless)
     return database().transact(
         prints.ask, branch_id, branch.book_id, period, given["form"], phoneless, total, actor=actor()
     )

@@ -1,35 +1,51 @@
-"""What a print run's files hold: the statements of the next people, as sheets in one PDF or as a PDF each."""
+"""What a print run's files hold: the statements of the next people or shops, as sheets in one PDF or as a PDF each."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from moralbank import papers
-from moralbank.branches.queries import get_branch, list_branches
+from moralbank import ledger, papers
+from moralbank.branches.queries import Branch, get_branch, list_branches
+from moralbank.history.queries import outside_names
+from moralbank.ledger import AccountKind
+from moralbank.merchants.queries import list_merchants
 from moralbank.residents.queries import Resident, list_to_print
 from moralbank.statements import codes, paper, prints, queries
 from moralbank.statements.issued import check
 from moralbank.statements.paper import Holder
 from moralbank.statements.prints import PAGE, Print
-from moralbank.statements.values import Statement
+from moralbank.statements.values import ACCOUNT_WORDS, Owner, Statement
+from moralbank.web.i18n import gettext as _
 from moralbank.web.pdf import sheet
+
+#: Whose statements go with a hub's merchants.
+SHARED = (AccountKind.POOL, AccountKind.TEAM)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One statement of a run: what its file is called by, and what is on it."""
+
+    number: str
+    statement: Statement
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class PrintPage:
-    """The next people of a run, and their statements; whoever has none in the period is passed over."""
+    """The next holders of a run, and their statements; whoever has none in the period is passed over."""
 
-    people: list[Resident]
-    made: list[tuple[Resident, Statement, dict[str, Any]]]
-
-    @property
-    def last(self) -> tuple[str, int]:
-        return self.people[-1].building or "", self.people[-1].resident_id
+    #: How many were looked at; 0 at the end of the run.
+    count: int
+    #: The position behind them.
+    last: tuple[str, int]
+    made: list[Made]
 
 
 def read_page(db: Connection, one: Print, public_url: str) -> PrintPage:
@@ -37,36 +53,61 @@ def read_page(db: Connection, one: Print, public_url: str) -> PrintPage:
 
     Raises: IssuedDiffers, when the book no longer says what was issued.
     """
-    branch_ids = [branch.branch_id for branch in list_branches(db, one.branch_id)]
+    branch = get_branch(db, one.branch_id)
+    branch_ids = [below.branch_id for below in list_branches(db, one.branch_id)]
+    if one.form == "shops":
+        return _read_shops(db, one, branch, branch_ids, public_url)
     after = (one.after_building, one.after_resident)
     people = list_to_print(db, branch_ids, after=after, phoneless=one.phoneless, limit=PAGE)
-    place = get_branch(db, one.branch_id).name_zh
     made = []
     for resident in people:
         owner = queries.owner_of_resident(db, resident)
-        if owner.first_month >= one.period.following:
-            continue
-        found = queries.statement_of(db, owner, one.period)
-        if found.issued is None:
-            continue
+        holder = Holder(resident.name, resident.number, _address(branch.name_zh, resident))
+        made += _made(db, one, owner, holder, public_url)
+    last = (people[-1].building or "", people[-1].resident_id) if people else after
+    return PrintPage(len(people), last, made)
+
+
+def _read_shops(db: Connection, one: Print, branch: Branch, branch_ids: list[int], public_url: str) -> PrintPage:
+    """Read the next merchants' statements; before the first of them, at a hub, those of the teams and the pool."""
+    made: list[Made] = []
+    shops = list_merchants(db, branch_ids=branch_ids, after_id=one.after_resident, limit=PAGE)
+    if branch.kind == "hub" and not one.parts and not one.after_resident:
+        accounts = ledger.list_accounts(db, one.book_id, SHARED)
+        names = outside_names(db, [shared.account for shared in accounts])
+        for shared in accounts:
+            name = names.get(shared.account) or _(ACCOUNT_WORDS[shared.kind])
+            holder = Holder(name, str(shared.account), branch.name_zh)
+            owner = queries.owner_of_account(db, one.book_id, shared.account)
+            made += _made(db, one, owner, holder, public_url)
+    for shop in shops:
+        holder = Holder(shop.name, shop.code, branch.name_zh)
+        made += _made(db, one, queries.owner_of_merchant(db, shop), holder, public_url)
+    return PrintPage(len(shops), ("", shops[-1].merchant_id if shops else one.after_resident), made)
+
+
+def _made(db: Connection, one: Print, owner: Owner, holder: Holder, public_url: str) -> Iterator[Made]:
+    """Yield the statement of an account, if it has one in the period."""
+    if owner.first_month >= one.period.following:
+        return
+    found = queries.statement_of(db, owner, one.period)
+    if found.issued is not None:
         check(db, found.issued)
         address = codes.find_address(db, found.issued, public_url)
-        document = paper.document(found, Holder(resident.name, resident.number, _address(place, resident)), address)
-        made.append((resident, found, document))
-    return PrintPage(people, made)
+        yield Made(holder.number, found, paper.document(found, holder, address))
 
 
 def write_part(root: Path, one: Print, page: PrintPage) -> None:
     """Write a page's file, whole or not at all. Raises: OSError, PaperUnavailable."""
     path = prints.part_path(root, one, one.parts + 1)
     if one.form == "run":
-        octets = _pdf([document for _, _, document in page.made], page.made[0][1])
+        octets = _pdf([one.document for one in page.made], page.made[0].statement)
         with prints.whole_file(path) as stream:
             stream.write(octets)
         return
     with prints.whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as files:
-        for resident, found, document in page.made:
-            files.writestr(f"{resident.number}-{one.period_name}.pdf", _pdf([document], found))
+        for made in page.made:
+            files.writestr(f"{made.number}-{one.period_name}.pdf", _pdf([made.document], made.statement))
 
 
 def _pdf(documents: list[dict[str, Any]], first: Statement) -> bytes:

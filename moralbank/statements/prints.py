@@ -28,13 +28,15 @@ from moralbank.statements.periods import Period, read_period
 PAGE = 50
 #: Print runs are other people's accounts: they are not kept longer than it takes to print them.
 KEPT = timedelta(days=7)
-FORMS = ("run", "files")
+FORMS = ("run", "files", "shops")
 OPEN = ("waiting", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A run. form: "run" sheets in the order of the buildings, "files" one for each person."""
+    """A run. form: "run" sheets in the order of the buildings, "files" one for each person, "shops" one for each
+    merchant, and at a hub for each team and the pool.
+    """
 
     print_id: int
     branch_id: int
@@ -46,7 +48,7 @@ class Print:
     state: str
     asked_by: str
     asked_at: datetime
-    #: Up to whom it is.
+    #: Up to whom it is; of shops the second is the merchant's number.
     after_building: str
     after_resident: int
     parts: int

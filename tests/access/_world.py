@@ -40,7 +40,7 @@ from moralbank.forgetting.service import Asked
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
 from moralbank.merchants import drafts
 from moralbank.merchants import service as merchants
-from moralbank.merchants.queries import Merchant
+from moralbank.merchants.queries import Merchant, get_merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.redemptions import codes, phone_orders, vouchers, zreports
 from moralbank.redemptions import service as redemptions
@@ -99,7 +99,8 @@ def make_world(db: Connection) -> dict[str, Place]:
 def _furnished(db: Connection, branch: Branch, name: str, n: int) -> Place:
     """Make a place, and tell its people something."""
     place = _place(db, branch, name, n)
-    return replace(place, values=place.values | told(db, branch, place.resident))
+    shared = {"shared_account": get_merchant(db, place.values["merchant_id"]).account_id}
+    return replace(place, values=place.values | told(db, branch, place.resident) | shared)
 
 
 def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:

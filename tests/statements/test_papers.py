@@ -150,3 +150,28 @@ def test_auditors_have_any_accounts_issued_statements_made_again(client, databas
     for month, status in (("2025-05", 409), ("2025-5", 422)):
         assert client.get(f"/audit/accounts/{account}/statements/{month}.txt").status_code == status
     assert client.get(f"/audit/accounts/{april.zhao.account_id}/statements/2025-03.txt").status_code in (403, 404)
+
+
+def test_staff_and_auditors_read_what_is_no_persons_own_and_nobody_else_does(client, database, april) -> None:
+    with database.reading() as db:
+        pool = ledger.internal_account(db, april.book, ledger.AccountKind.POOL)
+    sign_in(client, database.transact(make_login, "auditor", april.tree["NS-00"]))
+    listed = client.get("/audit/statements").text
+    assert "互助池" in listed
+    assert "邻家便利店" in listed
+    here = f"/audit/accounts/{april.shop.account_id}/statements"
+    assert f"{here}/2025-04" in client.get(here).text
+    shown = client.get(f"{here}/2025-03").text
+    assert "香皂一块" in shown
+    assert 'class="qr"' in shown
+    assert "邻家便利店" in text_of(client.get(f"{here}/2025-03.pdf").data)
+    assert "香皂一块" in client.get(f"{here}/2025-03.csv").data.decode("utf-8-sig")
+    assert "这段时间没有变动" in client.get(f"/audit/accounts/{pool}/statements/2025-05").text
+    for tail in ("", "/2025-03", "/2025-03.pdf", "/2025-03.csv"):
+        assert client.get(f"/audit/accounts/{april.zhang.account_id}/statements{tail}").status_code == 404, tail
+    log_in(client, database, "staff", april)
+    assert "互助池和团队" not in client.get("/audit/statements").text
+    assert client.get(f"{here}/2025-03").status_code == 200
+    assert client.get(f"/audit/accounts/{pool}/statements/2025-05").status_code == 403
+    sign_in(client, database.transact(make_login, "staff", april.tree["XX-01"]))
+    assert client.get(f"{here}/2025-03.pdf").status_code == 404

@@ -161,8 +161,8 @@ def test_two_machines_that_make_the_same_run_count_each_file_once(database: Data
     with database.reading() as db:
         page = printing.read_page(db, one, "http://localhost")
 
-    assert database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people))
-    assert not database.transact(prints.keep_part, one, page.last, len(page.made), len(page.people))
+    assert database.transact(prints.keep_part, one, page.last, len(page.made), page.count)
+    assert not database.transact(prints.keep_part, one, page.last, len(page.made), page.count)
 
 
 def test_files_go_after_a_week_and_when_somebody_on_them_is_forgotten(
@@ -207,3 +207,38 @@ def test_staff_ask_for_their_own_stations_and_take_what_is_whole(client, databas
         assert form(client, "/staff/prints", given | wrong).status_code == status, wrong
     sign_in(client, database.transact(make_login, "staff", street.tree["NS-02"]))
     assert client.get(f"/staff/prints/{one.print_id}/whole.zip").status_code == 403
+
+
+def test_a_stations_shops_and_a_hubs_pool_come_as_a_file_each(database: Database, street: Story, root: Path) -> None:
+    def give_to_the_pool(db) -> None:
+        teller = Teller(db, street.book)
+        pool = teller.internal(ledger.AccountKind.POOL)
+        legs = (
+            ledger.Leg(street.zhang.account_id, ledger.Unit.POINTS, -5),
+            ledger.Leg(pool, ledger.Unit.POINTS, 5),
+        )
+        teller.count = 900
+        teller.post("donation", legs, "staff:7", {"memo": "捐给邻居"})
+
+    with clock.at(at(5, 21)):
+        database.transact(give_to_the_pool)
+    with clock.at(at(6, 3)):
+        database.transact(ledger.close_day, street.book, date(2025, 5, 31))
+        jobs.issue_periods(database)
+        made = {}
+        for code, period in (("NS-01", "2025-04"), ("NS-00", "2025-05")):
+            branch_id = street.tree[code].branch_id
+            one = database.transact(
+                prints.ask, branch_id, street.book, read_period(period), "shops", False, 1, actor="staff:7"
+            )
+            jobs.print_runs(database)
+            with database.reading() as db:
+                one = prints.get_print(db, one.print_id)
+            assert one.state == "done", code
+            with zipfile.ZipFile(prints.ready_file(root, one)) as files:
+                made[code] = {name: text_of(files.read(name)) for name in files.namelist()}
+    assert list(made["NS-01"]) == ["M002-2025-04.pdf"]
+    assert "邻家便利店" in made["NS-01"]["M002-2025-04.pdf"]
+    [pool] = [name for name in made["NS-00"] if not name.startswith("M")]
+    assert "互助池" in made["NS-00"][pool]
+    assert "捐给邻居" in made["NS-00"][pool]
