@@ -1,4 +1,8 @@
-"""Certificates, and extracts that are none, as data of their paper templates. In Chinese: they are for authorities."""
+"""Certificates, and extracts that are none, as data of their paper templates.
+
+In Chinese: they are for authorities. For somebody who reads English each label has its English beside it; what was
+signed stands as it was signed.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,26 @@ def code_svg(address: str) -> str:
     return svg
 
 
-def certificate(one: Certificate, public_url: str, copy: int) -> dict[str, Any]:
+def certificate(one: Certificate, public_url: str, copy: int, *, is_english: bool = False) -> dict[str, Any]:
     """Return the data of the template `certificate`. Raises: CertificateForgotten."""
+    made = _chinese(one, public_url, copy)
+    if is_english:
+        made |= {
+            "subtitle": "Certificate of volunteer service",
+            "sentence_en": _english_sentence(one.said),
+            "facts": [[_both(label), words] for label, words in made["facts"]],
+            "issued": [[_both(label), words] for label, words in made["issued"]],
+            "columns": [column | {"title": _both(column["title"], "\n")} for column in made["columns"]],
+            "code_words": f"{made['code_words']}\nScan to check, or type the short code at {public_url}/v",
+        }
+    return made
+
+
+def _both(label: str, between: str = " ") -> str:
+    return f"{label}{between}{_ENGLISH[label]}"
+
+
+def _chinese(one: Certificate, public_url: str, copy: int) -> dict[str, Any]:
     said = one.said
     address = f"{public_url}/v/{one.token}"
     return {
@@ -120,6 +142,35 @@ def _sentence(said: dict[str, Any]) -> str:
         f"{last.day} 日期间，参加志愿服务 {len(said['services'])} 次，服务时间共 {hours(said['minutes'])}。"
     )
 
+
+def _english_sentence(said: dict[str, Any]) -> str:
+    whole, rest = divmod(said["minutes"], 60)
+    return (
+        f"This certifies that {said['name']} gave {len(said['services'])} services as a volunteer between "
+        f"{said['first']} and {said['last']}, {whole} h {rest:02} min in all."
+    )
+
+
+_ENGLISH = {
+    "姓名": "Name",
+    "性别": "Sex",
+    "出生日期": "Born",
+    "志愿者编号": "Volunteer no.",
+    "所属网点": "Branch",
+    "服务期间": "Period",
+    "本期服务时间": "Service in it",
+    "累计服务时间": "Service in all",
+    "出具单位": "Issuer",
+    "经办人": "Handled by",
+    "联系方式": "Contact",
+    "出具日期": "Issued",
+    "登记": "Copy",
+    "行号": "Line",
+    "日期": "Date",
+    "活动、内容、地点": "Activity, content, place",
+    "组织单位、负责人": "Organiser, leader",
+    "时间": "Time",
+}
 
 _COLUMNS: list[dict[str, Any]] = [
     {"title": "行号", "align": "right"},

@@ -34,7 +34,7 @@ from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
-from moralbank.web.i18n import ngettext
+from moralbank.web.i18n import language, ngettext
 from moralbank.web.paging import row_id
 from moralbank.web.pdf import pdf_response, sheet
 from moralbank.web.sheets import csv_response
@@ -228,7 +228,7 @@ def record_answer(db: Connection, resident: Resident, form: str) -> Response:
 def copy_of(certificate: Certificate) -> Response:
     """Enter a copy into the register and return it as paper. Raises: CertificateVoid, CertificateForgotten."""
     number = database().transact(service.note_copy, certificate.certificate_id, "pdf", actor=actor())
-    data = paper.certificate(certificate, public_url(), number)
+    data = paper.certificate(certificate, public_url(), number, is_english=language() == "en")
     return pdf_response("certificate", data, f"{certificate.number}.pdf", certificate.issued_at)
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from sqlalchemy import Connection
 
 from moralbank.branches.queries import Branch, find_branch, get_branch, list_branches
+from moralbank.branches.views import branch_name
 from moralbank.disclosure import queries, wording
 from moralbank.disclosure.errors import UnknownNotice
 from moralbank.disclosure.queries import Notice
@@ -79,7 +80,7 @@ def sheet(notice_id: int) -> str:
 def text(notice_id: int) -> Response:
     """Give a notice as a text to be read out."""
     shown = _shown(notice_id)
-    said = wording.read_out(shown["notice"], shown["rows"], shown["branch"].name_zh)
+    said = wording.read_out(shown["notice"], shown["rows"], branch_name(shown["branch"]))
     answer = make_response(said)
     answer.mimetype = "text/plain"
     return answer

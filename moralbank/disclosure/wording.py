@@ -42,7 +42,7 @@ def band_word(told: Any) -> str:
     return _("%(least)s–%(most)s 分", least=told["least"], most=told["most"])
 
 
-def read_out(notice: Notice, rows: Sequence[Row], phone_of: str) -> str:
+def read_out(notice: Notice, rows: Sequence[Row], where: str) -> str:
     """Return a notice as it is read out: whole sentences, figures as they are spoken, in the reader's language."""
     told = notice.told
     said = [_("%(branch)s%(period)s公示。", branch=told["branch"]["name"], period=period_word(notice))]
@@ -55,7 +55,7 @@ def read_out(notice: Notice, rows: Sequence[Row], phone_of: str) -> str:
     assert notice.up_until_on is not None, "only what is up is read out"
     until = filters.day(notice.up_until_on)
     said.append(
-        _("公示到%(until)s。觉得哪里不对，请在那以前到%(where)s说，或者在网上提异议。", until=until, where=phone_of)
+        _("公示到%(until)s。觉得哪里不对，请在那以前到%(where)s说，或者在网上提异议。", until=until, where=where)
     )
     return "\n".join(said) + "\n"
 

@@ -15,7 +15,7 @@ from moralbank.disclosure.suppression import hidden, is_small
 from moralbank.figures.values import FIGURES, GRADES
 from moralbank.merchants.queries import all_merchants
 from moralbank.residents.queries import Holder, list_holders
-from moralbank.settlements.queries import budget
+from moralbank.settlements.queries import Budget, budget
 
 _SPENT = ("redemption", "undo", "refund")
 
@@ -39,7 +39,8 @@ class _Measured:
     sums: dict[str, dict[int, _Sum]] = field(default_factory=dict)
     activities: dict[int, set[int]] = field(default_factory=dict)
     merchants: dict[int, int] = field(default_factory=dict)
-    coverage: dict[int, int | None] = field(default_factory=dict)
+    #: Of each hub.
+    budgets: dict[int, Budget] = field(default_factory=dict)
 
     def add(self, name: str, branch_id: int, people: Iterable[int], amount: int) -> None:
         self.sums.setdefault(name, {}).setdefault(branch_id, _Sum()).add(people, amount)
@@ -76,7 +77,7 @@ def _measure_book(
     for account, holder in holders.items():
         if _is_here(holder, until):
             measured.add("depositors", holder.branch_id, [account], 1)
-    measured.coverage[hub] = budget(db, book, clock.today()).coverage_percent
+    measured.budgets[hub] = budget(db, book, clock.today())
 
 
 def _measure_awards(db: Connection, measured: _Measured, book: int, span: tuple[datetime, datetime], hub: int) -> None:
@@ -125,13 +126,23 @@ def _told(branches: Sequence[Branch], measured: _Measured) -> dict[int, dict[str
         for branch_id, one in whole.items():
             told[branch_id][name] = None if branch_id in kept else _counted(name, one)
     for branch_id, inside in below.items():
+        hubs = [measured.budgets[one] for one in inside if one in measured.budgets]
         held = set[int]().union(*(measured.activities.get(one, set()) for one in inside))
         told[branch_id]["activities"] = len(held)
         told[branch_id]["merchants"] = sum(measured.merchants.get(one, 0) for one in inside)
-        told[branch_id]["coverage_percent"] = measured.coverage.get(branch_id)
+        told[branch_id]["coverage_percent"] = _coverage(hubs)
         if any(told[branch_id][grade] is None for grade in GRADES):
             told[branch_id] |= dict.fromkeys(GRADES)
     return told
+
+
+def _coverage(budgets: Sequence[Budget]) -> int | None:
+    """Return how much of what hubs need together is there, in whole percent; None while one of them isn't known."""
+    needed = [one.needed_fen for one in budgets]
+    whole = sum(one or 0 for one in needed)
+    if None in needed or not whole:
+        return None
+    return sum(max(0, one.available_fen) for one in budgets) * 100 // whole
 
 
 def _counted(name: str, one: _Sum) -> int | None:

@@ -31,7 +31,12 @@ FIGURES = (
     Figure("redeemed_points", N_("兑换积分"), N_("本月兑换的积分，已减去撤销和退分"), POINTS),
     Figure("expired_points", N_("到期积分"), N_("本月到期的积分"), POINTS),
     Figure("outstanding_points", N_("未用积分"), N_("月末所有储户手里的积分"), POINTS),
-    Figure("coverage_percent", N_("备付率"), N_("计算时可用的出资占未用积分所需的比例，只有中心空间有"), PERCENT),
+    Figure(
+        "coverage_percent",
+        N_("备付率"),
+        N_("计算时可用的出资占未用积分所需的比例；区和街道把各中心空间合起来，驿站没有"),
+        PERCENT,
+    ),
     Figure("satisfaction_percent", N_("满意度"), N_("受助人评价折成的百分比，至少五次评价才有"), PERCENT),
     Figure("grade_a", N_("A 级"), N_("有签到签退并经负责人签字的入账次数"), COUNT),
     Figure("grade_b", N_("B 级"), N_("由负责人确认的入账次数"), COUNT),

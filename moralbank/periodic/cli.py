@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from moralbank import clock, slots
+from moralbank import clock, findings, slots
 from moralbank.config import database_url
 from moralbank.db import Database
 from moralbank.periodic.jobs import JOBS, get_job
@@ -26,12 +26,16 @@ def show_all() -> None:
         latest = {run.job: run for run in slots.list_latest(db)}
         works = {work.job: work for work in slots.list_works(db)}
         lease = slots.find_lease(db)
+        found = findings.list_findings(db)
     database.dispose()
     click.echo(f"scheduler: {lease.holder if lease else 'none is running'}")
     for job in JOBS:
         run, work = latest.get(job.name), works.get(job.name)
         slot = f"{clock.local(run.slot_at):%Y-%m-%d %H:%M}" if run else "never"
         click.echo(f"{job.name:<28}every {_spell(job.every):<8}{slot:<18}{_state(work)}")
+    for one in found:
+        state = "ok" if one.is_good else "BROKEN" if one.name != "backup" else "FAILED"
+        click.echo(f"{one.name:<28}{clock.local(one.found_at):%Y-%m-%d %H:%M}  {state}  {one.said}")
 
 
 @jobs.command("history")

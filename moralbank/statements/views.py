@@ -294,7 +294,10 @@ def page(
 ) -> str:
     """Return the page of a statement; differs: from what was issued; address: in its code."""
     sections = [
-        (section, [wording.shown_line(line, details=wording.details(statement, line)) for line in section.lines])
+        (
+            section,
+            [wording.shown_line(line, details=wording.details_on_page(statement, line)) for line in section.lines],
+        )
         for section in wording.sections(statement)
     ]
     return render_template(

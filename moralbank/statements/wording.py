@@ -97,6 +97,13 @@ def details(statement: Statement, line: StatementLine) -> Iterator[str]:
     yield role_word(line.role)
 
 
+def details_on_page(statement: Statement, line: StatementLine) -> Iterator[str]:
+    """Yield the details of a line as the page shows them, where evidence has no column of its own."""
+    yield from details(statement, line)
+    if line.grade:
+        yield _("证据 %(grade)s", grade=line.grade)
+
+
 def _rule(line: StatementLine) -> str:
     return _("规则 %(code)s 第 %(version)s 版", code=line.rule_code, version=line.rule_version)
 

@@ -220,6 +220,7 @@ def _open(db: Connection, town: Town) -> None:
     town.values |= {
         "branch": station.branch_id,
         "merchant": shop.merchant_id,
+        "shop_account": shop.account_id,
         "offer": offers[0].offer_id,
         "soap": offers[0].offer_id,
         "towel": offers[1].offer_id,

@@ -149,6 +149,16 @@ def test_a_corrected_certificate_points_the_checker_to_the_new_one(desk, databas
         successor = queries.list_of_resident(db, village.zhou.resident_id)[0]
     data = paper.certificate(successor, "http://localhost", 1)
     assert data["number"] == "编号 NS-00-2026-000002"
+    assert "subtitle" not in data
+    both = paper.certificate(successor, "http://localhost", 1, is_english=True)
+    assert both["title"] == data["title"]
+    assert [words for _label, words in both["facts"]] == [words for _label, words in data["facts"]]
+    assert both["facts"][0][0] == "姓名 Name"
+    assert both["sentence_en"].endswith(" min in all.")
+    if papers.is_available():
+        text = _paper.text_of(papers.pdf("certificate", both, successor.issued_at))
+        assert "Certificateofvolunteerservice" in text
+        assert successor.said["name"].replace(" ", "") in text
 
 
 def test_skills_and_training_are_noted_with_consent_taken_along_and_taken_out(desk, database, village: Village) -> None:

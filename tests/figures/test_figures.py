@@ -18,7 +18,7 @@ from moralbank.branches.queries import list_branches
 from moralbank.db import Database, UtcDateTime
 from moralbank.figures import jobs, models, queries
 from moralbank.figures.charts import bars
-from moralbank.figures.computing import compute
+from moralbank.figures.computing import _coverage, compute
 from moralbank.figures.values import FIGURES
 from moralbank.ledger import AccountKind, Draft, Leg, Unit
 from moralbank.ledger.jobs import expire_points
@@ -28,6 +28,7 @@ from moralbank.redemptions import codes
 from moralbank.redemptions import service as redemptions
 from moralbank.redemptions.numbers import Means
 from moralbank.redemptions.orders import Order, Till
+from moralbank.settlements.queries import Budget
 from tests._people import make_login
 from tests._worlds import world
 from tests.disclosure.conftest import IN_NOVEMBER, IN_OCTOBER, OCTOBER, Town, award, enrol, make_town
@@ -153,6 +154,18 @@ def test_every_figure_is_what_the_tables_hold(database: Database, october: Town)
                 assert figures[name] == counted(database, october, branch, name), (branch, name)
                 compared += 1
     assert compared > 50
+
+
+def test_a_district_is_covered_by_what_its_hubs_hold_together_and_not_told_while_one_is_unknown() -> None:
+    def hub(points: int, cost: int | None, pledged: int) -> Budget:
+        return Budget(points, cost, pledged, 0, 0, 0, 0)
+
+    assert _coverage([]) is None
+    assert _coverage([hub(1000, 100, 500)]) == 50
+    assert _coverage([hub(1000, 100, 500), hub(3000, 100, 3000)]) == 87
+    assert _coverage([hub(1000, 100, 500), hub(1000, 100, -900)]) == 25
+    assert _coverage([hub(1000, 100, 500), hub(1000, None, 500)]) is None
+    assert _coverage([hub(0, 100, 500)]) is None
 
 
 def test_every_merchant_counts_however_many_there_are(

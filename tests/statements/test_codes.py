@@ -67,7 +67,7 @@ def test_the_code_on_paper_and_page_is_checked_in_public_and_offline(
     one = issued_of(database, april, april.zhang.account_id, MARCH)
     for words in ("账簿和出单时一样", "张*三", one.number, one.mark, "2025年3月"):
         assert words in checked.text, words
-    for secret in ("张建三", "95", april.zhang.number, "河岸"):
+    for secret in ("张建三", "95 分", april.zhang.number, "河岸"):
         assert secret not in checked.text, secret
     assert checked.headers["X-Robots-Tag"] == "noindex, nofollow"
     for points, answer in (("95", "和出单时一样。"), ("950", "和出单时不一样")):
