@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from moralbank import ids
+from moralbank.activities.service import ensure_qr_key
 from moralbank.branches.queries import get_branch
 from moralbank.errors import Invalid, MoralBankError
 from moralbank.merchants.queries import get_merchant
@@ -135,6 +136,7 @@ def decline(order_id: int) -> Response:
 def stickers() -> str:
     """Show the shop's stickers, made to be printed."""
     merchant_id = _shop_id()
+    database().transact(ensure_qr_key)  # What is only read can't make the first one.
     with database().reading() as db:
         merchant = get_merchant(db, merchant_id)
         branch = get_branch(db, merchant.branch_id)

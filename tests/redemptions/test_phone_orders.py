@@ -222,6 +222,15 @@ def test_a_press_that_comes_twice_at_once_asks_shows_and_pays_once(database, str
     assert sorted(one.serial for one in made) == [2, 3, 4]
 
 
+def test_a_shops_first_sticker_is_shown_before_any_code_was_made(app, database, street) -> None:
+    counter = app.test_client()
+    sign_in(counter, street.li)
+    assert form(counter, "/counter/stickers", {}).status_code == 303
+    page = counter.get("/counter/stickers")
+    assert page.status_code == 200
+    assert "第 1 号" in page.text
+
+
 def test_the_same_to_the_same_shop_within_a_minute_is_asked_about(app, database, street, balance) -> None:
     """The answer was lost, so the sticker was scanned again: another page, another key."""
     phone = app.test_client()
