@@ -228,7 +228,8 @@ NO_PAGES = {
     },
     "a part of a page, or its pulse": {
         "spots.here_open", "counter.arrivals", "counter.outcome", "counter.phone_order_state", "scan.display_code",
-        "fairs.display_totals", "helped.own_code", "spending.paid", "access.stay", "offline.roster", "offline.ready",
+        "fairs.display_totals", "helped.own_code", "spending.paid", "helping_codes.paid", "access.stay",
+        "offline.roster", "offline.ready",
     },
     "for programs": {
         "health.healthz", "health.readyz", "metrics.show_metrics", "offline.worker", "static", "certificate_check.keys",
