@@ -59,3 +59,34 @@ def test_it_is_done_once_a_night_and_at_any_hour_when_a_night_was_missed(
     now = NOW.replace(hour=hour)
     last = None if hours_ago is None else now - timedelta(hours=hours_ago)
     assert findings.is_due(last, now) is due
+
+
+def test_a_process_that_is_killed_between_two_books_is_gone_on_for_within_the_hour(
+    database: Database, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    verify = jobs._verify
+
+    def verify_and_die(told, book, before, total):
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(book.book_id)
+        return verify(told, book, before, total)
+
+    with monkeypatch.context() as patch, clock.at(at_night(1)):
+        patch.setattr(jobs, "_verify", verify_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.verify_books(database)
+    assert list(checks(database)) == [nightly.name_of(done[0])]
+    again: list[int] = []
+
+    def verify_and_note(told, book, before, total):
+        again.append(book.book_id)
+        return verify(told, book, before, total)
+
+    monkeypatch.setattr(jobs, "_verify", verify_and_note)
+    with clock.at(at_night(1) + timedelta(hours=1)):
+        jobs.verify_books(database)
+        jobs.verify_books(database)
+    assert sorted([*done, *again]) == sorted({story.book, story.tree["XX-00"].book_id})
+    assert len(again) == 1
