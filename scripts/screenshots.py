@@ -10,7 +10,9 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -40,8 +42,8 @@ from moralbank.residents.queries import get_resident
 from tests._browser import find_chromium
 from tests._people import MadeLogin
 from tests.browser._bank import Bank
-from tests.browser._pages import PAGES, Page
-from tests.browser._town import MORNING, Town, award_of
+from tests.browser._pages import PAGES, Page, go
+from tests.browser._town import MORNING, Town, award_of, build
 from tests.browser.conftest import SIZES
 from tests.conftest import CHROMIUM_ARGUMENTS
 
@@ -183,15 +185,12 @@ def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *
             context = chromium.new_context(
                 base_url=bank.url, viewport={"width": width, "height": height}, locale="zh-CN"
             )
-            chosen = VARIANTS[variant] | {TILL_COOKIE: TERMINAL}
-            given = [{"name": name, "value": value, "url": bank.url} for name, value in chosen.items()]
-            context.add_cookies([*given, *([bank.cookie_of(page.who)] if page.who else [])])
+            context.add_cookies(_given(bank, variant, page.who))
             windows[reader] = context.new_page()
-        path = page.path.format(**bank.town.values)
-        answer = windows[reader].goto(path)
-        if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
-            windows[reader].locator("button[name=reason]").first.click()
-            windows[reader].goto(path)
+        if page.who is None:  # A stranger is one each time.
+            windows[reader].context.clear_cookies()
+            windows[reader].context.add_cookies(_given(bank, variant, None))
+        go(windows[reader], page, bank.town.values)
         windows[reader].evaluate("document.activeElement?.blur()")
         if whole:  # A window as high as the page: what sticks to its foot covers nothing.
             height = windows[reader].evaluate("document.documentElement.scrollHeight")
@@ -200,6 +199,29 @@ def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *
         windows[reader].set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
     for window in windows.values():
         window.context.close()
+
+
+def _given(bank: Bank, variant: str, who: str | None) -> list[dict[str, Any]]:
+    """Return the cookies of a reader who chose a variant."""
+    chosen = VARIANTS[variant] | {TILL_COOKIE: TERMINAL}
+    given: list[dict[str, Any]] = [{"name": name, "value": value, "url": bank.url} for name, value in chosen.items()]
+    return [*given, *([bank.cookie_of(who)] if who else [])]
+
+
+def is_in_district(page: Page, town: Town) -> bool:
+    """Tell whether the district has what the page is about; the town of the browser tests has it of every page."""
+    named = {field for _, field, *_ in Formatter().parse(page.path) if field}
+    return not page.via and named <= town.values.keys() and (page.who is None or page.who in town.logins)
+
+
+def open_town(folder: Path) -> Bank:
+    """Fill a second bank with the town of the browser tests, for the pages of which the district has nothing."""
+    url = f"sqlite:///{folder / 'town.db'}"
+    moralbank_db.migrate(url)
+    database = Database(url)
+    town = database.transact(build)
+    database.dispose()
+    return Bank(url, town)
 
 
 def renew_readme(chromium: Any, bank: Bank) -> None:
@@ -251,10 +273,15 @@ def main(arguments: list[str]) -> None:
         else:
             target, names = Path(arguments[0]), arguments[1:]
             target.mkdir(parents=True, exist_ok=True)
-            pages = tuple(page for page in PAGES if not names or page.name in names)
+            pages = [page for page in PAGES if not names or page.name in names]
+            there = tuple(page for page in pages if is_in_district(page, bank.town))
+            town = open_town(Path(folder))
             for variant in VARIANTS:
-                for page, png in pictures(chromium, bank, variant, pages, whole=True):
+                taken = pictures(chromium, bank, variant, there, whole=True)
+                others = pictures(chromium, town, variant, tuple(set(pages) - set(there)), whole=True)
+                for page, png in chain(taken, others):
                     (target / f"{page.name}-{variant}.png").write_bytes(png)
+            town.close()
         chromium.close()
         bank.close()
 

@@ -23,6 +23,7 @@ from moralbank.demo.errors import BankInUse
 from moralbank.demo.logins import DemoLogin
 from moralbank.demo.market import Market
 from moralbank.demo.sittings import Sittings
+from moralbank.demo.trade import Trade
 from moralbank.residents.queries import count_residents
 
 #: The packaged rules are in force from the year's first day.
@@ -120,6 +121,8 @@ def _live(db: Connection, scale: Scale, now: datetime, progress: Progress) -> li
     planned = [*programmes.of_the_year(first_on, now + _AHEAD), *programmes.of_today(now)]
     Sittings(town).announce_all(planned, opened_at)
     Market(town).open_days(opened_at)
+    with clock.at(opened_at):
+        Trade(town).open_days(opened_at)
     kin.plan(town)
     for day in range(1, _days(scale, now) + 1):
         town.diary.at(clock.start_of(first_on + timedelta(days=day)), partial(progress, 1))

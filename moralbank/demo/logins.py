@@ -17,7 +17,7 @@ from moralbank.residents.queries import Resident, cards_in_force, list_by_name
 
 _FILE = "demo-logins.txt"
 _TILLS = ("M002", "M005", "M006")
-_WITH_PHONE, _SHARING, _BY_CARD = "林晓梅", ("陈国强", "陈雨桐"), "黄秀英"
+WITH_PHONE, _SHARING, _BY_CARD = "林晓梅", ("陈国强", "陈雨桐"), "黄秀英"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def list_demo_logins(db: Connection) -> list[DemoLogin]:
 def _residents(db: Connection) -> list[DemoLogin]:
     found: list[DemoLogin] = []
     for name, how in (
-        (_WITH_PHONE, "居民，用手机 · resident, by phone"),
+        (WITH_PHONE, "居民，用手机 · resident, by phone"),
         (_SHARING[0], "居民，一家人同用一部手机 · resident, phone shared"),
         (_SHARING[1], "居民，同上，选人后进入 · the grandchild, same phone"),
         (_BY_CARD, "居民，只有卡 · resident, card only"),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from tests._people import PIN
+from tests.browser._trade import FAMILY_PHONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +248,19 @@ NO_PAGES = {
 NO_PAGE_PATHS = r"/api/v1/|\.(csv|xlsx|json|pdf|txt|zip)$|<any\(csv, json\):form>$"
 #: The open formats of the logs.
 NO_PAGE_BLUEPRINTS = {"log"}
+
+
+def go(window: Any, page: Page, values: Mapping[str, Any]) -> Any:
+    """Open a page as its reader comes to it, and return its answer."""
+    path = page.path.format(**values)
+    if page.via:
+        window.goto(page.via.format(**values))
+    if page.via == "/login":
+        window.fill("#identifier", FAMILY_PHONE)
+        window.fill("#secret", PIN)
+        window.locator("main form button[type=submit]").click()
+    answer = window.goto(path)
+    if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
+        window.locator("button[name=reason]").first.click()
+        answer = window.goto(path)
+    return answer

@@ -16,7 +16,6 @@ from babel.messages.pofile import read_po
 from werkzeug.exceptions import NotFound
 
 import moralbank
-from tests._people import PIN
 from tests.browser._bank import Bank
 from tests.browser._look import chinese, enlarge_letters, findings, misfits, shape, too_small_for_elders, wearing
 from tests.browser._pages import (
@@ -28,9 +27,9 @@ from tests.browser._pages import (
     PROOFS,
     RESIDENT,
     Page,
+    go,
 )
 from tests.browser._town import Town, known_words
-from tests.browser._trade import FAMILY_PHONE
 from tests.browser.conftest import SIZES, Windows
 
 CATALOGUE = Path(moralbank.__file__).parent / "translations/en/LC_MESSAGES/messages.po"
@@ -78,17 +77,7 @@ def look_at(readers: dict[Any, Any], page: Page, **preferences: str) -> Any:
     if cookies:
         window.context.add_cookies(cookies)
     window.set_viewport_size(dict(zip(("width", "height"), SIZES[page.size], strict=True)))
-    path = page.path.format(**windows.bank.town.values)
-    if page.via:
-        window.goto(page.via.format(**windows.bank.town.values))
-    if page.via == "/login":
-        window.fill("#identifier", FAMILY_PHONE)
-        window.fill("#secret", PIN)
-        window.locator("main form button[type=submit]").click()
-    answer = window.goto(path)
-    if answer.url.partition("?")[0].endswith("/reason") and page.name != "resident-reason":
-        window.locator("button[name=reason]").first.click()
-        answer = window.goto(path)
+    answer = go(window, page, windows.bank.town.values)
     assert answer.status == REFUSALS.get(page.name, 200)
     assert windows.faults == []
     return window

@@ -30,9 +30,13 @@ from moralbank.demo.district import Scale, load_district
 from moralbank.demo.errors import BankInUse
 from moralbank.ledger import Unit
 from moralbank.logbook import queries as witness_queries
+from moralbank.merchants.queries import list_merchants
+from moralbank.redemptions import vouchers, zreports
+from moralbank.reports import beside
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import list_by_name, list_residents
 from moralbank.residents.service import enrol
+from moralbank.settlements import queries as settlements
 from moralbank.transparency.witness_files import Witness
 from tests import _ci, _postgres
 from tests._people import make_branch_tree
@@ -232,3 +236,21 @@ def test_deeds_are_done_in_the_order_of_their_instants_with_the_clock_at_each():
     diary.at(noon + timedelta(hours=9), note("never"))
     diary.live(noon + timedelta(hours=3))
     assert done == [("first", noon + timedelta(hours=1)), ("second", noon + timedelta(hours=2))]
+
+
+def test_the_counters_other_acts_can_be_looked_at(district: Database):
+    """Reserved, collected and lapsed; given back in part; days closed, a month settled, told and asked about."""
+    with district.reading() as db:
+        [book] = ledger.list_books(db)
+        branch_ids = [branch.branch_id for branch in list_branches(db)]
+        residents = _all_residents(db)
+        reserved = {one.state for person in residents for one in vouchers.list_vouchers(db, person.resident_id)}
+        [shop] = [one for one in list_merchants(db) if one.code == "M002"]
+        reports = zreports.list_zreports(db, shop.merchant_id, limit=50)
+        settled = settlements.list_settlements(db, branch_ids=branch_ids)
+        assert reserved == {"waiting", "collected", "lapsed"}
+        assert ledger.list_entries(db, book.book_id, ledger.EntryFilter(kind="refund"), limit=1)
+        assert len(reports) == 21
+        assert all(one.is_intact for one in reports)
+        assert next(one.open_disputes for one in settled if one.merchant_id == shop.merchant_id) == 1
+        assert beside.verify(db, book.book_id).faults == ()
