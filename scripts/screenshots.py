@@ -174,10 +174,12 @@ def open_bank(folder: Path) -> Bank:
     return Bank(url, town)
 
 
-def pictures(chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *, whole: bool) -> Iterator[Any]:
+def pictures(
+    chromium: Any, bank: Bank, variant: str, pages: tuple[Page, ...], *, whole: bool, at: str = "9:40"
+) -> Iterator[Any]:
     """Give each page with its picture as PNG bytes."""
     windows: dict[Any, Any] = {}
-    bank.set_clock("9:40")
+    bank.set_clock(at)
     for page in pages:
         reader = page.who, page.size
         if reader not in windows:
@@ -275,10 +277,11 @@ def main(arguments: list[str]) -> None:
             target.mkdir(parents=True, exist_ok=True)
             pages = [page for page in PAGES if not names or page.name in names]
             there = tuple(page for page in pages if is_in_district(page, bank.town))
+            elsewhere = tuple(page for page in pages if page not in there)
             town = open_town(Path(folder))
             for variant in VARIANTS:
                 taken = pictures(chromium, bank, variant, there, whole=True)
-                others = pictures(chromium, town, variant, tuple(set(pages) - set(there)), whole=True)
+                others = pictures(chromium, town, variant, elsewhere, whole=True, at="9:05")
                 for page, png in chain(taken, others):
                     (target / f"{page.name}-{variant}.png").write_bytes(png)
             town.close()
