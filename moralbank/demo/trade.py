@@ -78,15 +78,15 @@ class Trade:
     def _close_day(self) -> None:
         zreports.close_day(self._town.db, self._shop.merchant_id, actor=self._till.actor)
 
-    def _customers(self) -> list[Neighbour]:
+    def _buyers(self) -> list[Neighbour]:
         """Return who could buy now: whom the card names, then those with phone and login by what they have."""
         able = [one for one in self._town.residents.values() if one.phone and one.login_id]
         return sorted(able, key=lambda one: (one.name != WITH_PHONE, -one.balance))
 
     def _first(self, act: Callable[[Neighbour, int, int], int]) -> int | None:
-        """Do an act for the first customer for whom an offer of the shop isn't refused; return what it made."""
+        """Do an act for the first buyer for whom an offer of the shop isn't refused; return what it made."""
         offers = [one.offer for one in list_offers(self._town.db, merchant_id=self._shop.merchant_id)]
-        for person in self._customers()[:6]:
+        for person in self._buyers()[:6]:
             for offer in sorted(offers, key=lambda one: one.points):
                 if not 0 < offer.points <= person.balance:
                     continue
@@ -176,7 +176,7 @@ class Trade:
     def _certify(self) -> None:
         """Certify the year of the first of the cast who has served and of whom all is written down."""
         today = clock.today()
-        for person in self._customers():
+        for person in self._buyers():
             try:
                 with self._town.db.begin_nested():
                     certificates.issue(

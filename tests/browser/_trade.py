@@ -20,6 +20,7 @@ from moralbank.certificates import service as certificates
 from moralbank.disclosure import service as disclosure
 from moralbank.disclosure.values import Kind, period_before
 from moralbank.figures import service as figures
+from moralbank.merchants import drafts
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import get_merchant
 from moralbank.merchants.service import MerchantDetails, OfferDetails
@@ -45,8 +46,8 @@ _FAMILY = (("hua", "何小花", "female", date(1971, 4, 2)), ("ming", "何一鸣
 _OFFERS = (("O011", "食用油一桶", 60, 20, 3, 1500), ("O012", "挂面一把", 20, 20, 5, 400))
 #: What is written into the books by hand, in the language of whoever wrote it.
 WORDS = (
-    "何小花 何*花 何*鸣 何一鸣 洛水粮油店 粮油 方志远 食用油一桶 挂面一把 有一桶漏了油 这一桶是二十元的 街道社区基金 "
-    "十月的人数好像少了一位 图书漂流 张经办"
+    "何小花 何*花 何*鸣 何一鸣 洛水粮油店 粮油 方志远 食用油一桶 挂面一把 小米一袋 有一桶漏了油 "
+    "这一桶是二十元的 街道社区基金 十月的人数好像少了一位 图书漂流 张经办"
 ).split()
 _TERMINAL = "till-of-the-grain-shop"
 
@@ -108,6 +109,9 @@ def november(db: Connection, town: Town, saturday: datetime) -> None:
         wish, hand = Wish(20, False, "有一桶漏了油"), hand_of(town.logins["fang"].principal, "operator")
         refunds.refund(db, hand, charge.charge_id, wish, ids.token(16))
         waiting = _reserve(db, town, "noodles")
+        details = OfferDetails("小米一袋", 15, 30, 2, 300)
+        draft = drafts.write_new(db, hand, town.values["grain"], details, None)
+        drafts.submit(db, hand, draft.draft_id)
     with clock.at(friday + timedelta(hours=9)):
         closed = zreports.close_day(db, town.values["grain"], actor=_till(town).actor)
         sticker = phone_orders.add_sticker(db, town.values["grain"], town.logins["fang"].login_id)
@@ -122,6 +126,7 @@ def november(db: Connection, town: Town, saturday: datetime) -> None:
         )
     town.values |= {
         "voucher": waiting.voucher_id,
+        "draft": draft.draft_id,
         "voucher_collected": collected.voucher_id,
         "voucher_lapsed": forgotten.voucher_id,
         "refunded": charge.charge_id,
