@@ -14,18 +14,20 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+from PIL import Image, ImageDraw
 from sqlalchemy import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.access import queries as access
 from moralbank.access.deeds import Deed, Kind, Reason, record
 from moralbank.access.service import GrantDraft
-from moralbank.activities import checkin, helped, late, papers, service, signoff, tokens
+from moralbank.activities import checkin, helped, late, papers, seconding, service, signoff, tokens
 from moralbank.activities.checkin import Scan
 from moralbank.activities.late import Late
 from moralbank.activities.signoff import Decision
 from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
+from moralbank.approvals.service import hand_of
 from moralbank.behalf import service as behalf
 from moralbank.behalf.service import Appointment
 from moralbank.behalf.values import Basis, Limits, Scope
@@ -37,7 +39,9 @@ from moralbank.fairs.service import FairPlan
 from moralbank.forgetting import service as forgetting
 from moralbank.forgetting.service import Asked
 from moralbank.forgetting.values import AskedBy, Ground, Points, Proof
+from moralbank.merchants import drafts, photos
 from moralbank.merchants import service as merchants
+from moralbank.merchants.schedules import Schedule
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.noticeboard import service as noticeboard
 from moralbank.redemptions import codes, numbers
@@ -69,7 +73,8 @@ _WORDS = (
     "邻家便利店 便利店 李玉兰 周敏 何监督 周主任 河岸清洁 楼道清扫 临时有事 棋牌室整理 敬老院理发 洛水河岸公园 "
     "居民议事会 2025-12-20 通过 道德银行中心空间1号 南山驿站1号 育苗驿站1号 外区中心空间1号 外区驿站1号 "
     "第3网格 5号楼 三号楼名单.csv 带上手套和水杯，在南门集合。 南山驿站1号 测试用的浏览器 中文 "
-    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压 手机没电了 签名表第 3 行 上门理发 刘奶奶 上门服务 代办夹第 1 页"
+    "当天提前离开，签退是别人代扫的 邻里节 理发 量血压 手机没电了 签名表第 3 行 上门理发 刘奶奶 上门服务 代办夹第 1 页 "
+    "鸡蛋两斤 花生油一瓶 请写明几升 赵大年 赵*"
 ).split()
 _OFFERS = (
     ("O001", "香皂一块", 30, 30, 2, 300),
@@ -104,12 +109,58 @@ def build(db: Connection) -> Town:
         _ask(db, town)
         _door(db, town)
         _kin(db, town)
+        _offers(db, town)
+        _held(db, town)
     with clock.at(MORNING - timedelta(hours=3)):
         _seal(db, town)
         _look(db, town)
     with clock.at(MORNING + timedelta(minutes=10)):  # Whoever looks in the quarter of an hour before finds it waiting.
         _trade.ask_phone(db, town)
     return town
+
+
+def _offers(db: Connection, town: Town) -> None:
+    """Let the soap have a photo, a change of the eggs wait for the station, and a new offer be returned."""
+    clerk = hand_of(town.logins["yulan"].principal, "operator")
+    staff = hand_of(town.logins["min"].principal, "staff")
+    merchants.change_photo(db, town.values["soap"], photos.shrink(picture_of_goods()), actor=staff.actor)
+    change = drafts.change_offer(db, clerk, town.values["eggs"])
+    markets = Schedule(date(2026, 11, 1), date(2026, 12, 12), 0b110_0000, 9 * 60, 11 * 60 + 30)
+    wanted = OfferDetails("鸡蛋两斤", 15, 4, 3, 1600, markets)
+    drafts.rewrite(db, clerk, change.draft_id, wanted, photo=photos.shrink(picture_of_goods("orange")))
+    drafts.submit(db, clerk, change.draft_id)
+    new = drafts.write_new(db, clerk, town.values["merchant"], OfferDetails("花生油一瓶", 90, 5, 1, 4000), None)
+    drafts.submit(db, clerk, new.draft_id)
+    drafts.send_back(db, staff, new.draft_id, "请写明几升")
+    town.values["returned"] = new.draft_id
+
+
+def picture_of_goods(colour: str = "teal") -> bytes:
+    """Return a photo as a phone makes it, turned on its side."""
+    made = BytesIO()
+    image = Image.new("RGB", (1600, 1200), "beige")
+    ImageDraw.Draw(image).ellipse((300, 200, 1300, 1000), fill=colour)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(made, "JPEG", exif=exif)
+    return made.getvalue()
+
+
+def _held(db: Connection, town: Town) -> None:
+    """Let Min sign off a morning on which she says how long each was there: it waits for somebody else."""
+    day = MORNING - timedelta(days=3)
+    with clock.at(day - timedelta(days=1)):
+        held = _session(db, town, day, title="棋牌室整理", mode=Mode.DESK)
+        person = Person("赵大年", town.branches["NS-01"].branch_id)
+        town.people["nian"] = residents.enrol(db, person, actor="staff:1")
+    four = ("wei", "qiang", "lan", "nian")
+    for who in four:
+        _scan(db, town, held, who, Direction.IN, day)
+        _scan(db, town, held, who, Direction.OUT, day + timedelta(minutes=150))
+    with clock.at(day + timedelta(hours=4)):
+        said = [Decision(town.people[who].resident_id, 120) for who in four]
+        seconding.sign_off(db, hand_of(town.logins["min"].principal, "staff"), held, said, len(four))
+    town.values["held"] = held
 
 
 def _kin(db: Connection, town: Town) -> None:
@@ -224,6 +275,7 @@ def _open(db: Connection, town: Town) -> None:
         "offer": offers[0].offer_id,
         "soap": offers[0].offer_id,
         "towel": offers[1].offer_id,
+        "eggs": offers[2].offer_id,
         "resident": town.people["wei"].resident_id,
         "login": town.logins["min"].login_id,
         "account": town.people["wei"].account_id,

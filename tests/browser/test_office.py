@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from tests._people import PASSWORD, PIN
 from tests.browser._bank import Bank
-from tests.browser._town import PHONE
+from tests.browser._town import PHONE, picture_of_goods
 from tests.browser.conftest import Windows
 
 
@@ -42,6 +42,34 @@ def test_a_resident_reads_a_statement_and_takes_it_home(windows: Windows):
     text = "\n".join(",".join(row) for row in rows)
     assert "香皂一块" in text
     assert "-30" in text
+
+
+def test_a_shop_submits_an_offer_with_a_photo_the_station_approves_and_a_resident_sees_it(windows: Windows):
+    shop = windows.open("yulan", "phone", "/counter")
+    shop.locator("#till details summary").click()
+    shop.get_by_role("link", name="我们店的项目").click()
+    shop.get_by_role("link", name="新项目").click()
+    for field, text in (("title", "砂糖橘三斤"), ("points", "12"), ("monthly_quota", "20")):
+        shop.fill(f"#{field}", text)
+    file = {"name": "oranges.png", "mimeType": "image/png", "buffer": picture_of_goods("orange")}
+    shop.set_input_files("#photo", file)
+    shop.get_by_role("button", name="提交驿站审核").click()
+    assert "等驿站审核" in shop.inner_text("main")
+    phone = windows.open("wei", path="/me/offers")
+    assert "砂糖橘" not in phone.inner_text("main")
+    staff = windows.open("min", "desk", "/staff/activities")
+    staff.get_by_role("link", name="兑换项目").click()
+    staff.get_by_role("link", name="待审核的项目").click()
+    staff.get_by_role("link", name="砂糖橘三斤").click()
+    staff.locator("summary", has_text="通过").click()
+    staff.get_by_role("button", name="通过这一项").click()
+    assert "居民现在能看到" in staff.inner_text("main")
+    phone.reload()
+    offer = phone.locator("li.offer", has_text="砂糖橘三斤")
+    offer.get_by_text("看照片").click()
+    shown = offer.get_by_role("img", name="“砂糖橘三斤”的照片")
+    shown.scroll_into_view_if_needed()
+    phone.wait_for_function("image => image.complete && image.naturalWidth === 640", arg=shown.element_handle())
 
 
 def test_a_statement_prints_on_paper_without_the_pages_own_furniture(windows: Windows):
