@@ -1,4 +1,4 @@
-"""The integrating worker: one of any number of processes, by lease, seals what was committed twice a second."""
+"""The integrating worker: one of any number of processes, by lease, seals what was committed every 0.65 s."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEASE = "integrator"
 #: How long the others wait for a holder that is silent; one that stops in good order lets go at once.
 LEASE_SECONDS = 4.0
 #: Between two looks at what is new. An entry is sealed in about half of it, and a batch costs the disk one sync.
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.65
 #: Between two looks at a log that somebody altered.
 BROKEN_SECONDS = 30.0
 
