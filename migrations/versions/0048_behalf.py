@@ -44,7 +44,7 @@ def _create_links() -> None:
         "behalf_links",
         sa.Column("link_id", BigId, primary_key=True),
         sa.Column("kind", sa.String(6), nullable=False),
-        sa.Column("login_id", BigId, sa.ForeignKey("access_logins.login_id"), nullable=False),
+        sa.Column("login_id", BigId, nullable=False),
         sa.Column("actor_resident_id", sa.BigInteger),
         sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False),
         sa.Column("may_check_in", sa.Boolean, nullable=False),

@@ -12,8 +12,8 @@ links = sa.Table(
     sa.Column("link_id", BigId, primary_key=True),
     #: family or helper.
     sa.Column("kind", sa.String(6), nullable=False),
-    #: Who acts, and whose login that is; NULL: a helper who is no resident.
-    sa.Column("login_id", BigId, sa.ForeignKey("access_logins.login_id"), nullable=False),
+    #: Who acts, by its number alone, since a forgotten person's login goes; NULL: a helper who is no resident.
+    sa.Column("login_id", BigId, nullable=False),
     sa.Column("actor_resident_id", sa.BigInteger),
     #: For whom.
     sa.Column("resident_id", BigId, sa.ForeignKey("residents_residents.resident_id"), nullable=False),

@@ -10,6 +10,7 @@ import pytest
 from moralbank import clock
 from moralbank.access import deed_queries
 from moralbank.access.errors import Locked
+from moralbank.access.forgetting import forget_login
 from moralbank.behalf import errors, queries, service
 from moralbank.behalf.values import Basis, Kind
 from moralbank.messages.queries import list_messages
@@ -198,4 +199,5 @@ def test_forgetting_either_ends_the_link_and_blanks_where_the_paper_is(home) -> 
     assert home.look(queries.get_link, link.link_id).ended_by == "system"
     assert home.look(queries.get_link, childs.link_id).stands
     home.do(service.forget, home.ming.resident_id)
+    assert home.do(forget_login, home.ming.resident_id, []).logins == 1
     assert not home.look(queries.get_link, childs.link_id).stands
