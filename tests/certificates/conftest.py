@@ -39,15 +39,15 @@ class Village:
 
 
 @world
-def told(database: Database) -> Village:
+def settled(database: Database) -> Village:
     with clock.at(NOW):
         return database.transact(_make)
 
 
 @pytest.fixture
-def village(told: Village) -> Iterator[Village]:
+def village(settled: Village) -> Iterator[Village]:
     with clock.at(NOW):
-        yield told
+        yield settled
 
 
 def _make(db: Connection) -> Village:

@@ -13,12 +13,12 @@ from tests.statements._story import NOW, Story, tell
 
 
 @world
-def told(database: Database) -> Story:
+def whole_story(database: Database) -> Story:
     with clock.at(NOW):
         return database.transact(tell)
 
 
 @pytest.fixture
-def story(told: Story) -> Iterator[Story]:
+def story(whole_story: Story) -> Iterator[Story]:
     with clock.at(NOW):
-        yield told
+        yield whole_story
