@@ -1,8 +1,8 @@
 """Prints how long the bank takes from nothing running to ready, and a backup drill, on a book of a given size.
 
-python scripts/bench_start.py                     grows a book of 1,000,000 entries on SQLite first
-python scripts/bench_start.py --engine PostgreSQL --entries 100000
-python scripts/bench_start.py --var FOLDER        keeps the grown bank there, and takes the one that is there
+python -m scripts.bench_start                     grows a book of 1,000,000 entries on SQLite first
+python -m scripts.bench_start --engine PostgreSQL --entries 100000
+python -m scripts.bench_start --var FOLDER        keeps the grown bank there, and takes the one that is there
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Prints how long a book takes to export and an auditor to verify it offline, and how much memory either needs.
 
-python scripts/bench_verifier.py                    grows a book of 1,000,000 entries on SQLite first
-python scripts/bench_verifier.py --entries 100000
-python scripts/bench_verifier.py --var FOLDER       keeps the grown bank and its export there, and takes those that are
-python scripts/bench_verifier.py --paper            writes the export of a book that exists on paper only: much faster
+python -m scripts.bench_verifier                    grows a book of 1,000,000 entries on SQLite first
+python -m scripts.bench_verifier --entries 100000
+python -m scripts.bench_verifier --var FOLDER       keeps the grown bank and its export there, and takes those that are
+python -m scripts.bench_verifier --paper            writes the export of a book that exists on paper only: much faster
 """
 
 from __future__ import annotations

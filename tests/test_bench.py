@@ -32,6 +32,7 @@ PATHS = (
 )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_row_of_the_table_is_measured_on_both_engines() -> None:
     try:

@@ -305,6 +305,7 @@ def test_the_document_says_what_the_routes_say() -> None:
     assert CliRunner().invoke(access, ["table"]).output == said, "moralbank access table > docs/AUTHORISATION.md"
 
 
+@pytest.mark.long
 def test_every_route_for_everybody_at_home_and_elsewhere(app: Flask, database: Database) -> None:
     walker = Walker(app, database, database.transact(make_world))
     for step in walker.steps():
@@ -316,6 +317,7 @@ def test_every_route_for_everybody_at_home_and_elsewhere(app: Flask, database: D
 
 
 # PostgreSQL is the one that minds what a query holds.
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_nothing_in_a_query_makes_a_page_fail(app: Flask, database: Database) -> None:
     walker = Walker(app, database, database.transact(make_world))

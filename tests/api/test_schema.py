@@ -120,6 +120,7 @@ def test_the_document_is_openapi(schema):
     assert schema.raw_schema["openapi"] == "3.1.0"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_every_boundary_of_every_operation_is_answered_as_described(schema, inquiry):
     for operation in operations(schema):
@@ -129,6 +130,7 @@ def test_every_boundary_of_every_operation_is_answered_as_described(schema, inqu
     inquiry.conclude()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_whatever_is_sent_to_any_operation_is_answered_as_described(schema, inquiry):
     for operation in operations(schema):

@@ -13,6 +13,7 @@ from tests.faults import disk
 SECONDS = 8
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_nothing_acknowledged_is_lost_doubled_or_half(engine: str) -> None:
     seed = random.randrange(10**6)

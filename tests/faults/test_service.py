@@ -111,6 +111,7 @@ def payments(url: str, people: People, count: int) -> list[Payment]:
     return [Payment(till.token, order | {"code": code}, f"key-{code}") for code in issued]
 
 
+@pytest.mark.long
 def test_a_stop_answers_or_refuses_whatever_is_under_way_and_leaves_nothing_half(bank: Bank) -> None:
     url = bank.engine.url
     people = gather(url, payers=60)

@@ -50,6 +50,7 @@ def live_a_month(database: Database, street: Street, neighbours: list, month: in
     database.transact(act)
 
 
+@pytest.mark.long
 def test_a_year_of_jobs_leaves_no_gap_no_double_and_closed_books(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -249,6 +249,7 @@ def generated(rows: int) -> Iterator[str]:
         yield f"张三,{13700000000 + n},南山驿站,H{n // 3},5\n"
 
 
+@pytest.mark.long
 def test_twenty_thousand_rows_are_judged_in_bounded_memory() -> None:
     csv_file = io.BytesIO("".join(generated(20_000)).encode())
 
@@ -323,6 +324,7 @@ def test_a_file_that_is_no_roster_is_refused_by_name(content: bytes, name: str, 
         list(read(io.BytesIO(content), name, BRANCHES, TODAY))
 
 
+@pytest.mark.long
 def test_a_damaged_workbook_is_refused_or_read_but_never_fails() -> None:
     content = (DATA / "residents.xlsx").read_bytes()
     outcomes = set()

@@ -22,6 +22,7 @@ SEEDS = 10_000
 SEEDS_FOR_A_BUG = 1_000
 
 
+@pytest.mark.long
 def test_no_seed_shows_an_anomaly() -> None:
     run_all(SEEDS)
 

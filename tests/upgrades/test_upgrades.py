@@ -138,6 +138,7 @@ def test_what_old_code_writes_the_newest_schema_still_takes(url: str) -> None:
     require_sound(url, _bank.fill(url))
 
 
+@pytest.mark.long
 def test_every_step_only_widens_what_the_code_before_it_uses(url: str) -> None:
     found = {}
     before: dict[str, _widening.Shape] = {}
@@ -185,6 +186,7 @@ DEEDS_POSTGRESQL = (
 )
 
 
+@pytest.mark.long
 def test_what_a_step_takes_away_is_named(url: str) -> None:
     schema.migrate(url)
     deeds = DEEDS if url.startswith("sqlite") else DEEDS + DEEDS_POSTGRESQL

@@ -95,6 +95,7 @@ def is_seen_inside(db: sa.Connection, bank: Bank) -> bool:
         return True
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_cell_can_be_changed_unseen(database_url: str, tmp_path) -> None:
     database = Database(database_url)

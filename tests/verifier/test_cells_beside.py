@@ -86,6 +86,7 @@ OTHERS = {
     "access_tokens": "which programs may come in",
     "access_tries": "how often somebody mistyped",
     "activities_": "what was held and who came; what it gave is an entry that cites it",
+    "behalf_": "who may act for whom; what was done so is an entry or a deed that names them",
     "certificates_": "what was certified is signed, and checked by a program of its own; minutes are entries",
     "branches_": "what places are called; leaves name them by number",
     "disclosure_": "what was published, by the hash that was published with it; what happened is an entry",
@@ -163,6 +164,7 @@ def soon(db: sa.Connection, resident) -> Draft:
     return Draft(resident.book_id, "award", legs, "soon", "staff:1", rule=("V01", 1), grade="A")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_no_cell_beside_the_books_can_be_changed_unseen(database_url: str, tmp_path: Path) -> None:
     database = Database(database_url)
