@@ -175,3 +175,29 @@ def test_staff_and_auditors_read_what_is_no_persons_own_and_nobody_else_does(cli
     assert client.get(f"/audit/accounts/{pool}/statements/2025-05").status_code == 403
     sign_in(client, database.transact(make_login, "staff", april.tree["XX-01"]))
     assert client.get(f"{here}/2025-03.pdf").status_code == 404
+
+
+def test_a_teams_points_have_statements_of_their_own(client, database, april) -> None:
+    def give(db) -> int:
+        [team] = ledger.open_accounts(db, april.book, [ledger.AccountKind.TEAM])
+        issuer = ledger.internal_account(db, april.book, ledger.AccountKind.ISSUER)
+        legs = (ledger.Leg(issuer, ledger.Unit.POINTS, -40), ledger.Leg(team, ledger.Unit.POINTS, 40))
+        draft = ledger.Draft(april.book, "award", legs, "team-prize", "staff:7", private={"memo": "楼道美化团队"})
+        ledger.post(db, draft)
+        return team
+
+    team = database.transact(give)
+    auditor = database.transact(make_login, "auditor", april.tree["NS-00"])
+    sign_in(client, auditor)
+    assert "团队" in client.get("/audit/statements").text
+    here = f"/audit/accounts/{team}/statements/2025-05"
+    assert "楼道美化团队" in client.get(here).text
+    text = text_of(client.get(f"{here}.pdf").data)
+    for words in ("2025年5月对账单", "团队", "40分", "楼道美化团队"):
+        assert words in text, words
+    with clock.at(at(6, 20)):
+        database.transact(ledger.close_day, april.book, date(2025, 5, 31))
+        jobs.issue_periods(database)
+        sign_in(client, auditor)
+        issued = client.get(f"/audit/accounts/{team}/statements/2025-05.txt")
+    assert "points closing 40 lines 1\n" in issued.text
