@@ -96,14 +96,17 @@ def _rewrite_postgresql(driver: Any) -> bool:
 
 
 def _older_snapshots_ended(driver: Any) -> bool:
-    """Wait a little until nobody may still see the deleted rows, which a rewrite would carry over for them."""
-    now = driver.execute("SELECT pg_current_xact_id()::xid::text").fetchone()[0]
+    """Wait a little until nobody may still see the deleted rows, which a rewrite would carry over for them.
+
+    A snapshot reaches back to the oldest transaction of the whole server, so those of other databases have to end too.
+    """
+    now = driver.execute("SELECT pg_current_xact_id()::text").fetchone()[0]
     older = (
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-        "AND age(backend_xmin) > age(%s::xid) LIMIT 1"
+        "SELECT 1 WHERE pg_snapshot_xmin(pg_current_snapshot()) <= %s::xid8 OR EXISTS (SELECT FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND age(backend_xmin) > age(%s::xid8::xid))"
     )
     give_up = time.monotonic() + _SNAPSHOTS_WAIT_SECONDS
-    while driver.execute(older, [now]).fetchone() is not None:
+    while driver.execute(older, [now, now]).fetchone() is not None:
         if time.monotonic() > give_up:  # The next slot tries again.
             return False
         time.sleep(0.1)

@@ -88,3 +88,20 @@ def test_a_sweep_that_somebody_keeps_from_its_work_is_done_later(bank: Bank) -> 
     assert jobs.sweep(bank.database, bank.people) == 0, "nothing is left to do"
     with bank.database.reading() as db:
         assert queries.list_unswept(db) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_transaction_of_another_database_keeps_a_sweep_waiting(bank: Bank) -> None:
+    """A rewrite carries over whatever a snapshot might see, and snapshots reach back to all that runs on the server."""
+    with people_keys(bank.people, make=True):
+        pass
+    elsewhere = sa.create_engine(sa.make_url(bank.database.url).set(database="postgres"))
+    with elsewhere.connect() as other:
+        other.execute(sa.text("SELECT pg_current_xact_id()"))
+        bank.forget()
+        jobs.sweep(bank.database, bank.people)
+        with bank.database.reading() as db:
+            [left] = queries.list_unswept(db)
+        assert left.swept_at is None
+    elsewhere.dispose()
+    assert jobs.sweep(bank.database, bank.people) == 1
