@@ -108,7 +108,7 @@ def _check_together(principal: Principal, chosen: list[str]) -> Response | tuple
         cookie=request.cookies.get(RECEIPT_COOKIE, ""),
         login_id=principal.login_id,
         owner_id=principal.resident_id,
-        owner_comes=ME in chosen,
+        owner_comes=is_resident and ME in chosen,
         link_ids=[int(one) for one in chosen if one.isascii() and one.isdigit() and len(one) <= LINK_DIGITS],
         actor=principal.actor("resident" if is_resident else "helper"),
         device=receipts.hash_of(device) if device else None,

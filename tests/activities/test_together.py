@@ -144,3 +144,10 @@ def test_the_pages_ask_who_is_there_and_name_each(app, scene: Scene, wei: MadeLo
     assert page.status_code == 200
     for name in ("陈薇", "刘强", "王博"):
         assert f"{name} ·" in page.text
+
+
+def test_a_helper_who_is_no_resident_comes_for_nobody_of_their_own(app, scene: Scene) -> None:
+    phone = app.test_client()
+    with clock.at(time_of("9:00")):
+        sign_in(phone, scene.do(make_login, "helper", scene.branches["NS-01"]))
+        assert form(phone, "/a/check", {"who": "me"}).status_code == 303
