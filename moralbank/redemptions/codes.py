@@ -69,8 +69,8 @@ def issue_code(db: Connection, resident_id: int, link_id: int | None = None) -> 
         "resident_id": resident_id,
         "issued_at": now,
         "expires_at": expires_at,
+        "link_id": link_id,
     }
-    row["link_id"] = link_id
     db.execute(codes.insert().values(row))
     return IssuedCode(number, now, until)
 

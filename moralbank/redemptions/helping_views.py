@@ -13,7 +13,7 @@ from moralbank.behalf.errors import BeyondScope
 from moralbank.behalf.queries import parties
 from moralbank.behalf.values import Kind, Link
 from moralbank.redemptions import codes, queries
-from moralbank.redemptions.mandates import Left, Spent, left_of, spent_by
+from moralbank.redemptions.mandates import left_by
 from moralbank.redemptions.resident_views import code_page, moment_of, slip_of
 from moralbank.residents.queries import get_resident
 from moralbank.web.auth import allow, current
@@ -29,7 +29,7 @@ def hidden_code(helping_id: int) -> str:
     with database().reading() as db:
         link = _payer(db, helping_id)
         person = get_resident(db, link.resident_id)
-        left = left_to(db, link)
+        left = left_by(db, [link])[helping_id]
     return render_template(
         "redemptions/code.html", issued=None, at=_addresses(helping_id), helped=person, left=left, limits=link.limits
     )
@@ -63,12 +63,6 @@ def paid(helping_id: int) -> str | Response:
     if receipt is None or receipt.charged_at < since or receipt.link_id != helping_id:
         return Response(status=204)
     return render_template("redemptions/_paid.html", receipt=receipt, slip=slip, helping=True)
-
-
-def left_to(db: Connection, link: Link) -> Left:
-    """Return what a helper may still spend by a link."""
-    assert link.limits is not None, "a helper's link has limits"
-    return left_of(link.limits, spent_by(db, [link.link_id]).get(link.link_id, Spent()))
 
 
 def _payer(db: Connection, helping_id: int) -> Link:

@@ -95,6 +95,16 @@ def spent_by(db: Connection, link_ids: Collection[int]) -> dict[int, Spent]:
     return found
 
 
+def left_by(db: Connection, links: Collection[Link]) -> dict[int, Left]:
+    """Return what helpers may still spend by their links, by link."""
+    spent = spent_by(db, [link.link_id for link in links])
+    return {
+        link.link_id: left_of(link.limits, spent.get(link.link_id, Spent()))
+        for link in links
+        if link.limits is not None
+    }
+
+
 def left_of(limits: Limits, spent: Spent) -> Left:
     """Return what may still be spent today and this month, never below nothing. Pure."""
     month = max(0, limits.points_per_month_max - spent.this_month)

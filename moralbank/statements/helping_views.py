@@ -11,7 +11,7 @@ from moralbank.behalf import service
 from moralbank.behalf.errors import BeyondScope
 from moralbank.behalf.values import Kind
 from moralbank.errors import Invalid
-from moralbank.redemptions.helping_views import left_to
+from moralbank.redemptions.mandates import left_by
 from moralbank.residents.queries import get_resident
 from moralbank.statements import queries, wording
 from moralbank.statements.schemas import UNITS, PassbookQuery
@@ -29,7 +29,7 @@ def show_all() -> str:
     with database().reading() as db:
         links = behalf.list_held(db, current().login_id, Kind.HELPER)
         people = behalf.people_of(db, links)
-        left = {link.link_id: left_to(db, link) for link in links if link.scope.may_pay}
+        left = left_by(db, [link for link in links if link.scope.may_pay])
     return render_template("statements/helping.html", links=links, people=people, left=left)
 
 
