@@ -15,7 +15,7 @@ from moralbank import clock
 from moralbank.activities.errors import UnknownLateEntry
 from moralbank.activities.models import activities, awards, late_entries, sessions
 from moralbank.approvals.queries import Request, decided_of, is_taken_back, requests_by_id, state_of
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 
 #: Of a branch's awards of a month, so many in a hundred may be entered late.
 QUOTA_PERCENT = 10
@@ -170,9 +170,7 @@ def list_late_entries(
     limit: int = 50,
 ) -> list[LateEntry]:
     """List the late entries of the branches below these paths, newest first."""
-    path = path_of(_T.branch_id)
-    below = sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
-    query = sa.select(_T.request_id, *_COLUMNS).where(below)
+    query = sa.select(_T.request_id, *_COLUMNS).where(lies_below(_T.branch_id, paths))
     if open_only:
         query = query.where(_is_open())
     if before_id is not None:

@@ -21,7 +21,7 @@ from moralbank.activities.signoff import Decision, SignOff
 from moralbank.activities.values import Session, State
 from moralbank.approvals.errors import NotYours
 from moralbank.approvals.service import Hand, is_one_person
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 
 _H = held_signoffs.c
 
@@ -70,9 +70,16 @@ def sign_off(
     session = queries.lock_session(db, session_id)
     if session.state is State.OPEN and find_held(db, session_id) is not None:
         raise SignOffHeld()
-    given = {"resident_id": resident_id, "closes_early": closes_early}
     try:
-        return signoff.sign_off(db, session_id, decisions, head_count, actor=hand.actor, **given)  # type: ignore[arg-type]
+        return signoff.sign_off(
+            db,
+            session_id,
+            decisions,
+            head_count,
+            actor=hand.actor,
+            resident_id=resident_id,
+            closes_early=closes_early,
+        )
     except SecondNeeded as needed:
         # Refused before anything was written.
         return _hold(db, hand, session_id, decisions, head_count, closes_early, int(str(needed.fields["people"])))
@@ -207,8 +214,7 @@ def count_waiting(db: Connection, paths: Sequence[str], login_id: int) -> int:
     joined = held_signoffs.join(sessions, sessions.c.session_id == _H.session_id).join(
         activities, activities.c.activity_id == sessions.c.activity_id
     )
-    path = path_of(activities.c.branch_id)
-    below = sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
+    below = lies_below(activities.c.branch_id, paths)
     waits = (_H.state == "waiting") & (sessions.c.state == State.OPEN.value) & (_H.asked_login_id != login_id)
     query = sa.select(sa.func.count()).select_from(joined).where(waits, below)
     return int(db.execute(query).scalar_one())

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ledger
 from moralbank.approvals.errors import UnknownRequest
 from moralbank.approvals.models import offsets, requests
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 from moralbank.ledger import Unit
 from moralbank.residents.queries import Resident
 
@@ -171,8 +171,7 @@ def count_waiting(db: Connection, paths: Sequence[str], login_id: int) -> int:
 
 
 def _below(paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    path = path_of(requests.c.branch_id)
-    return sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
+    return lies_below(requests.c.branch_id, paths)
 
 
 def _is(state: str) -> sa.ColumnElement[bool]:

@@ -97,6 +97,14 @@ def path_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[str]:
     return _one_of(branches_branches.c.path, branch_id)
 
 
+def lies_below(branch_id: sa.ColumnElement[int], paths: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return as a condition that a branch is within any of the paths; "/" takes in everything, of no branch too."""
+    if "/" in paths:
+        return sa.true()
+    path = path_of(branch_id)
+    return sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
+
+
 def book_of(branch_id: sa.ColumnElement[int]) -> sa.ScalarSelect[int]:
     """Return a branch's book as a column for a query of another package, NULL where it has none."""
     return _one_of(branches_branches.c.book_id, branch_id)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.activities.queries import helped_by
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 from moralbank.disclosure.errors import UnknownNotice
 from moralbank.disclosure.generating import may_be_named
 from moralbank.disclosure.models import notices, rows
@@ -100,10 +100,7 @@ def list_notices(
     db: Connection, paths: Sequence[str], *, state: State | None = None, before_id: int | None = None, limit: int = 50
 ) -> list[Notice]:
     """List the notices of the branches under these paths, the latest first."""
-    query = sa.select(*_COLUMNS)
-    if "/" not in paths:
-        path = path_of(_N.branch_id)
-        query = query.where(sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths)))
+    query = sa.select(*_COLUMNS).where(lies_below(_N.branch_id, paths))
     if state is not None:
         query = query.where(_N.state == state.value)
     if before_id is not None:
@@ -113,9 +110,7 @@ def list_notices(
 
 def count_drafts(db: Connection, paths: Sequence[str]) -> int:
     """Return how many drafts wait to be published at the branches under these paths."""
-    path = path_of(_N.branch_id)
-    reach = sa.true() if "/" in paths else sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
-    query = sa.select(sa.func.count()).where(_N.state == State.DRAFT.value, reach)
+    query = sa.select(sa.func.count()).where(_N.state == State.DRAFT.value, lies_below(_N.branch_id, paths))
     return db.execute(query).scalar_one()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.approvals.service import Hand, is_one_person
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 from moralbank.merchants import photos
 from moralbank.merchants.errors import (
     DraftDecided,
@@ -73,11 +73,6 @@ class Draft:
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
-
-    @property
-    def may_change(self) -> bool:
-        """Whether the shop may write on; what waits for the station is taken back first."""
-        return self.state in ("draft", "returned")
 
     @property
     def schedule(self) -> Schedule:
@@ -311,8 +306,7 @@ def count_waiting(db: Connection, paths: list[str]) -> int:
 
 
 def _below(paths: list[str]) -> sa.ColumnElement[bool]:
-    path = path_of(merchants.c.branch_id)
-    return sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))
+    return lies_below(merchants.c.branch_id, paths)
 
 
 def changes(draft: Draft, offer: Offer | None) -> list[tuple[str, object, object]]:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 from moralbank.messages.errors import UnknownDelivery
 from moralbank.messages.models import deliveries, mailboxes, messages, optouts
 from moralbank.messages.values import KINDS, Channel
@@ -156,10 +156,7 @@ _JOINED = deliveries.join(messages, messages.c.message_id == deliveries.c.messag
 
 
 def _in_reach(paths: Sequence[str] | None) -> list[sa.ColumnElement[bool]]:
-    if paths is None or "/" in paths:
-        return []
-    path = path_of(messages.c.branch_id)
-    return [sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))]
+    return [] if paths is None else [lies_below(messages.c.branch_id, paths)]
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock
-from moralbank.branches.queries import path_of
+from moralbank.branches.queries import lies_below
 from moralbank.objections.errors import UnknownObjection
 from moralbank.objections.models import objections
 
@@ -123,7 +123,4 @@ def count_open(db: Connection, paths: Sequence[str]) -> int:
 
 
 def _in_reach(paths: Sequence[str]) -> list[Any]:
-    if "/" in paths:
-        return []
-    path = path_of(_T.branch_id)
-    return [sa.or_(sa.false(), *(path.startswith(one, autoescape=True) for one in paths))]
+    return [lies_below(_T.branch_id, paths)]

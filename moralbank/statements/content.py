@@ -28,10 +28,6 @@ class Edges:
     closing: int = 0
     lines: int = 0
 
-    @property
-    def closing_n(self) -> int:
-        return self.opening_n + self.lines
-
 
 class Content:
     """The content as it is written, line by line; `texts` keeps it, where somebody wants to read it."""
