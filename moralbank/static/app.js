@@ -250,7 +250,7 @@ function wedge(input) {
     const isDigit = /^[0-9]$/.test(event.key);
     const goesOn = field === burst.field && now - burst.last < HUMAN_MS;
     if (!goesOn) burst = { field, before: field.value, keys: "", last: now };
-    burst.last = now;
+    burst.last = event.key === "Enter" ? -HUMAN_MS : now; // Enter ends a burst: what follows is the next one.
     if (isDigit) burst.keys += event.key;
     if (field === input) {
       typed(burst.keys.length > 5 ? "scan" : "hand");

@@ -114,6 +114,16 @@ def test_a_card_waits_for_its_pin_and_keeps_waiting_after_a_wrong_one(till, scan
     assert balance(street.zhang) == 985
 
 
+def test_a_pin_typed_straight_after_another_is_sent(till) -> None:
+    """Two numbers with Enter behind each are not one long scan, however fast they follow each other."""
+    is_taken = till.evaluate(
+        """() => { const press = (key) => document.querySelector("#pin").dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        return [..."147258", "Enter", ..."258147", "Enter"].map(press); }"""
+    )
+    assert all(is_taken)
+
+
 def test_a_lost_answer_becomes_one_charge_and_its_true_result(till, scan, database, street) -> None:
     type_points(till, "15")
     sent = []
