@@ -37,6 +37,7 @@ ENTRIES, QUICK_ENTRIES = 1_000_000, 500
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", default="", help="rows whose path, engine or family holds this text")
+    options.add_argument("--engine", choices=ENGINES, help="this one alone")
     options.add_argument("--rounds", type=int, default=ROUNDS)
     options.add_argument("--quick", action="store_true", help="one short round of everything, to see that it runs")
     options.add_argument("--entries", type=int, default=ENTRIES, help="how many the largest book holds")
@@ -48,7 +49,7 @@ def main() -> None:
     table = Table(rounds, chosen.only, warms_up=not chosen.quick)
     with Engines(is_quick=chosen.quick) as engines:
         curves: dict[str, dict[str, Curve]] = {}
-        for engine in ENGINES:
+        for engine in [chosen.engine] if chosen.engine else ENGINES:
             for family in (
                 *bench_post.families(engines, engine, seconds),
                 *bench_hordak.families(engines, engine, seconds),
