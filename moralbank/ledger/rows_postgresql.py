@@ -44,16 +44,21 @@ SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_se
   FROM unnest(%(kinds)s::text[], %(source_kinds)s::text[], %(source_ids)s::text[]) AS wanted(kind, what, id)
   CROSS JOIN LATERAL (SELECT * FROM ledger_entries
    WHERE book_id = %(book)s AND kind = wanted.kind AND source_kind = wanted.what AND source_id = wanted.id OFFSET 0) e),
- (SELECT array_agg(entry_id) FROM ledger_entries WHERE book_id = %(book)s AND entry_id = ANY(%(brought)s::uuid[]))
+ (SELECT array_agg(e.entry_id) FROM unnest(%(brought)s::uuid[]) AS wanted(id)
+  CROSS JOIN LATERAL (SELECT entry_id FROM ledger_entries
+   WHERE book_id = %(book)s AND entry_id = wanted.id OFFSET 0) e)
 """)
-#: The entries wait for the count of the postings, so their trigger finds every leg.
+#: The entries wait for the count of the postings, so their trigger finds every leg. Balances are found by where they
+#: lie, which the lock holds still: joined by their key, all of a book are read for a few.
 _APPEND = Words("""
 WITH moved AS (
  UPDATE ledger_balances b SET n = v.n, balance = v.balance, last_at = v.last_at, next_expiry_on = v.next_on
  FROM unnest(%(moved_account)s::bigint[], %(moved_unit)s::smallint[], %(moved_n)s::bigint[],
   %(moved_balance)s::bigint[], %(moved_at)s::timestamptz[], %(moved_next)s::date[])
   AS v(account_id, unit, n, balance, last_at, next_on)
- WHERE b.book_id = %(book)s::bigint AND b.account_id = v.account_id AND b.unit = v.unit
+ CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger_balances
+  WHERE book_id = %(book)s::bigint AND account_id = v.account_id AND unit = v.unit OFFSET 0) held
+ WHERE b.ctid = held.place
 ), legs AS (
  INSERT INTO ledger_postings (book_id, entry_id, leg, account_id, unit, amount, n, balance_after, expires_on, seq,
   posted_at)

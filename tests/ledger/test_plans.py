@@ -1,0 +1,27 @@
+"""What posting asks of PostgreSQL is found by keys, whatever the server knew of the tables when it made its plans."""
+
+from __future__ import annotations
+
+import pytest
+
+from moralbank import ledger
+from moralbank.db import Database
+from moralbank.ledger import AccountKind, rows_postgresql
+from moralbank.wire import Words
+from tests.ledger.conftest import Book
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.mark.parametrize("name", ["_LOCK", "_LOOK", "_APPEND"])
+def test_no_plan_reads_a_book_whole_for_a_few(database: Database, book: Book, name: str) -> None:
+    words: Words = getattr(rows_postgresql, name)
+    database.transact(ledger.open_accounts, book.book, [AccountKind.RESIDENT] * 500)
+    with database.engine.connect() as db:
+        # As in a new bank, which nobody has analysed yet.
+        driver = db.connection.driver_connection
+        plan = driver.execute(b"EXPLAIN (GENERIC_PLAN, COSTS OFF) " + words.text).fetchall()
+    lines = [line.strip() for (line,) in plan]
+    assert any("Index" in line for line in lines)
+    for way in ("Seq Scan", "Bitmap", "Hash Join", "Merge Join"):
+        assert not [line for line in lines if way in line], plan
