@@ -27,7 +27,7 @@ WHERE (SELECT pg_advisory_xact_lock_shared(%(space)s::int, %(book)s::int)::text)
  AND book_id = %(book)s AND account_id = ANY(%(accounts)s::bigint[]) ORDER BY account_id, unit FOR UPDATE
 """)
 #: A statement of its own, so that it sees what stands now that the locks are held. OFFSET keeps the look-ups one by
-#: one: joined with a table that was small when they were planned, they read it whole.
+#: one: planned for a table that was small, a join, or a list of ids, reads the whole book.
 _LOOK = Words("""
 SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_series(1, %(seqs)s::int)),
  (SELECT max(day) FROM ledger_closed_days WHERE book_id = %(book)s::bigint),
@@ -48,17 +48,15 @@ SELECT (SELECT array_agg(nextval(%(sequence)s::text::regclass)) FROM generate_se
   CROSS JOIN LATERAL (SELECT entry_id FROM ledger_entries
    WHERE book_id = %(book)s AND entry_id = wanted.id OFFSET 0) e)
 """)
-#: The entries wait for the count of the postings, so their trigger finds every leg. Balances are found by where they
-#: lie, which the lock holds still: joined by their key, all of a book are read for a few.
+#: The entries wait for the count of the postings, so their trigger finds every leg. The balances are there and locked;
+#: spelled as a conflict each is found by its key, where a join planned for a small bank reads everybody's.
 _APPEND = Words("""
 WITH moved AS (
- UPDATE ledger_balances b SET n = v.n, balance = v.balance, last_at = v.last_at, next_expiry_on = v.next_on
- FROM unnest(%(moved_account)s::bigint[], %(moved_unit)s::smallint[], %(moved_n)s::bigint[],
-  %(moved_balance)s::bigint[], %(moved_at)s::timestamptz[], %(moved_next)s::date[])
-  AS v(account_id, unit, n, balance, last_at, next_on)
- CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger_balances
-  WHERE book_id = %(book)s::bigint AND account_id = v.account_id AND unit = v.unit OFFSET 0) held
- WHERE b.ctid = held.place
+ INSERT INTO ledger_balances (book_id, account_id, unit, n, balance, last_at, next_expiry_on)
+ SELECT %(book)s::bigint, v.* FROM unnest(%(moved_account)s::bigint[], %(moved_unit)s::smallint[],
+  %(moved_n)s::bigint[], %(moved_balance)s::bigint[], %(moved_at)s::timestamptz[], %(moved_next)s::date[]) AS v
+ ON CONFLICT (book_id, account_id, unit) DO UPDATE
+ SET n = excluded.n, balance = excluded.balance, last_at = excluded.last_at, next_expiry_on = excluded.next_expiry_on
 ), legs AS (
  INSERT INTO ledger_postings (book_id, entry_id, leg, account_id, unit, amount, n, balance_after, expires_on, seq,
   posted_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection
 
 from moralbank import ledger
 from moralbank.db import Database
@@ -25,3 +26,24 @@ def test_no_plan_reads_a_book_whole_for_a_few(database: Database, book: Book, na
     assert any("Index" in line for line in lines)
     for way in ("Seq Scan", "Bitmap", "Hash Join", "Merge Join"):
         assert not [line for line in lines if way in line], plan
+
+
+def test_a_connection_that_planned_for_a_small_book_reads_no_more_of_a_large_one(
+    database: Database, book: Book
+) -> None:
+    def read_so_far(db: Connection) -> int:
+        tables = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+        return int(db.exec_driver_sql(tables).scalar_one())
+
+    def read_by(key: str) -> int:
+        def post(db: Connection) -> int:
+            before = read_so_far(db)
+            ledger.post(db, book.award(key, book.guiying, 1))
+            return read_so_far(db) - before
+
+        return database.transact(post)
+
+    first = read_by("small")
+    accounts = database.transact(ledger.open_accounts, book.book, [AccountKind.RESIDENT] * 300)
+    database.transact(ledger.post_many, [book.award(f"{account}", account, 1) for account in accounts])
+    assert read_by("large") <= first + 5
