@@ -1,6 +1,7 @@
 """Behind scripts/serve: readies the database, then keeps web server, scheduler and signer running until told to stop.
 
-Loads no Flask itself. Speaks to the person at the terminal; the children write their own logs.
+It loads the application, and never uses it: the web server's processes are forks of this one, so that the next is there
+as soon as one dies, while the port stays here. Speaks to the person at the terminal; the children write their own logs.
 """
 
 from __future__ import annotations
@@ -10,77 +11,34 @@ import fcntl
 import http.client
 import os
 import secrets
+import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
+from moralbank import server
+from moralbank.children import QUICK_DEATHS_MAX, SIGNALS, Child, Fork, program
 from moralbank.config import Config, MessagesConfig
-from moralbank.supervised import SUPERVISOR
+from moralbank.supervised import SUPERVISOR, end_with_supervisor
 
 _STOP_SECONDS = 9
-_QUICK_SECONDS = 10
-_QUICK_DEATHS_MAX = 5
-
-
-class Child:
-    """One process that should always run, and how often it has lately failed to."""
-
-    def __init__(self, name: str, words: list[str], *, after_seconds: float = 0) -> None:
-        self.name = name
-        self._words = words
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
-        self._next_start_at = time.monotonic() + after_seconds
-        self.quick_deaths = 0
-
-    def keep_running(self) -> None:
-        """Start the child if it isn't running and its turn has come; count a death soon after its start."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
-            self._bury(self._process.returncode)
-        if time.monotonic() >= self._next_start_at:
-            self._started_at = time.monotonic()
-            # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which then stops us in order.
-            self._process = subprocess.Popen([sys.executable, *self._words], process_group=0)
-
-    def terminate(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for the child's end; after `seconds`, end it and all it started."""
-        if self._process is None:
-            return
-        try:
-            self._process.wait(max(seconds, 0.1))
-        except subprocess.TimeoutExpired:
-            _say(f"The {self.name} did not stop in time and was ended.")
-        _end_group(self._process)
-
-    def _bury(self, status: int) -> None:
-        lived = time.monotonic() - self._started_at
-        if self._process is not None:
-            _end_group(self._process)
-        self._process = None
-        self.quick_deaths = self.quick_deaths + 1 if lived < _QUICK_SECONDS else 1
-        pause = 0.5 * 2 ** (self.quick_deaths - 1)
-        self._next_start_at = time.monotonic() + pause
-        _say(f"The {self.name} ended unexpectedly (status {status}) after {lived:.0f} s.")
+#: How often children are looked at when nothing is heard of them.
+_TURN_SECONDS = 0.2
+#: A web server has nothing to load: when it can't serve, it ends sooner than this.
+_QUICK_SECONDS = 3
 
 
 def main() -> int:
     """Ready everything, serve until a signal comes, and return the exit status."""
     options = _options()
     os.umask(0o077)
-    port = _claim_port(options.host, options.port)
+    listener = _claim_port(options.host, options.port)
     shown = options.host if options.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - compared, not bound
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{options.port}")
     try:
@@ -88,55 +46,54 @@ def main() -> int:
         config = Config.from_env()  # A setting that can't be meant is refused here, once, not by every worker.
         MessagesConfig.from_env()
         url = config.database_url
-        held = [_hold(place) for place in _places(var, url)]
+        held = [_hold(place) for place in _places(var, url)]  # By our forks too, so until the last of them is gone.
         metrics = _make_metrics(var)
     except OSError as error:
         sys.exit(f"Can't write {error.filename} ({error.strerror}). Mend that, or name another place in MORALBANK_VAR.")
-    _ready_database(url, demo=options.demo, production=config.production)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     os.environ[SUPERVISOR] = str(os.getpid())
-    bind = f"[{options.host}]:{options.port}" if ":" in options.host else f"{options.host}:{options.port}"
-    web = web_server(bind, url)
-    # The scheduler lets the web server, which somebody is waiting for, have the processor first.
-    scheduler = Child("scheduler", ["-m", "moralbank.scheduler"], after_seconds=2)
-    signer = Child("signer", ["-m", "moralbank.signer"], after_seconds=3)
-    children = [Child("web server", web), scheduler, signer]
-    threading.Thread(target=_announce, args=(shown, options.port), daemon=True).start()
-    status = _run(children)
+    server.load_modules()
+    # In a process of its own: the application is built meanwhile, and what we fork from has never had a connection.
+    readying = Fork(partial(_ready_database, url, demo=options.demo, production=config.production), own_group=False)
+    application = server.load()
+    status = readying.wait()
+    if status == 0:
+        listener.listen(server.BACKLOG)
+        web = partial(Fork, partial(server.serve, listener))
+        webs = [Child("web server", web, quick_seconds=_QUICK_SECONDS) for _ in range(server.workers_for(url))]
+        # The scheduler lets the web server, which somebody is waiting for, have the processor first.
+        scheduler = Child("scheduler", program("-m", "moralbank.scheduler"), after_seconds=2)
+        signer = Child("signer", program("-m", "moralbank.signer"), after_seconds=3)
+        status = _run([*webs, scheduler, signer], listener, shown, server.warm(application))
     for lock in held:
         lock.close()
-    port.close()
     return status
 
 
-def web_server(bind: str, url: str, *application: str) -> list[str]:
-    """Return the words after `python` that start the web server; scripts/bench measures this very shape.
+def _run(children: list[Child], listener: socket.socket, shown: str, warming: Iterator[None]) -> int:
+    """Keep the children running until a signal says stop, or one of them can't.
 
-    application: `module:name` to serve in place of the service's own.
+    shown: our address as people say it.
+    warming: done step by step meanwhile, for the web servers to come; the first mustn't wait for it.
     """
-    workers = 1 if url.startswith("sqlite") else 2  # SQLite has one writer: more processes would only queue.
-    return ["-m", "moralbank.server", "--bind", bind, "--workers", str(workers), *application]
-
-
-def _run(children: list[Child]) -> int:
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
-    status = 0
+    bell = _hang_bell()
+    status, is_open, is_told_to_stop = 0, False, False
     try:
-        while not stop.wait(0.2):
+        while not is_told_to_stop:
             for child in children:
                 child.keep_running()
-            failed = next((child for child in children if child.quick_deaths >= _QUICK_DEATHS_MAX), None)
+            failed = next((child for child in children if child.quick_deaths >= QUICK_DEATHS_MAX), None)
             if failed:
                 _say(f"The {failed.name} keeps failing; its reason is in the lines above. Stopping.")
                 status = 1
                 break
+            if is_open:
+                next(warming, None)
+            else:
+                is_open = _announce(shown, listener.getsockname()[1])
+            is_told_to_stop = _heard(bell)
     finally:
+        listener.close()  # Whoever comes now is refused at once.
         deadline = time.monotonic() + _STOP_SECONDS
         for child in children:
             child.terminate()
@@ -144,6 +101,24 @@ def _run(children: list[Child]) -> int:
             child.wait(deadline - time.monotonic())
     _say("已停止 · stopped")
     return status
+
+
+def _hang_bell() -> socket.socket:
+    """Return a socket on which the numbers of our signals arrive, and end none of our calls by themselves."""
+    bell, clapper = socket.socketpair()
+    for side in (bell, clapper):
+        side.setblocking(False)
+    signal.set_wakeup_fd(clapper.detach())
+    for number in SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+    return bell
+
+
+def _heard(bell: socket.socket) -> bool:
+    """Wait for a turn, or until a child ends; tell whether somebody wants us to stop."""
+    if not select.select([bell], [], [], _TURN_SECONDS)[0]:
+        return False
+    return any(number != signal.SIGCHLD for number in bell.recv(4_096))
 
 
 def _options() -> argparse.Namespace:
@@ -155,20 +130,14 @@ def _options() -> argparse.Namespace:
 
 
 def _claim_port(host: str, port: int) -> socket.socket:
-    """Bind the port and listen to nothing, so that no other start gets it; the web server's processes share it."""
-    claim = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Claim the port, or end, saying why not."""
     try:
-        claim.bind((host, port))
+        return server.bind(host, port)
     except (OSError, OverflowError) as error:
         sys.exit(
             f"Can't listen on {host}:{port} ({getattr(error, 'strerror', None) or error}). Stop what uses it, "
             f"or choose another port: scripts/serve --port 8001"
         )
-    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # It was for what an earlier server left behind.
-    if hasattr(socket, "SO_REUSEPORT"):  # Only now: it was ours alone when we asked for it.
-        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return claim
 
 
 def _make_var() -> Path:
@@ -227,6 +196,7 @@ def _make_metrics(var: Path) -> Path:
 
 def _ready_database(url: str, *, demo: bool, production: bool) -> None:
     """Migrate; look whether it may be served from; give a new bank its first administrator, and a district if asked."""
+    end_with_supervisor()
     import sqlalchemy as sa
 
     from moralbank import schema, setup, startup
@@ -261,29 +231,19 @@ def _ready_database(url: str, *, demo: bool, production: bool) -> None:
         database.dispose()
 
 
-def _announce(host: str, port: int) -> None:
-    """Say where the bank is once it answers."""
-    while True:
-        probe = http.client.HTTPConnection(host, port, timeout=5)  # Unlike urllib, it asks no proxy.
-        try:
-            probe.request("GET", "/healthz")
-            probe.getresponse()
-            break
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-        finally:
-            probe.close()
+def _announce(host: str, port: int) -> bool:
+    """Say where the bank is if it answers by now, and tell whether it does."""
+    probe = http.client.HTTPConnection(host, port, timeout=1)  # Unlike urllib, it asks no proxy.
+    try:
+        probe.request("GET", "/healthz")
+        probe.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        probe.close()
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _say(f"道德银行已开门 · the bank is open: {address}  (Ctrl-C 停止 · stops it)")
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of a child's process group: workers whose master is gone would keep the port."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
-    process.wait()
+    return True
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from moralbank import supervisor
+from moralbank.server import workers_for
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE, BENCH_APP, BARE_APP = "moralbank.wsgi:app", "scripts.bench_app:app", "scripts.bench_bare:app"
@@ -34,7 +34,8 @@ class Server:
 def serve(url: str, application: str) -> Iterator[Server]:
     """Serve an application as scripts/serve would."""
     with _free_port() as port:
-        words = supervisor.web_server(f"127.0.0.1:{port}", url, *([] if application == SERVICE else [application]))
+        workers = str(workers_for(url))
+        words = ["-m", "moralbank.server", "--bind", f"127.0.0.1:{port}", "--workers", workers, application]
     with _running(url, port, words) as server:
         yield server
 

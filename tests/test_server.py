@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from flask import Flask
 
 from moralbank import db, server
 
@@ -142,6 +143,15 @@ def test_a_process_opens_as_many_files_as_it_holds_connections(monkeypatch: pyte
     monkeypatch.setattr(server.resource, "getrlimit", lambda _what: (1_024, server.resource.RLIM_INFINITY))
     assert server._make_room(4_096) == 4_096
     assert given == [(1_000, 1_000), (4_352, server.resource.RLIM_INFINITY)]
+
+
+def test_templates_and_languages_are_loaded_one_by_one_for_the_processes_to_come(app: Flask) -> None:
+    first, *_ = names = app.jinja_env.list_templates()
+    steps = server.warm(app)
+    next(steps)
+    assert app.jinja_env.cache is not None
+    assert [name for _, name in app.jinja_env.cache] == [first]
+    assert len(names) > 100
 
 
 def test_the_last_request_before_a_stop_is_answered(folder: Path) -> None:

@@ -52,12 +52,27 @@ class Bank:
             return False
 
     def child(self, word: str) -> psutil.Process | None:
-        """Return the living child whose command line names `word`."""
+        """Return the living child whose name or command line has `word`."""
         for child in self.process.children():
             with contextlib.suppress(psutil.Error):  # It ended while we looked.
-                if any(word in part for part in child.cmdline()):
+                if child.status() != psutil.STATUS_ZOMBIE and any(
+                    word in part for part in (child.name(), *child.cmdline())
+                ):
                     return child
         return None
+
+    def worker(self) -> psutil.Process | None:
+        """Return the process that answers."""
+        web = self.child("bank-web")
+        with contextlib.suppress(psutil.Error):
+            return next(iter(web.children()), None) if web else None
+        return None
+
+    def ask(self) -> socket.socket:
+        """Send a request and return the line on which its answer comes."""
+        line = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_SECONDS)
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return line
 
     def stop(self) -> int:
         self.process.terminate()
@@ -115,7 +130,7 @@ def test_the_first_password_is_shown_once_and_the_key_is_kept_private(open_bank:
     assert (second.var / "secret.key").read_text() == key
 
 
-@pytest.mark.parametrize("word", ["moralbank.server", "moralbank.scheduler"])
+@pytest.mark.parametrize("word", ["bank-web", "moralbank.scheduler"])
 def test_a_killed_child_comes_back(open_bank: Callable[..., Bank], word: str) -> None:
     bank = open_bank()
     eventually(lambda: bank.child(word), bank)
@@ -124,6 +139,43 @@ def test_a_killed_child_comes_back(open_bank: Callable[..., Bank], word: str) ->
     victim.kill()
     eventually(lambda: (new := bank.child(word)) and new.pid != victim.pid, bank)
     eventually(bank.is_open, bank)
+
+
+def test_who_comes_after_a_worker_was_killed_waits_for_a_fork_of_what_was_loaded_before(
+    open_bank: Callable[..., Bank], database_url: str
+) -> None:
+    bank = open_bank(database_url)
+    worker = bank.worker()
+    assert worker is not None
+    with bank.ask() as line:
+        assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    half = bank.ask()
+    bank.process.suspend()  # So that nobody can be there sooner than we ask.
+    family = [one for child in bank.process.children() if child.name() == "bank-web" for one in child.children()]
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, timeout=_PATIENCE_SECONDS)
+    with half, contextlib.suppress(ConnectionResetError):
+        half.recv(65_536)  # Answered just before, or cut off: the page asks again.
+    lines = [bank.ask() for _ in range(20)]
+    bank.process.resume()
+    for line in lines:
+        with line:
+            assert line.recv(65_536).startswith(b"HTTP/1.1 200 "), bank.said
+    eventually(bank.worker, bank)
+    heir = bank.worker()
+    assert heir is not None
+    assert heir.pid != worker.pid
+    assert heir.cmdline() == bank.process.cmdline()  # Another program would have had to load everything first.
+
+
+def test_the_supervisor_shares_no_thread_and_no_connection_with_its_forks(
+    open_bank: Callable[..., Bank], database_url: str
+) -> None:
+    bank = open_bank(database_url)
+    assert bank.process.num_threads() == 1
+    assert [file.path for file in bank.process.open_files() if file.path.endswith((".db", "-wal", "-shm"))] == []
+    assert [line.status for line in bank.process.net_connections("tcp")] == ["LISTEN"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a child that its parent died")
@@ -169,7 +221,8 @@ def test_a_setting_that_cannot_be_meant_is_refused_by_name(tmp_path: Path) -> No
 
 
 def test_a_web_server_that_cannot_run_is_given_up_with_a_failure(tmp_path: Path) -> None:
-    (tmp_path / "granian.py").write_text("raise SystemExit(3)\n")
+    broken = "import sys, granian\ngranian.Granian.serve = lambda *_, **__: sys.exit(3)\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
     ended = run_to_its_end(tmp_path / "var", PYTHONPATH=str(tmp_path))
     assert ended.returncode == 1
     assert "The web server keeps failing" in ended.stdout
@@ -183,8 +236,8 @@ def test_a_port_is_claimed_by_one_start_alone(tmp_path: Path) -> None:
         supervisor._claim_port("127.0.0.1", port)
     with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
         stranger.bind(("127.0.0.1", port))
-    with socket.socket() as worker:
-        worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        worker.bind(("127.0.0.1", port))
-        worker.listen()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    claim.listen()
+    socket.create_connection(("127.0.0.1", port)).close()
     claim.close()
