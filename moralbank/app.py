@@ -20,6 +20,7 @@ from moralbank.disclosure.objection_views import count_open
 from moralbank.disclosure.staff_views import count_drafts
 from moralbank.merchants import draft_views
 from moralbank.merchants.queries import all_merchants
+from moralbank.messages import login_views
 from moralbank.messages.staff_views import count_stuck
 from moralbank.messages.views import count_unread
 from moralbank.periodic.views import count_bad
@@ -52,6 +53,7 @@ PAGES = (
     "moralbank.branches.views",
     "moralbank.messages.views",
     "moralbank.messages.staff_views",
+    "moralbank.messages.login_views",
     "moralbank.logbook.read_views",
     "moralbank.logbook.views",
     "moralbank.proofs.views",
@@ -174,6 +176,7 @@ def create_app(config: Config, database: Database | None = None, *, is_looked_at
     navigation.count_at(app, "/staff/notices", count_drafts)
     navigation.count_at(app, "/staff/objections", count_open)
     navigation.count_at(app, "/me/messages", count_unread)
+    navigation.count_at(app, "/staff/inbox", login_views.count_unread)
     navigation.count_at(app, "/audit", count_broken)
     navigation.count_at(app, "/admin/jobs", count_bad)
     if config.production and not is_looked_at:

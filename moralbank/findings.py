@@ -15,6 +15,8 @@ from moralbank import clock
 from moralbank.db import UtcDateTime, insert_for, metadata
 
 SAID_MAX = 300
+#: What a finding about a book is called, before the book's number.
+BOOKS = "books:"
 #: On the bank's clock: few people are about, and what takes long disturbs nobody.
 NIGHT_HOURS = range(1, 6)
 #: Work that was done in the same night is not done again; work that missed its night is done at any hour.

@@ -89,5 +89,6 @@ PERSONAL: tuple[Held, ...] = (
     Held("disclosure_rows", "t.resident_id", {"shown": "", "salt": b""}),
     Held("objections_objections", "t.resident_id", {"words": "", "answer": None, "from_name": None, "contact": None}),
     Held("messages_mailboxes", "t.resident_id", {"address": "", "code_hash": None}, goes=True),
+    Held("messages_staff_mailboxes", _OF_LOGIN, {"address": "", "code_hash": None}, goes=True),
     Held("web_idempotency", "t.resident_id", {"body": b"{}"}),
 )

@@ -295,6 +295,24 @@ def list_logins(db: Connection, paths: Collection[str], *, limit: int = 500) -> 
     return _logins(db, condition, limit=limit)
 
 
+def list_watchers(db: Connection, branch_path: str, roles: Collection[str]) -> list[int]:
+    """Return the open logins that hold one of the roles at a branch, above or below it, by number."""
+    query = (
+        sa.select(access_grants.c.login_id, access_grants.c.branch_id)
+        .join(access_logins, access_logins.c.login_id == access_grants.c.login_id)
+        .where(
+            access_grants.c.role.in_(list(roles)),
+            access_grants.c.revoked_at.is_(None),
+            access_logins.c.suspended_at.is_(None),
+        )
+    )
+    rows = db.execute(query).all()
+    paths = branches.paths_of(db, {row.branch_id for row in rows if row.branch_id is not None})
+    held = {(row.login_id, EVERYWHERE if row.branch_id is None else paths[row.branch_id]) for row in rows}
+    near = {login for login, path in held if branch_path.startswith(path) or path.startswith(branch_path)}
+    return sorted(near)
+
+
 def list_operators(db: Connection, merchant_id: int) -> list[Login]:
     """Return the logins that work at the merchant's till, by name."""
     inside = sa.select(access_grants.c.login_id).where(

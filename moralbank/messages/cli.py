@@ -69,7 +69,8 @@ def _list(states: Collection[str], limit: int) -> None:
         found = queries.list_deliveries(db, states=states, limit=limit)
     database.dispose()
     for one in found:
-        who = f"resident {one.resident_id}" if one.resident_id else f"merchant {one.merchant_id}"
+        ids = (("resident", one.resident_id), ("merchant", one.merchant_id), ("login", one.login_id))
+        who = next(f"{what} {number}" for what, number in ids if number)
         at = f"{clock.local(one.next_at):%Y-%m-%d %H:%M}"
         told = f"{one.delivery_id:>8}  {one.state:<8}{one.channel:<7}{one.kind:<17}{who:<16}"
         click.echo(f"{told} tries {one.tries}  next {at}  {one.fault or ''}".rstrip())

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank import clock
 from moralbank.db import insert_for
-from moralbank.messages.models import FAULT_MAX, deliveries, mailboxes, messages
+from moralbank.messages.models import FAULT_MAX, deliveries, mailboxes, messages, staff_mailboxes
 from moralbank.messages.queries import list_optouts
 from moralbank.messages.values import KINDS, Channel, Reach
 
@@ -66,7 +66,7 @@ def settle_claims(db: Connection, repeatable: Collection[Channel]) -> int:
 def plan(db: Connection, channels: Collection[Channel], directory: Directory) -> int:
     """Decide for a page of new messages on which ways they leave the house; return how many there were."""
     row = messages.c
-    query = sa.select(row.message_id, row.resident_id, row.merchant_id, row.kind, row.written_at)
+    query = sa.select(row.message_id, row.resident_id, row.merchant_id, row.login_id, row.kind, row.written_at)
     fresh = db.execute(query.where(row.planned_at.is_(None)).order_by(row.message_id).limit(PLAN_PAGE)).all()
     if not fresh:
         return 0
@@ -161,6 +161,8 @@ def _reach(db: Connection, who: Collection[Recipient], directory: Directory) -> 
 
 
 def _address(db: Connection, reach: Mapping[Recipient, Reach], message: sa.Row[Any], channel: Channel) -> str | None:
+    if message.login_id is not None:
+        return _staff_address(db, message.login_id, is_code=message.kind == "mailbox")
     if message.kind == "mailbox":  # The code goes to the mailbox that it is to confirm.
         asked = sa.select(mailboxes.c.address).where(
             mailboxes.c.resident_id == message.resident_id, mailboxes.c.code_hash.is_not(None)
@@ -168,3 +170,10 @@ def _address(db: Connection, reach: Mapping[Recipient, Reach], message: sa.Row[A
         return db.execute(asked).scalar()
     found = reach.get((message.resident_id, message.merchant_id))
     return None if found is None else found.by(channel)
+
+
+def _staff_address(db: Connection, login_id: int, *, is_code: bool) -> str | None:
+    """Return where one who works for the bank gets e-mail, the only way on which they are told things."""
+    box = staff_mailboxes.c
+    is_ready = box.code_hash.is_not(None) if is_code else box.confirmed_at.is_not(None)
+    return db.execute(sa.select(box.address).where(box.login_id == login_id, is_ready)).scalar()

@@ -15,9 +15,11 @@ messages = sa.Table(
     sa.Column("message_id", BigId, primary_key=True),
     #: What happened, by name: each person is told of it once.
     sa.Column("event", sa.String(EVENT_MAX), nullable=False),
-    #: Whom it is for: a resident, or whoever works at a merchant's till.
+    #: Whom it is for: a resident, whoever works at a merchant's till, or who works for the bank, by their login.
     sa.Column("resident_id", sa.BigInteger, sa.ForeignKey("residents_residents.resident_id")),
     sa.Column("merchant_id", sa.BigInteger, sa.ForeignKey("merchants_merchants.merchant_id")),
+    #: No foreign key, since SQLite adds none to a table that is there; logins are never deleted.
+    sa.Column("login_id", sa.BigInteger),
     #: Who looks after it when it can't be sent.
     sa.Column("branch_id", sa.BigInteger, sa.ForeignKey("branches_branches.branch_id"), nullable=False),
     sa.Column("kind", sa.String(24), nullable=False),
@@ -27,7 +29,11 @@ messages = sa.Table(
     sa.Column("read_at", UtcDateTime),
     #: When it was decided on which ways it leaves the house.
     sa.Column("planned_at", UtcDateTime),
-    sa.CheckConstraint("(resident_id IS NULL) <> (merchant_id IS NULL)", name="one_recipient"),
+    sa.CheckConstraint(
+        "((resident_id IS NULL) <> (merchant_id IS NULL)) = (login_id IS NULL) "
+        "AND (resident_id IS NULL OR merchant_id IS NULL)",
+        name="one_recipient",
+    ),
 )
 sa.Index(
     "uq_messages_messages_resident_event",
@@ -44,6 +50,14 @@ sa.Index(
     unique=True,
     sqlite_where=messages.c.merchant_id.is_not(None),
     postgresql_where=messages.c.merchant_id.is_not(None),
+)
+sa.Index(
+    "uq_messages_messages_login_event",
+    messages.c.login_id,
+    messages.c.event,
+    unique=True,
+    sqlite_where=messages.c.login_id.is_not(None),
+    postgresql_where=messages.c.login_id.is_not(None),
 )
 sa.Index(
     "ix_messages_messages_unplanned",
@@ -100,6 +114,19 @@ mailboxes = sa.Table(
     sa.Column("address", sa.String(254), nullable=False),
     sa.Column("set_at", UtcDateTime, nullable=False),
     #: SHA-256 of resident and code; None once it is confirmed.
+    sa.Column("code_hash", sa.LargeBinary),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("confirmed_at", UtcDateTime),
+    sa.CheckConstraint("(code_hash IS NULL) = (confirmed_at IS NOT NULL)", name="confirmed_whole"),
+)
+
+#: Where somebody who works for the bank gets e-mail, under the same rules; who wants none has no row.
+staff_mailboxes = sa.Table(
+    "messages_staff_mailboxes",
+    metadata,
+    sa.Column("login_id", BigId, sa.ForeignKey("access_logins.login_id"), primary_key=True),
+    sa.Column("address", sa.String(254), nullable=False),
+    sa.Column("set_at", UtcDateTime, nullable=False),
     sa.Column("code_hash", sa.LargeBinary),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("confirmed_at", UtcDateTime),

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank.branches.queries import lies_below
 from moralbank.messages.errors import UnknownDelivery
-from moralbank.messages.models import deliveries, mailboxes, messages, optouts
+from moralbank.messages.models import deliveries, mailboxes, messages, optouts, staff_mailboxes
 from moralbank.messages.values import KINDS, Channel
 from moralbank.prepared import Prepared
 
@@ -39,6 +39,7 @@ class Message:
     read_at: datetime | None
     resident_id: int | None
     merchant_id: int | None
+    login_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,21 @@ class Delivery:
     kind: str
     resident_id: int | None
     merchant_id: int | None
+    login_id: int | None
     branch_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """Where a resident gets e-mail; without confirmed_at they have not shown yet that it is theirs."""
+    """Where somebody gets e-mail; without confirmed_at they have not shown yet that it is theirs."""
 
-    resident_id: int
     address: str
     set_at: datetime
     confirmed_at: datetime | None
 
 
 _MESSAGE = [messages.c[name] for name in Message.__dataclass_fields__]
-_OF_MESSAGE = ("kind", "resident_id", "merchant_id", "branch_id")
+_OF_MESSAGE = ("kind", "resident_id", "merchant_id", "login_id", "branch_id")
 _DELIVERY = [messages.c[name] if name in _OF_MESSAGE else deliveries.c[name] for name in Delivery.__dataclass_fields__]
 _COUNT_UNREAD = Prepared(
     sa.select(sa.func.count()).where(
@@ -89,19 +90,32 @@ def count_unread(db: Connection, resident_id: int) -> int:
     return min(row[0], UNREAD_MAX) if row else 0
 
 
+def count_unread_of_login(db: Connection, login_id: int) -> int:
+    """Return how many messages a login of the bank's has not read, and no more than UNREAD_MAX."""
+    mine = sa.select(messages.c.message_id).where(messages.c.login_id == login_id, messages.c.read_at.is_(None), _SHOWN)
+    return len(db.execute(mine.limit(UNREAD_MAX)).all())
+
+
+def is_whose(resident_id: int | None, merchant_ids: Collection[int], login_id: int | None) -> sa.ColumnElement[bool]:
+    """Return the condition that a message is of this resident, of this login, or else of one of these merchants."""
+    if resident_id is not None:
+        return messages.c.resident_id == resident_id
+    if login_id is not None:
+        return messages.c.login_id == login_id
+    return messages.c.merchant_id.in_(list(merchant_ids))
+
+
 def list_messages(
     db: Connection,
     *,
     resident_id: int | None = None,
     merchant_ids: Collection[int] = (),
+    login_id: int | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[Message]:
-    """List what was told to a resident, or to merchants, the latest first."""
-    mine = (
-        messages.c.merchant_id.in_(list(merchant_ids)) if resident_id is None else messages.c.resident_id == resident_id
-    )
-    query = sa.select(*_MESSAGE).where(mine, _SHOWN)
+    """List what was told to a resident, to a login of the bank's, or to merchants, the latest first."""
+    query = sa.select(*_MESSAGE).where(is_whose(resident_id, merchant_ids, login_id), _SHOWN)
     if before_id is not None:
         query = query.where(messages.c.message_id < before_id)
     rows = db.execute(query.order_by(messages.c.message_id.desc()).limit(min(limit, LIST_MAX)))
@@ -164,10 +178,13 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     return Delivery(delivery_id, message_id, Channel(channel), *rest)
 
 
-def find_mailbox(db: Connection, resident_id: int) -> Mailbox | None:
-    """Return a resident's mailbox, confirmed or not, or None."""
-    columns = [mailboxes.c[name] for name in Mailbox.__dataclass_fields__]
-    row = db.execute(sa.select(*columns).where(mailboxes.c.resident_id == resident_id)).first()
+def find_mailbox(db: Connection, resident_id: int | None, *, login_id: int | None = None) -> Mailbox | None:
+    """Return the mailbox of a resident, or of a login of the bank's, confirmed or not, or None."""
+    owner, whose = (
+        (mailboxes.c.resident_id, resident_id) if login_id is None else (staff_mailboxes.c.login_id, login_id)
+    )
+    columns = [owner.table.c[name] for name in Mailbox.__dataclass_fields__]
+    row = db.execute(sa.select(*columns).where(owner == whose)).first()
     return None if row is None else Mailbox(*row)
 
 

@@ -47,6 +47,7 @@ class DeliveryOut(ma.Schema):
     kind = fields.String(required=True)
     resident_id = fields.Integer(required=True, allow_none=True)
     merchant_id = fields.Integer(required=True, allow_none=True)
+    login_id = fields.Integer(required=True, allow_none=True)
     branch_id = fields.Integer(required=True)
     tries = fields.Integer(required=True)
     planned_at = fields.AwareDateTime(required=True)

@@ -43,6 +43,8 @@ class Kind:
     is_hidden: bool = False
     #: Told to a merchant's operators and not to residents.
     is_of_merchants: bool = False
+    #: Told to who works for the bank.
+    is_of_staff: bool = False
 
 
 _PASSBOOK, _SETTLEMENTS = "/me/passbook", "/counter/settlements"
@@ -193,6 +195,22 @@ KINDS: Mapping[str, Kind] = {
         (Channel.SMS, Channel.WECHAT),
         is_of_merchants=True,
     ),
+    "book_broken": Kind(
+        N_("{book}有一处对不上"),
+        N_("夜里核验{book}，有一处对不上：{fault}。请先不要记账，保留现场，点开看是哪一处，并告诉管理服务器的人。"),
+        N_("账簿核验"),
+        "/audit/verify",
+        (Channel.EMAIL,),
+        is_of_staff=True,
+    ),
+    "book_whole": Kind(
+        N_("{book}又对上了"),
+        N_("夜里核验{book}，没有一处不对。之前对不上的地方已经好了。"),
+        N_("账簿核验"),
+        "/audit/verify",
+        (Channel.EMAIL,),
+        is_of_staff=True,
+    ),
     "payment": Kind(
         N_("结算单已付款"),
         N_("结算单 {number} 已付款，凭证号 {reference}。"),
@@ -206,13 +224,14 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is to be told to one resident or one merchant. `event` names what happened: it is told them once."""
+    """What is to be told to one resident, merchant or login. `event` names what happened: it is told them once."""
 
     kind: str
     event: str
     branch_id: int
     resident_id: int | None = None
     merchant_id: int | None = None
+    login_id: int | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 

@@ -161,7 +161,7 @@ def _refused(refusal: MoralBankError, field: str) -> Answer:
 
 
 def _kinds() -> list[str]:
-    return [name for name, kind in KINDS.items() if not kind.is_hidden and not kind.is_of_merchants]
+    return [name for name, kind in KINDS.items() if not (kind.is_hidden or kind.is_of_merchants or kind.is_of_staff)]
 
 
 def _chosen() -> list[int]:

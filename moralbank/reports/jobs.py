@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from moralbank import clock, findings, ledger, slots
 from moralbank.db import Database
 from moralbank.ledger import Book
-from moralbank.reports import beside
+from moralbank.reports import beside, nightly
 from moralbank.reports.nightly import BOOKS, name_of
 from moralbank.transparency.verify import verify_all
 
@@ -17,7 +17,7 @@ def verify_books(database: Database) -> int:
 
     Entry by entry from the rows and the leaf bytes, the logs from their leaves, and what stands beside the books. A
     book is one snapshot, and what is found is kept for each by itself: a process that is killed at one goes on with it
-    within the hour. Once an hour is enough.
+    within the hour. Once an hour is enough. Auditors and administrators are told when what is found is news.
     """
     with database.reading() as db:
         last = {one.name: one.found_at for one in findings.list_findings(db, BOOKS)}
@@ -31,9 +31,7 @@ def verify_books(database: Database) -> int:
         found, entries = _verify(database, book, before, total)
         before += entries
         broken += found is not None
-        database.transact(
-            findings.note, name_of(book.book_id), is_good=found is None, said=found or f"{entries:,} entries"
-        )
+        database.transact(nightly.note, book, is_good=found is None, said=found or f"{entries:,} entries")
     return broken
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from moralbank import clock, startup
+from moralbank import clock, findings, startup
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.transparency import queries as transparency
@@ -35,7 +35,7 @@ def readyz() -> Response:
     config: Config = current_app.config["MORALBANK"]
     checks = check(database(), config)
     if checks["database"] == _OK and checks.get("migrated") == _OK:
-        checks |= outages.check(database()) | {"sealed": check_logs(database())}
+        checks |= outages.check(database()) | {"sealed": check_logs(database()), "books": check_books(database())}
     failing = [name for name, found in checks.items() if not found.startswith(_OK)]
     response = jsonify(status="not ready" if failing else _OK, failing=failing, checks=checks)
     response.status_code = 503 if failing else 200
@@ -50,6 +50,18 @@ def check(database: Database, config: Config) -> dict[str, str]:
         name: _OK if finding is None else str(finding) if finding in failing else f"ok for a trial, but {finding}"
         for name, finding in found.items()
     }
+
+
+def check_books(database: Database) -> str:
+    """Return what the nightly verification says of the books. None of it takes work away from this process.
+
+    A book that does not add up is looked at by people, and turning the service off would hide it from them.
+    """
+    found = database.look(findings.list_findings, findings.BOOKS)
+    broken = [one.name.removeprefix(findings.BOOKS) for one in found if not one.is_good]
+    if broken:
+        return f"ok to serve, but the nightly verification found book {', '.join(broken)} broken: moralbank jobs list"
+    return _OK
 
 
 def check_logs(database: Database) -> str:

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from moralbank import clock, ledger, slots
+from moralbank import clock, findings, ledger, slots
 from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.errors import Forbidden
@@ -76,6 +76,8 @@ class _FromDatabase(Collector):
             jobs = slots.list_latest(db)
             lease = slots.find_lease(db)
             logs = transparency.list_lags(db, clock.now(), health.STARTED_AT)
+            verified = findings.list_findings(db, findings.BOOKS)
+            codes = {f"{findings.BOOKS}{book.book_id}": book.code for book in ledger.list_books(db)}
             refused = len(transparency.list_refusals(db, open_only=True))
             latest = {book.code: ledger.list_entries(db, book.book_id, _ALL, limit=1) for book in ledger.list_books(db)}
         posted = GaugeMetricFamily("moralbank_ledger_seq", "Number of a book's latest entry.", labels=["book"])
@@ -86,11 +88,22 @@ class _FromDatabase(Collector):
         for run in jobs:
             lag.add_metric([run.job], (clock.now() - run.slot_at).total_seconds())
         yield lag
+        yield from _of_verified([(codes[one.name], one) for one in verified if one.name in codes])
         yield from _of_logs(logs)
         yield GaugeMetricFamily("moralbank_trees_refused", "Trees that the signer would not sign.", value=refused)
         yield GaugeMetricFamily(
             "moralbank_scheduler_up", "1 while a scheduler holds the lease.", value=int(lease is not None)
         )
+
+
+def _of_verified(verified: list[tuple[str, findings.Finding]]) -> Iterator[GaugeMetricFamily]:
+    """Yield what the nightly verification found last, book by book."""
+    sound = GaugeMetricFamily("moralbank_book_sound", "1 when the last verification found nothing.", labels=["book"])
+    age = GaugeMetricFamily("moralbank_book_verified_seconds", "Age of the last verification.", labels=["book"])
+    for code, one in verified:
+        sound.add_metric([code], int(one.is_good))
+        age.add_metric([code], (clock.now() - one.found_at).total_seconds())
+    yield from (sound, age)
 
 
 def _of_logs(logs: list[transparency.Lag]) -> Iterator[GaugeMetricFamily]:

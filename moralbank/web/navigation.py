@@ -53,6 +53,7 @@ ITEMS = {
         Item(N_("结算"), "/staff/settlements", AUDITOR, also="/staff/budget"),
         Item(N_("公示"), "/staff/notices", AUDITOR),
         Item(N_("异议"), "/staff/objections", AUDITOR),
+        Item(N_("收件箱"), "/staff/inbox", ("staff", "auditor", "admin")),
         Item(N_("消息发送"), "/staff/messages", AUDITOR),
         Item(N_("查账"), "/audit", AUDITOR),
         Item(N_("收银台"), "/counter", ("operator",)),

@@ -155,6 +155,7 @@ STAFF = (
     Page("board-sheet-desk", "/board/{book}/{board_day}", None, "desk"),
     Page("staff-notices", "/staff/notices", "min", "desk"),
     Page("staff-objections", "/staff/objections", "min", "desk"),
+    Page("staff-inbox", "/staff/inbox", "min", "desk"),
     Page("staff-deliveries", "/staff/messages", "min", "desk"),
     Page("residents", "/staff/residents", "min", "desk"),
     Page("resident-new", "/staff/residents/new", "min", "desk"),
