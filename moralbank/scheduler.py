@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from threading import Event, Thread
 
@@ -18,11 +19,12 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from moralbank import clock, ids, slots
+from moralbank.aside import Asides, let_others_first
 from moralbank.config import BackupConfig, MessagesConfig, database_url
 from moralbank.db import Database
-from moralbank.periodic.jobs import JOBS, Job
+from moralbank.periodic.jobs import JOBS, Job, get_job
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken
-from moralbank.supervised import end_with_supervisor
+from moralbank.supervised import end_with, end_with_supervisor
 from moralbank.transparency import jobs as transparency
 from moralbank.web import logs
 
@@ -37,8 +39,16 @@ LEASE_SECONDS = 20.0
 class Scheduler:
     """One process's part: at each tick it keeps the lease, if it can, and runs the slots that are due."""
 
-    def __init__(self, database: Database, jobs: Sequence[Job], lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Sequence[Job],
+        lease_seconds: float = LEASE_SECONDS,
+        asides: Asides | None = None,
+    ) -> None:
+        """`asides`: has long jobs done by processes of their own; without it they are done in their turn."""
         self._database = database
+        self._asides = asides
         self._jobs = jobs
         self._lease_seconds = lease_seconds
         self._holder = _holder()
@@ -52,9 +62,14 @@ class Scheduler:
                 return
             with self._database.reading() as db:
                 latest = {run.job: run.slot_at for run in slots.list_latest(db)}.get(job.name)
-            for slot_at in slots.due(latest, job.every, clock.now()):
+            due = slots.due(latest, job.every, clock.now())
+            if job.is_long and self._asides is not None:
+                if due:
+                    self._asides.begin(job.name)
+                continue
+            for slot_at in due:
                 lease = self._hold()
-                if lease is None or not self._run(job, Slot(job.name, slot_at, lease)):
+                if lease is None or not run_slot(self._database, job, Slot(job.name, slot_at, lease)):
                     break
 
     def stop(self, *_signal: object) -> None:
@@ -66,7 +81,9 @@ class Scheduler:
         self._stopping.wait()
 
     def release(self) -> None:
-        """Let another process take over at once."""
+        """End what runs beside, and let another process take over at once."""
+        if self._asides is not None:
+            self._asides.end()
         if self._lease:
             try:
                 self._database.transact(slots.release_lease, self._lease)
@@ -83,29 +100,66 @@ class Scheduler:
         self._lease = lease
         return lease
 
-    def _run(self, job: Job, slot: Slot) -> bool:
-        """Run one slot and tell whether to go on; what failed is tried again at the next tick, its slot still due."""
-        database = SlotDatabase(self._database, slot)
-        try:
-            found = job.run(database)
-            database.end()
-            number = found if isinstance(found, int) else None
-            database.note_end(number)
-        except SlotTaken:
-            return False
-        except Exception as fault:
-            # The outermost edge: one job's fault must not keep the others from their work.
-            log.error("job failed", job=job.name, slot=slot.slot_at.isoformat(), **logs.place(fault))
-            self._note_failure(database, fault)
-            return False
-        log.info("job", job=job.name, slot=slot.slot_at.isoformat(), found=number)
-        return True
 
-    def _note_failure(self, database: SlotDatabase, fault: Exception) -> None:
+def run_slot(database: Database, job: Job, slot: Slot) -> bool:
+    """Run one slot and tell whether to go on; what failed is tried again at the next tick, its slot still due."""
+    told = SlotDatabase(database, slot)
+    try:
+        found = job.run(told)
+        told.end()
+        number = found if isinstance(found, int) else None
+        told.note_end(number)
+    except SlotTaken:
+        return False
+    except Exception as fault:
+        # The outermost edge: one job's fault must not keep the others from their work.
+        log.error("job failed", job=job.name, slot=slot.slot_at.isoformat(), **logs.place(fault))
+        _note_failure(told, fault)
+        return False
+    log.info("job", job=job.name, slot=slot.slot_at.isoformat(), found=number)
+    return True
+
+
+def _note_failure(told: SlotDatabase, fault: Exception) -> None:
+    try:
+        told.note_failure(fault)
+    except sa.exc.DBAPIError as another:  # The log has it.
+        log.warning("failure not noted", **logs.place(another))
+
+
+def run_long(database: Database, job: Job, lease_seconds: float = LEASE_SECONDS) -> bool:
+    """Run a long job's newest due slot under a lease of its own; tell whether nothing went wrong.
+
+    Slots of the same job before it would only do the same again. The lease is kept by a thread beside the work; when
+    another has taken it, this process ends, since what it writes later nobody would keep from the other's way.
+    """
+    lease = slots.hold_lease(database, _holder(), lease_seconds, slots.lease_of(job.name))
+    if lease is None:
+        return True
+    with database.reading() as db:
+        latest = {run.job: run.slot_at for run in slots.list_latest(db)}.get(job.name)
+    due = slots.due(latest, job.every, clock.now())
+    done = Event()
+    keeper = Thread(target=_keep, args=(database, lease, lease_seconds, done), name="lease", daemon=True)
+    keeper.start()
+    try:
+        return not due or run_slot(database, job, Slot(job.name, due[-1], lease))
+    finally:
+        done.set()
+        keeper.join()
+        database.transact(slots.release_lease, lease)
+
+
+def _keep(database: Database, lease: Lease, lease_seconds: float, done: Event) -> None:
+    while not done.wait(lease_seconds / 4):
         try:
-            database.note_failure(fault)
-        except sa.exc.DBAPIError as another:  # The log has it.
-            log.warning("failure not noted", **logs.place(another))
+            kept = slots.hold_lease(database, lease.holder, lease_seconds, lease.name)
+        except sa.exc.DBAPIError as fault:  # A database that is away for long ends the lease, and a later turn says so.
+            log.warning("lease not kept", **logs.place(fault))
+            continue
+        if kept is None or kept.epoch != lease.epoch:
+            log.error("lease lost", job=lease.name)
+            os._exit(1)
 
 
 class Sealing:
@@ -155,7 +209,7 @@ def _holder() -> str:
 def run(database: Database, jobs: Sequence[Job], tick_seconds: float, lease_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, finish the slot in hand, and let another process take over."""
     logs.configure()
-    scheduler = Scheduler(database, jobs, lease_seconds)
+    scheduler = Scheduler(database, jobs, lease_seconds, Asides(database.url))
     signal.signal(signal.SIGTERM, scheduler.stop)
     signal.signal(signal.SIGINT, scheduler.stop)
     # A tick that takes longer than its period is no fault: the next finds what is due.
@@ -180,13 +234,28 @@ def run(database: Database, jobs: Sequence[Job], tick_seconds: float, lease_seco
     database.dispose()
 
 
-def main() -> None:
-    """Run the bank's jobs on the database that DATABASE_URL names."""
+def main(words: Sequence[str]) -> int:
+    """Run the bank's jobs on the database that DATABASE_URL names; after `--job NAME PARENT` that one, and end."""
+    if words[:1] == ["--job"]:
+        _, name, parent = words
+        return _do_aside(name, int(parent))
     end_with_supervisor()
     MessagesConfig.from_env()  # A setting that can't be meant ends this at once, and not every tick in its midst.
     BackupConfig.from_env()
     run(Database(database_url(os.environ)), JOBS, TICK_SECONDS, LEASE_SECONDS)
+    return 0
+
+
+def _do_aside(name: str, parent: int) -> int:
+    """Do a long job for the scheduler that started this process, and end with it."""
+    end_with(parent)
+    let_others_first()
+    logs.configure()
+    database = Database(database_url(os.environ))
+    is_well = run_long(database, get_job(name))
+    database.dispose()
+    return 0 if is_well else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ first write, so that a job of one transaction has run exactly when its slot says
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -189,6 +189,11 @@ class SlotDatabase(ToldDatabase):
         return act(db, *args, **kwargs)
 
 
+def lease_of(job: str) -> str:
+    """Return the name of the lease under which a long job is done beside the scheduler."""
+    return f"job {job}"
+
+
 def hold_lease(database: Database, holder: str, seconds: float, name: str = LEASE) -> Lease | None:
     """Take or keep the lease for `seconds` and return it, or None while another holds it.
 
@@ -291,6 +296,11 @@ def _note_work(db: Connection, job: str, begun_at: datetime, told: dict[str, Any
     if told.get("failures"):
         changed["failures"] = platform_works.c.failures + 1
     db.execute(insert.on_conflict_do_update(index_elements=["job"], set_=changed))
+
+
+def list_asides(db: Connection, jobs: Collection[str]) -> set[str]:
+    """Return which of these long jobs a process is doing now."""
+    return {job for job in jobs if find_lease(db, lease_of(job)) is not None}
 
 
 def list_works(db: Connection) -> list[Work]:

@@ -17,10 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 from moralbank import clock, slots
+from moralbank.aside import Asides
 from moralbank.db import Database
 from moralbank.periodic.jobs import JOBS, Job
 from moralbank.scheduler import Scheduler
 from moralbank.slots import Lease, Slot, SlotDatabase, SlotTaken, platform_runs
+from tests import _aside_process as aside
 from tests import _scheduler_process as process
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
@@ -196,3 +198,44 @@ def test_every_job_of_the_bank_runs_on_an_empty_database(database):
     Scheduler(database, JOBS).tick()
     with database.reading() as db:
         assert {run.job for run in slots.list_latest(db)} == {job.name for job in JOBS}
+
+
+def test_a_long_job_keeps_no_other_waiting_is_done_by_one_process_and_goes_on_after_a_kill(
+    database, database_url, effects, tmp_path, monkeypatch
+):
+    gate = tmp_path / "gate"
+    monkeypatch.setenv("GATE", str(gate))
+    ran = []
+    quick = Job("quick", "快", timedelta(seconds=0.01), lambda _database: ran.append(1))
+    mine, others = (Asides(database_url, aside.COMMAND, pause_seconds=0) for _ in range(2))
+    scheduler = Scheduler(database, [aside.JOB, quick], asides=mine)
+
+    def pid() -> int | None:
+        with database.reading() as db:
+            lease = slots.find_lease(db, slots.lease_of(aside.NAME))
+        return int(lease.holder.split(":")[1]) if lease else None
+
+    def progress() -> list[tuple[int, int, bool]]:
+        with database.reading() as db:
+            return [
+                (one.done, one.total, one.ended_at is None) for one in slots.list_works(db) if one.job == aside.NAME
+            ]
+
+    try:
+        scheduler.tick()
+        wait_for(lambda: progress() == [(400, 1_000, True)])
+        first = pid()
+        before = len(ran)
+        scheduler.tick()
+        assert len(ran) > before, "the others go on"
+        others.begin(aside.NAME)
+        wait_for(lambda: not others.is_running(aside.NAME))
+        assert (effects(), pid()) == (1, first), "there is one of it, wherever schedulers run"
+        running = mine._running[aside.NAME]
+        scheduler.release()
+        assert running.returncode == -signal.SIGTERM, "it ends with its scheduler, as if it were killed"
+        gate.touch()
+        wait_for(lambda: scheduler.tick() or effects() == 2)
+        wait_for(lambda: not progress()[0][2])
+    finally:
+        mine.end()

@@ -27,12 +27,14 @@ def show_all() -> None:
         works = {work.job: work for work in slots.list_works(db)}
         lease = slots.find_lease(db)
         found = findings.list_findings(db)
+        asides = slots.list_asides(db, [job.name for job in JOBS if job.is_long])
     database.dispose()
     click.echo(f"scheduler: {lease.holder if lease else 'none is running'}")
     for job in JOBS:
         run, work = latest.get(job.name), works.get(job.name)
         slot = f"{clock.local(run.slot_at):%Y-%m-%d %H:%M}" if run else "never"
-        click.echo(f"{job.name:<28}every {_spell(job.every):<8}{slot:<18}{_state(work)}")
+        state = _state(work, is_gone=job.is_long and job.name not in asides)
+        click.echo(f"{job.name:<28}every {_spell(job.every):<8}{slot:<18}{state}")
     for one in found:
         state = "ok" if one.is_good else "BROKEN" if one.name != "backup" else "FAILED"
         click.echo(f"{one.name:<28}{clock.local(one.found_at):%Y-%m-%d %H:%M}  {state}  {one.said}")
@@ -82,11 +84,13 @@ def _spell(every: timedelta) -> str:
     )
 
 
-def _state(work: slots.Work | None) -> str:
+def _state(work: slots.Work | None, *, is_gone: bool) -> str:
     if work is None:
         return ""
     if work.failures:
         return f"failed {work.failures} times: {work.fault}"
+    if work.ended_at is None and is_gone:
+        return f"was ended at {work.done:,} of {work.total:,}, goes on in its next slot"
     if work.ended_at is None:
         return f"running, {work.done:,} of {work.total:,}"
     return f"ok, {work.seconds:.1f} s" + (f", {work.found:,}" if work.found else "")

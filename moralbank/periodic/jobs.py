@@ -46,6 +46,8 @@ class Job:
     every: timedelta
     #: What it returns, where that is a number, is how much it found to do.
     run: Callable[[Database], object]
+    #: It may take minutes and more, so the scheduler has it done by a process beside it.
+    is_long: bool = False
 
 
 def _directory(db: Connection, who: Collection[Recipient]) -> dict[Recipient, Reach]:
@@ -91,7 +93,7 @@ JOBS = (
     Job("settlements.settle_months", N_("出商家月结算单"), DAY, settlements.settle_months),
     Job("statements.issue_periods", N_("出月度、季度和年度对账单"), HOUR, statements.issue_periods),
     Job("statements.print_runs", N_("做批量打印的对账单，清理旧的"), MINUTE, statements.print_runs),
-    Job("reports.verify_books", N_("每晚把账簿从头核验一遍"), HOUR, reports.verify_books),
+    Job("reports.verify_books", N_("每晚把账簿从头核验一遍"), HOUR, reports.verify_books, is_long=True),
     Job("backup.back_up_nightly", N_("每晚备份"), HOUR, backup.back_up_nightly),
     Job("platform.forget_runs", N_("清理旧的作业记录"), DAY, slots.forget_runs),
 )

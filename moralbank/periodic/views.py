@@ -31,6 +31,7 @@ def show_all() -> str:
         works = {work.job: work for work in slots.list_works(db)}
         runs = slots.list_runs(db, None, HISTORY)
         lease = slots.find_lease(db)
+        asides = slots.list_asides(db, [job.name for job in JOBS if job.is_long])
         found = findings.list_findings(db)
         books = {name_of(book.book_id): book.name for book in ledger.list_books(db)}
     return render_template(
@@ -41,6 +42,7 @@ def show_all() -> str:
         runs=runs,
         titles={job.name: job.title for job in JOBS},
         findings=found,
+        asides=asides,
         books=books,
         is_running=lease is not None,
         now=clock.now(),
