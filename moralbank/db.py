@@ -41,6 +41,7 @@ APP_ROLE = "moralbank_app"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
+_UNIQUE_VIOLATION = "23505"
 #: How long a write waits for others on SQLite, and between two looks of an eager one.
 _PATIENCE_SECONDS, _GAP_SECONDS = 30, 0.0003
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -316,6 +317,20 @@ def named_fault(db: Connection, fault: Exception) -> sa.exc.DBAPIError:
         db.invalidate(fault)
     assert isinstance(named, sa.exc.DBAPIError), "it is the driver's"
     return named
+
+
+@contextmanager
+def racing() -> Iterator[None]:
+    """Take a unique key that another transaction took meanwhile for a lost race: the act runs again, as Raced says.
+
+    On SQLite, whose writers come one after the other, it would be a fault, and stays one.
+    """
+    try:
+        yield
+    except sa.exc.IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        raise Raced from error
 
 
 def violated(error: sa.exc.IntegrityError, *names: str) -> bool:

@@ -5,22 +5,25 @@ Building a Core expression and finding it in SQLAlchemy's cache takes longer tha
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 
-from moralbank.db import named_fault, wire_of
+from moralbank.db import UtcDateTime, named_fault, wire_of
 
 if TYPE_CHECKING:
     from moralbank.wire import Answer, Call, Words
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Spelling = sa.Select[*tuple[Any, ...]] | sa.Insert | sa.Update
 #: The engine's own insert(), with `on_conflict_do_nothing` and `on_conflict_do_update`.
 Insert = Callable[[sa.Table], Any]
@@ -37,20 +40,25 @@ class _Compiled:
     #: The same for many at once, whose values are arrays; only on PostgreSQL, of INSERTs and of what locks nothing.
     words_of_set: Words | None
     is_insert: bool
+    #: The same for many at once on SQLite, whose values come as JSON; only of plain look-ups.
+    text_of_set: str | None
     #: Values that all of a set share.
     same: frozenset[str]
     own: dict[str, Any]
+    #: The values that the caller gives.
+    asked: tuple[str, ...]
     #: Every value by its name, in the order of `words`, and what makes the driver's value of Core's.
     binds: tuple[tuple[str, _Processor | None], ...]
+    #: Those of them that need it.
+    processed: tuple[tuple[str, _Processor], ...]
     #: What makes Core's value of the driver's, by the place of the column; most columns need nothing.
     results: tuple[tuple[int, _Processor], ...]
 
     def bound(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the statement's parameters as the driver takes them."""
         values = self.own | given
-        for name, process in self.binds:
-            if process is not None:
-                values[name] = process(values[name])
+        for name, process in self.processed:
+            values[name] = process(values[name])
         return values
 
     def call(self, given: dict[str, Any]) -> Call:
@@ -58,6 +66,10 @@ class _Compiled:
         assert self.words is not None, "it was compiled for PostgreSQL"
         values = self.own | given if self.own else given
         return self.words, [values[name] if process is None else process(values[name]) for name, process in self.binds]
+
+    def is_set(self, many: Sequence[dict[str, Any]]) -> bool:
+        """Tell whether one statement asks PostgreSQL for all of them."""
+        return self.words_of_set is not None and len(many) > 1
 
     def calls(self, many: Sequence[dict[str, Any]]) -> list[Call]:
         """Return what asks for each of many: as a set that is one statement, however many they are."""
@@ -158,6 +170,45 @@ class Prepared:
         except db.dialect.loaded_dbapi.Error as error:
             raise named_fault(db, error) from error
 
+    def fetch_each(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
+        """Ask SQLite for each of many and return the rows of each."""
+        compiled = self._for(db)
+        if compiled.text_of_set is not None and len(many) > 1:
+            return self._fetch_set(db, compiled, many)
+        run: Any = db.connection.driver_connection.execute  # type: ignore[union-attr]
+        text, bound, carried = compiled.text, compiled.bound, compiled.carried
+        try:
+            return [carried(run(text, bound(given)).fetchall()) for given in many]
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+
+    def _fetch_set(self, db: Connection, compiled: _Compiled, many: Sequence[dict[str, Any]]) -> list[list[Row]]:
+        assert compiled.text_of_set is not None, "it can be asked for as a set"
+        values = [compiled.bound(given) for given in many]
+        given = {_GIVEN: json.dumps([[value[name] for name in compiled.asked] for value in values])}
+        driver: Any = db.connection.driver_connection
+        found: list[list[Row]] = [[] for _ in many]
+        try:
+            rows = driver.execute(compiled.text_of_set, compiled.own | given).fetchall()
+        except db.dialect.loaded_dbapi.Error as error:
+            raise named_fault(db, error) from error
+        for (place, *_), row in zip(rows, compiled.carried([row[1:] for row in rows]), strict=True):
+            found[place].append(row)
+        return found
+
+    def calls(self, db: Connection, many: Sequence[dict[str, Any]]) -> list[Call]:
+        """Return what asks PostgreSQL for each of many."""
+        return self._for(db).calls(many)
+
+    def found(self, db: Connection, many: Sequence[dict[str, Any]], answers: Iterator[Answer]) -> list[list[Row]]:
+        """Return the rows of each of many; `answers` begins with those to `calls`."""
+        return self._for(db).found(many, answers)
+
+    def count(self, db: Connection, many: Sequence[dict[str, Any]], answers: Iterator[Answer]) -> int:
+        """Return how many rows all together changed; `answers` begins with those to `calls`."""
+        number = 1 if self._for(db).is_set(many) else len(many)
+        return sum(next(answers).count() for _ in range(number))
+
     def _for(self, db: Connection) -> _Compiled:
         return self._compiled.get(db.dialect.name) or self._compile(db.dialect)
 
@@ -173,15 +224,18 @@ class Prepared:
         compiled = statement.compile(dialect=speller)
         # A parameter that stands in several places is one value.
         binds = {name: bind for bind, name in compiled.bind_names.items()}.items()
-        carried = [(name, bind.type.dialect_impl(speller).bind_processor(speller)) for name, bind in binds]
+        carried = [(name, _processor(bind.type, speller)) for name, bind in binds]
         results = [
             column.type.dialect_impl(speller).result_processor(speller, None) for column in statement.exported_columns
         ]
-        words = of_set = None
+        words = of_set = text_of_set = None
         same: frozenset[str] = frozenset()
-        if not is_sqlite:
+        asked = {name: bind.type for name, bind in binds if bind.required}
+        if is_sqlite:
+            if isinstance(statement, sa.Select):
+                text_of_set = _text_of_set(compiled.string, asked)
+        else:
             words = _words(compiled.string)
-            asked = {name: bind.type for name, bind in binds if bind.required}
             if isinstance(statement, sa.Insert):
                 of_set, same = _insert_of_set(compiled.string, asked, speller)
             elif isinstance(statement, sa.Select) and not _LOCKS.search(compiled.string):
@@ -192,13 +246,22 @@ class Prepared:
             words=words,
             words_of_set=of_set,
             is_insert=isinstance(statement, sa.Insert),
+            text_of_set=text_of_set,
+            asked=tuple(asked),
             same=same,
             own={name: bind.value for name, bind in binds if not bind.required},
             binds=tuple((name, processors[name]) for name in (words.names if words else processors)),
+            processed=tuple((name, process) for name, process in processors.items() if process is not None),
             results=tuple((place, process) for place, process in enumerate(results) if process is not None),
         )
         self._compiled[dialect.name] = ready
         return ready
+
+
+def _processor(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> _Processor | None:
+    process: _Processor | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    # What comes together has few instants.
+    return lru_cache(maxsize=64)(process) if process is not None and isinstance(kind, UtcDateTime) else process
 
 
 def _words(text: str) -> Words:
@@ -230,6 +293,34 @@ def _select_of_set(text: str, types: Types, dialect: Dialect) -> Words | None:
     return _words(f"SELECT given.place, found.* FROM {many} CROSS JOIN LATERAL {each} AS found")  # noqa: S608 - ours
 
 
+#: A look-up without aggregates, subqueries and limits.
+_PLAIN = re.compile(
+    r"SELECT (?P<columns>[^()]+)\nFROM (?P<tables>[^()]+)\nWHERE (?P<where>.+?)(?: ORDER BY (?P<order>[^()]+))?", re.S
+)
+_NOT_PLAIN = re.compile(r"\b(GROUP BY|HAVING|LIMIT|SELECT DISTINCT|UNION)\b|\bSELECT\b.*\bSELECT\b", re.S)
+#: What the places of a set come as.
+_GIVEN = "given_many"
+
+
+def _text_of_set(text: str, types: Types) -> str | None:
+    """Return a look-up for SQLite that reads what `text` reads for each place of a list in JSON, and that place."""
+    parts = _PLAIN.fullmatch(text)
+    # JSON has no octets.
+    if not types or not parts or _NOT_PLAIN.search(text) or any(map(_is_octets, types.values())):
+        return None
+    found = f"{parts['tables']} WHERE {parts['where']}"
+    for place, name in enumerate(types):
+        found = re.sub(rf":{name}\b", f"(given.value ->> {place})", found)
+    order = f"given.key, {parts['order']}" if parts["order"] else "given.key"
+    # CROSS JOIN keeps the places outermost, so that each is a probe.
+    many = f"json_each(:{_GIVEN}) AS given CROSS JOIN"
+    return f"SELECT given.key, {parts['columns']} FROM {many} {found} ORDER BY {order}"  # noqa: S608 - ours
+
+
+def _is_octets(kind: sa.types.TypeEngine[Any]) -> bool:
+    return isinstance(kind, sa.types.LargeBinary | sa.types.NullType)
+
+
 def _insert_of_set(text: str, types: Types, dialect: Dialect) -> tuple[Words | None, frozenset[str]]:
     """Return an INSERT of all places of the arrays given, and the values that stand outside of its VALUES."""
     parts = _VALUES.fullmatch(text)
@@ -254,6 +345,19 @@ def _by_place(text: str, types: Types) -> str:
     return text
 
 
+class Asking(Protocol[T_co]):
+    """What can be asked alone, or in one round trip with others."""
+
+    def now(self, db: Connection) -> T_co:
+        """Ask where there is no round trip to share, on SQLite."""
+
+    def calls(self, db: Connection) -> list[Call]:
+        """Return the statements that ask PostgreSQL."""
+
+    def told(self, db: Connection, answers: Iterator[Answer]) -> T_co:
+        """Read the answers to just these statements."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
     """A statement to be run once for each of many, and how to read the rows that each of them finds."""
@@ -263,23 +367,62 @@ class Question(Generic[T]):
     #: Of an INSERT it gets the rows in order, but not always a list for each.
     read: Callable[[list[list[Row]]], T]
 
+    def now(self, db: Connection) -> T:
+        return self.read(self.prepared.fetch_each(db, self.many))
+
+    def calls(self, db: Connection) -> list[Call]:
+        return self.prepared.calls(db, self.many)
+
+    def told(self, db: Connection, answers: Iterator[Answer]) -> T:
+        return self.read(self.prepared.found(db, self.many, answers))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement without rows to be run once for each of many: how many rows all together changed."""
+
+    prepared: Prepared
+    many: Sequence[dict[str, Any]]
+
+    def now(self, db: Connection) -> int:
+        return self.prepared.touch_each(db, self.many)
+
+    def calls(self, db: Connection) -> list[Call]:
+        return self.prepared.calls(db, self.many)
+
+    def told(self, db: Connection, answers: Iterator[Answer]) -> int:
+        return self.prepared.count(db, self.many, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Generic[T]):
+    """What an engine without round trips does when it is its turn."""
+
+    act: Callable[[], T]
+
+    def now(self, _db: Connection) -> T:
+        return self.act()
+
+    def calls(self, _db: Connection) -> list[Call]:
+        raise AssertionError("PostgreSQL has words of its own")
+
+    def told(self, _db: Connection, _answers: Iterator[Answer]) -> T:
+        raise AssertionError("PostgreSQL has words of its own")
+
 
 def all_rows(found: list[list[Row]]) -> list[Row]:
     """Return the rows in order, whichever of the many found them."""
     return [row for rows in found for row in rows]
 
 
-def ask(db: Connection, *questions: Question[Any]) -> list[Any]:
+def ask(db: Connection, *questions: Asking[Any]) -> list[Any]:
     """Return what each question finds, in their order; PostgreSQL gets them all at once, in one round trip."""
-    if db.dialect.name == "sqlite":
-        return [
-            question.read([question.prepared._fetch(db, given) for given in question.many]) for question in questions
-        ]
-    asked = [(question, question.prepared._for(db)) for question in questions]
+    if db.dialect.name != "postgresql":
+        return [question.now(db) for question in questions]
     try:
-        calls = [call for question, compiled in asked for call in compiled.calls(question.many)]
-        answers = iter(wire_of(db).run_all(calls))
-        found = [compiled.found(question.many, answers) for question, compiled in asked]
+        asked = [question.calls(db) for question in questions]
+        answers = wire_of(db).run_all([call for calls in asked for call in calls])
     except db.dialect.loaded_dbapi.Error as error:
         raise named_fault(db, error) from error
-    return [question.read(rows) for question, rows in zip(questions, found, strict=True)]
+    left = iter(answers)
+    return [question.told(db, left) for question in questions]

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.ledger import models
 from moralbank.ledger.errors import BadDraft, UnknownBook
-from moralbank.ledger.posting import BOOK_SHIFT
+from moralbank.ledger.looking import BOOK_SHIFT
 from moralbank.ledger.rows import DAY_LOCK
 from moralbank.ledger.values import INTERNAL, NEVER, Account, AccountKind, Book, Unit
 from moralbank.prepared import Prepared

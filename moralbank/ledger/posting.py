@@ -17,8 +17,10 @@ from uuid import UUID
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids
+from moralbank.db import racing
 from moralbank.errors import Invalid, MoralBankError, Refused
 from moralbank.ledger import drafts, errors, expiry, leaf, rows
+from moralbank.ledger.looking import BOOK_SHIFT, Looked, look, look_at, looking
 from moralbank.ledger.values import (
     MAX_AMOUNT,
     MAX_LEAF_BYTES,
@@ -29,11 +31,9 @@ from moralbank.ledger.values import (
     PostedLeg,
     Unit,
 )
+from moralbank.prepared import Asking, ask
 
 Verdict = Posted | MoralBankError
-
-#: An account's number carries its book, so that one of another book is told at sight.
-BOOK_SHIFT = 32
 
 
 def post(db: Connection, draft: Draft) -> Posted:
@@ -54,6 +54,21 @@ def post_many(db: Connection, items: Sequence[Draft]) -> list[Verdict]:
     """Post what can be posted and return a verdict for each item, in the order given.
 
     Writes: the entries; for a refusal that was decided (Refused), its key, so that it stays the answer.
+    Raises: Raced when another transaction took a key, a source or a reversal meanwhile.
+    """
+    verdicts, writes = decide_many(db, items, ask(db, *looking(db, items)))
+    with racing():
+        ask(db, *writes)
+    return verdicts
+
+
+def decide_many(
+    db: Connection, items: Sequence[Draft], looked: Sequence[Looked]
+) -> tuple[list[Verdict], list[Asking[None]]]:
+    """Decide as post_many does, by what was looked at for these drafts, or for more; return also what writes it.
+
+    The caller asks that in the same transaction, within `racing`, before anything else is decided in the book. What
+    has expired on the accounts that give is posted here.
     """
     verdicts: list[Verdict | None] = [None] * len(items)
     by_book: dict[int, list[int]] = {}
@@ -63,11 +78,16 @@ def post_many(db: Connection, items: Sequence[Draft]) -> list[Verdict]:
             by_book.setdefault(draft.book, []).append(place)
         except Invalid as refusal:
             verdicts[place] = refusal
+    seen = {one.book: one.seen for one in looked}
+    writes: list[Asking[None]] = []
     for book in sorted(by_book):
         places = by_book[book]
-        for place, verdict in zip(places, _post_in(db, book, [items[place] for place in places]), strict=True):
+        decided, written = _decide_in(db, book, [items[place] for place in places], seen[book])
+        for place, verdict in zip(places, decided, strict=True):
             verdicts[place] = verdict
-    return [verdict for verdict in verdicts if verdict is not None]
+        if written.keys:
+            writes.append(rows.of(db).appending(book, written))
+    return [verdict for verdict in verdicts if verdict is not None], writes
 
 
 def reverse(
@@ -120,32 +140,30 @@ class _Batch:
     writes: rows.Writes = field(default_factory=rows.Writes)
 
 
-def _post_in(db: Connection, book: int, items: list[Draft]) -> list[Verdict]:
-    """Post into one book; what has expired on the accounts that give is posted first, so that nobody spends it."""
+def _decide_in(db: Connection, book: int, items: list[Draft], seen: rows.Seen) -> tuple[list[Verdict], rows.Writes]:
+    """Decide for one book; what has expired on the accounts that give is posted first, so that nobody spends it."""
     spending = {leg.account for draft in items for leg in draft.legs if leg.amount < 0 and leg.unit is Unit.POINTS}
-    seen = _look(db, book, items)
     today = clock.today()
     due = [account for account in sorted(spending) if expiry.is_due(seen, account, today)]
     if due:
         _expire(db, book, due, seen, today)
-        seen = _look(db, book, items)
+        seen = look(db, book, items)
     return _decide_all(db, book, items, seen)
 
 
 def expire(db: Connection, book: int, accounts: Sequence[int], today: date) -> int:
     """Post what has expired on these accounts, with a word on what will; return on how many it did."""
-    seen = rows.of(db).look(book, sorted(accounts), [], [], [], 0)
+    seen = look_at(db, book, sorted(accounts))
     return _expire(db, book, accounts, seen, today)
 
 
 def hold(db: Connection, book: int, accounts: Sequence[int]) -> rows.Seen:
     """Lock accounts until the transaction ends, and return what they hold once what has expired is gone."""
-    look = rows.of(db).look
-    seen, today = look(book, accounts, [], [], [], 0), clock.today()
+    seen, today = look_at(db, book, accounts), clock.today()
     due = [account for account in accounts if expiry.is_due(seen, account, today)]
     if due:
         _expire(db, book, due, seen, today)
-        seen = look(book, accounts, [], [], [], 0)
+        seen = look_at(db, book, accounts)
     return seen
 
 
@@ -153,28 +171,21 @@ def _expire(db: Connection, book: int, accounts: Sequence[int], seen: rows.Seen,
     """The accounts are locked, so their lots stay as they are read."""
     plans = expiry.plan(db, book, accounts, today)
     items = expiry.drafts(db, book, plans, seen)
-    verdicts = _decide_all(db, book, items, _look(db, book, items)) if items else []
+    verdicts, writes = _decide_all(db, book, items, look(db, book, items)) if items else ([], rows.Writes())
     for verdict in verdicts:
         if isinstance(verdict, errors.DayClosed):
             return 0  # Nothing is posted any more today, so nothing is spent either.
         if isinstance(verdict, MoralBankError):
             raise verdict
+    with racing():
+        ask(db, rows.of(db).appending(book, writes))
     expiry.keep(db, book, plans, seen)
     return len(verdicts)
 
 
-def _look(db: Connection, book: int, items: Sequence[Draft]) -> rows.Seen:
-    """Lock and read what the items ask about."""
-    accounts = sorted({leg.account for draft in items for leg in draft.legs if leg.account >> BOOK_SHIFT == book})
-    names = list({(draft.actor, draft.key): None for draft in items})
-    sources = [(draft.kind, *draft.source) for draft in items if draft.source]
-    brought = [draft.entry_id for draft in items if draft.entry_id]
-    seen = rows.of(db).look(book, accounts, names, sources, brought, len(names))
-    seen.seqs.reverse()
-    return seen
-
-
-def _decide_all(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> list[Verdict]:
+def _decide_all(
+    db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen
+) -> tuple[list[Verdict], rows.Writes]:
     batch = _batch(db, book, items, seen)
     salts = _salts(db, book, items, seen)
     given: dict[tuple[str, str], tuple[bytes, str | None, Verdict]] = {}
@@ -191,12 +202,11 @@ def _decide_all(db: Connection, book: int, items: Sequence[Draft], seen: rows.Se
             verdict = _decide(batch, draft, private, asked)
             given[name] = asked, private, verdict
         verdicts.append(verdict)
-    if batch.writes.keys:
-        rows.of(db).append(book, batch.writes)
-    return verdicts
+    return verdicts, batch.writes
 
 
 def _batch(db: Connection, book: int, items: Sequence[Draft], seen: rows.Seen) -> _Batch:
+    seen.seqs.reverse()  # The next is the last.
     new = [draft for draft in items if (draft.actor, draft.key) not in seen.answered]
     reversing = {draft.reverses for draft in new if draft.reverses}
     return _Batch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -95,40 +95,11 @@ def balances(db: Connection, book: int, accounts: Iterable[int], unit: Unit) -> 
     return found
 
 
-_BALANCE = Prepared(
-    sa.select(_balances.c.balance, _balances.c.next_expiry_on).where(
-        _balances.c.book_id == sa.bindparam("book"),
-        _balances.c.account_id == sa.bindparam("account"),
-        _balances.c.unit == sa.bindparam("unit"),
-    )
-)
-
-
 def outstanding(db: Connection, book: int, unit: Unit) -> int:
     """Return what all guarded accounts of a book hold together, without adding up any history."""
     held = models.balances
     total = sa.select(sa.func.coalesce(sa.func.sum(held.c.balance), 0))
     return int(db.execute(total.where(held.c.book_id == book, held.c.unit == int(unit))).scalar_one())
-
-
-def asking_cover(wanted: Sequence[tuple[int, int, int]], unit: Unit) -> Question[list[bool | None]]:
-    """Ask of each (book, guarded account, amount) whether the account can give as much now.
-
-    None: it holds as much, but some of it may have expired, and `available` knows.
-    """
-    given = [{"book": book, "account": account, "unit": int(unit)} for book, account, _ in wanted]
-
-    def read(found: list[list[Row]]) -> list[bool | None]:
-        today = clock.today()
-        return [_covers(rows, amount, today) for (_, _, amount), rows in zip(wanted, found, strict=True)]
-
-    return Question(_BALANCE, given, read)
-
-
-def _covers(rows: list[Row], amount: int, today: date) -> bool | None:
-    if not rows or rows[0][0] < amount:
-        return False
-    return None if rows[0][1] <= today else True
 
 
 def movements(

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank.ledger import models
 from moralbank.ledger.values import PostedLeg, Unit
+from moralbank.prepared import Asking
 
 #: SQLite takes 32,766 parameters a statement; a list in a rarer statement is cut to stay under it.
 CHUNK = 5_000
@@ -100,7 +101,7 @@ class Writes:
 class Rows(Protocol):
     """The ledger's tables on one engine, through one connection."""
 
-    def look(
+    def looking(
         self,
         book: int,
         accounts: Sequence[int],
@@ -108,13 +109,13 @@ class Rows(Protocol):
         sources: Sequence[tuple[str, str, str]],
         brought: Sequence[UUID],
         seqs: int,
-    ) -> Seen:
+    ) -> Asking[Seen]:
         """Lock the guarded ones among the accounts in one order for every transaction; then read what is asked."""
 
-    def append(self, book: int, writes: Writes) -> None:
+    def appending(self, book: int, writes: Writes) -> Asking[None]:
         """Write a batch: postings before their entries, which the triggers then find balanced.
 
-        Raises: Raced when another transaction took a key, a source or a reversal since they were looked up.
+        It breaks a unique key when another transaction took a key, a source or a reversal since they were looked up.
         """
 
 
@@ -126,7 +127,7 @@ def of(db: Connection) -> Rows:
         return SqliteRows(db)
     from moralbank.ledger.rows_postgresql import PostgresqlRows
 
-    return PostgresqlRows(db)
+    return PostgresqlRows()
 
 
 def salts(db: Connection, book: int, entry_ids: Sequence[UUID]) -> dict[UUID, bytes]:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-import psycopg
 from sqlalchemy.engine import Connection
 
-from moralbank.db import RETRYABLE, Raced, wire_of
 from moralbank.ledger.rows import DAY_LOCK, Answered, Held, Seen, Writes
 from moralbank.ledger.values import Unit
-from moralbank.wire import Words
+from moralbank.prepared import Asking
+from moralbank.wire import Answer, Call, Words
+
+T = TypeVar("T")
 
 #: The shared day lock is a filter that is evaluated once, before any row; closing a day waits for it, nobody else.
 _LOCK = Words("""
@@ -80,7 +82,6 @@ SELECT %(book)s, v.* FROM unnest(%(entry_id)s::uuid[], %(seq)s::bigint[], %(kind
  %(leaf)s::bytea[]) AS v
 WHERE (SELECT count(*) FROM legs) > 0
 """)
-_UNIQUE_VIOLATION = "23505"
 _BYTEA = 17
 _TO_ESCAPE = re.compile(r'["\\]')
 
@@ -88,10 +89,7 @@ _TO_ESCAPE = re.compile(r'["\\]')
 class PostgresqlRows:
     """See rows.Rows."""
 
-    def __init__(self, db: Connection) -> None:
-        self._wire = wire_of(db)
-
-    def look(
+    def looking(
         self,
         book: int,
         accounts: Sequence[int],
@@ -99,7 +97,7 @@ class PostgresqlRows:
         sources: Sequence[tuple[str, str, str]],
         brought: Sequence[UUID],
         seqs: int,
-    ) -> Seen:
+    ) -> Asking[Seen]:
         wanted = _plain(accounts)
         actors, names = _columns(keys, 2)
         kinds, source_kinds, source_ids = _columns(sources, 3)
@@ -116,31 +114,46 @@ class PostgresqlRows:
             "brought": _ids(brought),
         }
         locked = {"space": DAY_LOCK, "book": book, "accounts": wanted}
-        try:
-            # Two statements, the later with its own snapshot, in one round trip.
-            lock, look = self._wire.run_all([_call(_LOCK, locked), _call(_LOOK, asked)])
-        except psycopg.Error as error:
-            raise _named(error) from error
-        [(numbers, closed_through, known, answered, taken, present)] = look.rows()
-        return Seen(
-            held={(account, _UNITS[unit]): Held(*held) for account, unit, *held in lock.rows()},
-            known=set(known or ()),
-            answered={
-                (actor, key): Answered(bytes.fromhex(asked), bytes.fromhex(leaf) if leaf else None, refusal)
-                for actor, key, asked, leaf, refusal in answered or ()
-            },
-            posted_sources={(kind, source_kind, source_id) for kind, source_kind, source_id in taken or ()},
-            taken_ids=set(present or ()),
-            closed_through=closed_through,
-            seqs=numbers,
-        )
+        # Two statements, the later with its own snapshot.
+        return _Spoken([_call(_LOCK, locked), _call(_LOOK, asked)], _seen)
 
-    def append(self, book: int, writes: Writes) -> None:
+    def appending(self, book: int, writes: Writes) -> Asking[None]:
         given = {"book": book, **_moved(writes), **_legs(writes), **_parts_and_keys(writes), **_entries(writes)}
-        try:
-            self._wire.run(*_call(_APPEND, given))
-        except psycopg.Error as error:
-            raise _named(error) from error
+        return _Spoken([_call(_APPEND, given)], lambda _answers: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken(Generic[T]):
+    """What is asked in PostgreSQL's words, and how to read the answers."""
+
+    spoken: list[Call]
+    read: Callable[[list[Answer]], T]
+
+    def now(self, _db: Connection) -> T:
+        raise AssertionError("SQLite has words of its own")
+
+    def calls(self, _db: Connection) -> list[Call]:
+        return self.spoken
+
+    def told(self, _db: Connection, answers: Iterator[Answer]) -> T:
+        return self.read([next(answers) for _ in self.spoken])
+
+
+def _seen(answers: list[Answer]) -> Seen:
+    lock, look = answers
+    [(numbers, closed_through, known, answered, taken, present)] = look.rows()
+    return Seen(
+        held={(account, _UNITS[unit]): Held(*held) for account, unit, *held in lock.rows()},
+        known=set(known or ()),
+        answered={
+            (actor, key): Answered(bytes.fromhex(asked), bytes.fromhex(leaf) if leaf else None, refusal)
+            for actor, key, asked, leaf, refusal in answered or ()
+        },
+        posted_sources={(kind, source_kind, source_id) for kind, source_kind, source_id in taken or ()},
+        taken_ids=set(present or ()),
+        closed_through=closed_through,
+        seqs=numbers,
+    )
 
 
 _UNITS = {int(unit): unit for unit in Unit}
@@ -256,8 +269,3 @@ def _bytes(values: Iterable[bytes]) -> bytes:
     if not parts:
         return struct.pack(">iii", 0, 0, _BYTEA)
     return struct.pack(">iiiii", 1, 0, _BYTEA, len(parts), 1) + b"".join(parts)
-
-
-def _named(error: psycopg.Error) -> Exception:
-    """Tell a lost race, after which the act runs again, from a fault of ours."""
-    return Raced() if error.sqlstate in RETRYABLE or error.sqlstate == _UNIQUE_VIOLATION else error

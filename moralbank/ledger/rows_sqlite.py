@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank.ledger.rows import Answered, Held, Seen, Writes
 from moralbank.ledger.values import Unit
+from moralbank.prepared import Act, Asking
 
 _ACCOUNTS = """
 SELECT a.account_id, b.unit, b.n, b.balance, b.last_at, b.next_expiry_on
@@ -84,7 +85,21 @@ class SqliteRows:
     def __init__(self, db: Connection) -> None:
         self._raw = cast(sqlite3.Connection, db.connection.driver_connection)
 
-    def look(
+    def looking(
+        self,
+        book: int,
+        accounts: Sequence[int],
+        keys: Sequence[tuple[str, str]],
+        sources: Sequence[tuple[str, str, str]],
+        brought: Sequence[UUID],
+        seqs: int,
+    ) -> Asking[Seen]:
+        return Act(lambda: self._look(book, accounts, keys, sources, brought, seqs))
+
+    def appending(self, book: int, writes: Writes) -> Asking[None]:
+        return Act(lambda: self._append(book, writes))
+
+    def _look(
         self,
         book: int,
         accounts: Sequence[int],
@@ -109,7 +124,7 @@ class SqliteRows:
         closed_through = date.fromisoformat(closed) if closed else None
         return Seen(held, known, answered, taken, present, closed_through, list(range(first, first + seqs)))
 
-    def append(self, book: int, writes: Writes) -> None:
+    def _append(self, book: int, writes: Writes) -> None:
         run = self._raw.executemany
         run(
             _MOVE,

@@ -20,7 +20,7 @@ from moralbank.messages import errors
 from moralbank.messages.models import deliveries, mailboxes, messages, optouts, staff_mailboxes
 from moralbank.messages.queries import STUCK, Delivery, find_mailbox, get_delivery, is_whose
 from moralbank.messages.values import KINDS, Channel, Note
-from moralbank.prepared import Prepared, Question, all_rows, ask
+from moralbank.prepared import Change, Prepared, ask
 
 CODE_LIVES = timedelta(minutes=30)
 CODE_TRIES = 5
@@ -32,12 +32,7 @@ GONE = "null"
 
 _COLUMNS = ("event", "resident_id", "merchant_id", "login_id", "branch_id", "kind", "facts", "written_at")
 _TELL = Prepared(
-    lambda insert: (
-        insert(messages)
-        .values({name: sa.bindparam(name) for name in _COLUMNS})
-        .on_conflict_do_nothing()
-        .returning(messages.c.message_id)
-    )
+    lambda insert: insert(messages).values({name: sa.bindparam(name) for name in _COLUMNS}).on_conflict_do_nothing()
 )
 
 
@@ -47,10 +42,10 @@ def tell(db: Connection, notes: Sequence[Note]) -> None:
         ask(db, telling(notes))
 
 
-def telling(notes: Sequence[Note]) -> Question[object]:
+def telling(notes: Sequence[Note]) -> Change:
     """As tell, in a round trip with something else."""
     now = clock.now()
-    return Question(_TELL, [_row(note, now) for note in notes], all_rows)
+    return Change(_TELL, [_row(note, now) for note in notes])
 
 
 def _row(note: Note, now: datetime) -> dict[str, object]:

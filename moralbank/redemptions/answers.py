@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock
 from moralbank.db import Raced
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared, Question, all_rows, ask
+from moralbank.prepared import Change, Prepared, Question, ask
 from moralbank.redemptions.errors import KeyReused
 from moralbank.redemptions.models import answers
 from moralbank.redemptions.orders import Ask
@@ -45,7 +45,6 @@ _KEEP = Prepared(
         insert(answers)
         .values({column.name: sa.bindparam(column.name) for column in answers.c})
         .on_conflict_do_nothing()
-        .returning(answers.c.key)
     )
 )
 
@@ -71,22 +70,24 @@ def _answer(rows: list[tuple[Any, ...]]) -> Answer | None:
     return Answer(bytes(fingerprint), charge_id, refusal, json.loads(fields))
 
 
-def keep_charges(db: Connection, kept: Sequence[tuple[Ask, Receipt]], *along: Question[object]) -> None:
-    """Keep each charge as its key's answer, and ask `along` in the same round trip.
-
-    Raises: Raced when a key got its answer meanwhile.
-    """
+def keeping(kept: Sequence[tuple[Ask, Receipt]]) -> Change:
+    """Keep each charge as its key's answer; fewer change when a key got its answer meanwhile."""
     now = clock.now()
     rows = [_row(ask.name, ask.order.fingerprint, now) | {"charge_id": receipt.charge_id} for ask, receipt in kept]
-    written, *_ = ask(db, Question(_KEEP, rows, all_rows), *along)
-    if len(written) < len(rows):
+    return Change(_KEEP, rows)
+
+
+def keep_charge(db: Connection, asked: Ask, receipt: Receipt) -> None:
+    """Keep a charge as its key's answer. Raises: Raced when the key got its answer meanwhile."""
+    [kept] = ask(db, keeping([(asked, receipt)]))
+    if not kept:
         raise Raced
 
 
 def keep_refusal(db: Connection, name: Name, fingerprint: bytes, refusal: Refused) -> None:
     """Keep a refusal as the key's answer, unless it has one."""
     fields = json.dumps(refusal.fields, ensure_ascii=False)
-    _KEEP.first(db, **_row(name, fingerprint, clock.now()) | {"refusal": refusal.code, "fields": fields})
+    _KEEP.touch(db, **_row(name, fingerprint, clock.now()) | {"refusal": refusal.code, "fields": fields})
 
 
 def _row(name: Name, fingerprint: bytes, now: Any) -> dict[str, Any]:

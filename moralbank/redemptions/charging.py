@@ -6,16 +6,17 @@ another one is judged by, except for an offer's last piece, which the database g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from moralbank import clock, ids, ledger
 from moralbank.access.queries import find_resident_login
-from moralbank.db import Raced
+from moralbank.db import Raced, racing
 from moralbank.errors import N_, MoralBankError
 from moralbank.merchants import queries as merchant_queries
 from moralbank.merchants import service as merchant_service
@@ -23,17 +24,17 @@ from moralbank.merchants.errors import MerchantNotActive, OfferUsedUp, UnknownMe
 from moralbank.merchants.queries import Merchant, Offer
 from moralbank.messages import service as messages
 from moralbank.messages.values import Note
-from moralbank.prepared import Prepared, Question, all_rows, ask
+from moralbank.prepared import Change, Prepared, Question, all_rows, ask
 from moralbank.redemptions import errors, mandates
 from moralbank.redemptions.answers import (
     Answer,
     asking_answers,
     check_same,
     find_answers,
-    keep_charges,
+    keeping,
     outcome,
 )
-from moralbank.redemptions.codes import Shown, asking_codes, asking_to_spend, digest
+from moralbank.redemptions.codes import Shown, asking_codes, digest, spending
 from moralbank.redemptions.limits import (
     DEFAULT_LIMITS,
     TILL_LIMITS,
@@ -51,7 +52,7 @@ from moralbank.redemptions.orders import Ask, Order
 from moralbank.redemptions.queries import Receipt
 from moralbank.redemptions.tills import asking_locked_tills
 from moralbank.residents.errors import CardRevoked
-from moralbank.residents.queries import Resident, find_by_card, find_residents
+from moralbank.residents.queries import Resident, asking_residents, find_by_card
 
 Verdict = Receipt | MoralBankError
 
@@ -69,8 +70,8 @@ class _Case:
     is_put_off: bool = False
     merchant: Merchant = field(init=False)
     offer: Offer | None = None
-    #: Whose payment code it is; None when it is paid by card.
-    holder_id: int | None = None
+    #: Whose payment code it is, or who agreed on the phone; None when it is paid by card.
+    holder: Resident | None = None
     #: By which link somebody else showed that code, and what that one may do; None: the resident did.
     link_id: int | None = None
     mandate: Mandate | None = None
@@ -78,6 +79,9 @@ class _Case:
     #: Who stands at the till, where that is a resident.
     operator: Resident | None = None
     points: int = 0
+    #: What it will be called when it is written; numbers of what is refused are left out.
+    charge_id: int = 0
+    entry_id: UUID | None = None
 
     @property
     def is_by_code(self) -> bool:
@@ -143,10 +147,7 @@ def _wave(db: Connection, asks: Sequence[Ask], limits: Limits) -> list[Verdict |
     _find_payers(db, _open(cases))
     _put_off(_open(cases), lambda case: case.resident.resident_id)
     _check_payers(_open(cases))
-    counted = _count(db, _open(cases), limits)
-    _take_offers(db, _open(cases))
-    give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
-    _write(db, _open(cases))
+    _decide_and_write(db, _open(cases), limits)
     # What made a charge be refused may be that the same key was charged meanwhile; then that is the answer.
     refused = [case for case in fresh if isinstance(case.verdict, MoralBankError)]
     _recall(db, refused, find_answers(db, [case.ask.name for case in refused]))
@@ -169,13 +170,17 @@ def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
     """Find what each names: the answer its key has, its shop and offer, its code. Return those whose key is new."""
     by_code = [case for case in cases if case.is_by_code]
     offer_ids = {case.ask.order.offer_id for case in cases} - {None}
-    answers, locked, shops, offers, holders = ask(
+    people = {case.ask.till.operator_resident_id for case in cases}
+    people |= {case.ask.order.payer.resident_id for case in cases if case.ask.order.payer}
+    answers, locked, shops, offers, holders, residents, numbers = ask(
         db,
         asking_answers([case.ask.name for case in cases]),
         asking_locked_tills({case.ask.till.operator_id for case in cases}),
         merchant_queries.asking_merchants({case.ask.till.merchant_id for case in cases}),
         merchant_queries.asking_offers([offer_id for offer_id in offer_ids if offer_id is not None]),
         asking_codes([case.ask.order.number for case in by_code]),
+        asking_residents({resident_id for resident_id in people if resident_id is not None}),
+        _asking_numbers(db, len(cases)),
     )
     _recall(db, cases, answers)
     fresh = _open(cases)
@@ -190,14 +195,36 @@ def _look_up(db: Connection, cases: Sequence[_Case]) -> list[_Case]:
         points = case.ask.order.points if case.offer is None else case.offer.points
         assert points is not None, "the schema gives points where it gives no offer"
         case.points = points
-    for case in _open(fresh):
-        case.holder_id = case.ask.order.payer.resident_id if case.ask.order.payer else None
+    for case, number in zip(cases, numbers, strict=True):
+        case.charge_id = number
+        case.operator = residents.get(case.ask.till.operator_resident_id)
+        if case.ask.order.payer is not None:
+            case.holder = residents[case.ask.order.payer.resident_id]
     for case, holder in zip(by_code, holders, strict=True):
-        if case.verdict is None and isinstance(holder, Shown):
-            case.holder_id, case.link_id = holder.resident_id, holder.link_id
-        elif case.verdict is None and not isinstance(holder, Shown):
+        if isinstance(holder, Shown):
+            case.holder, case.link_id = holder.resident, holder.link_id
+        elif case.verdict is None:
             case.verdict = holder
     return fresh
+
+
+#: PostgreSQL's own.
+_NUMBERS = Prepared(
+    sa.select(sa.func.nextval("redemptions_charges_charge_id_seq")).select_from(
+        sa.func.generate_series(1, sa.bindparam("number", type_=sa.Integer))
+    )
+)
+_LAST_NUMBER = Prepared(sa.select(sa.func.coalesce(sa.func.max(charges.c.charge_id), 0)))
+
+
+def _asking_numbers(db: Connection, number: int) -> Question[list[int]]:
+    """Ask for numbers of charges before they are written, so that all that names them can be written at once.
+
+    On SQLite, where nobody else writes meanwhile, they follow the last; PostgreSQL never gives one twice.
+    """
+    if db.dialect.name == "postgresql":
+        return Question(_NUMBERS, [{"number": number}], lambda found: [drawn for (drawn,) in all_rows(found)])
+    return Question(_LAST_NUMBER, [{}], lambda found: [found[0][0][0] + place for place in range(1, number + 1)])
 
 
 def _recall(db: Connection, cases: Sequence[_Case], answers: Sequence[Answer | None]) -> None:
@@ -230,16 +257,10 @@ def _shop(ask: Ask, shops: dict[int, Merchant], offers: dict[int, Offer]) -> tup
 
 
 def _find_payers(db: Connection, cases: Sequence[_Case]) -> None:
-    """Find the resident who authorised each charge, and who stands at the till where that is a resident too."""
-    wanted = {case.holder_id for case in cases} | {case.ask.till.operator_resident_id for case in cases}
-    residents = find_residents(db, {resident_id for resident_id in wanted if resident_id is not None})
+    """Find the resident who authorised each charge."""
     for case in cases:
-        case.operator = residents.get(case.ask.till.operator_resident_id or 0)
         try:
-            if case.holder_id is not None:
-                case.resident = residents[case.holder_id]
-            else:
-                case.resident = _card_payer(db, case.ask.order)
+            case.resident = case.holder or _card_payer(db, case.ask.order)
         except MoralBankError as refusal:
             case.verdict = refusal
 
@@ -284,39 +305,54 @@ def are_family(one: Resident, other: Resident) -> bool:
     return is_one_home or one.resident_id == other.resident_id
 
 
-def _count(db: Connection, cases: list[_Case], limits: Limits) -> list[_Case]:
-    """Count each charge into its resident's month, which locks the resident, and judge by what stands then.
+def _decide_and_write(db: Connection, cases: list[_Case], limits: Limits) -> None:
+    """Count each charge into its resident's month, which locks the resident; judge by what stands then, and write.
 
-    Returns those that were counted. Their code, limits and balance are asked for in the same round trip, but after.
+    What judges is asked for in the same round trip, but after; so are the offers, which who is refused gives back.
     """
-    by_code = [case for case in cases if case.is_by_code]
     bills = [case.bill for case in cases]
-    fitting, standings, covered, holders = ask(
+    for case in cases:
+        case.entry_id = ids.new_id() if case.points else None
+    wanting = _wanting(cases)
+    fitting, standings, taken, *looked = ask(
         db,
         asking_to_count(limits, bills),
         asking_standings(limits, bills),
-        ledger.asking_cover(
-            [(case.merchant.book_id, case.resident.account_id, case.points) for case in cases], ledger.Unit.POINTS
-        ),
-        asking_codes([case.ask.order.number for case in by_code]),
+        merchant_service.asking_to_take([offer for _, offer in wanting], clock.today()),
+        *ledger.looking(db, [_draft(case) for case in cases if case.points]),
     )
     for case, fits in zip(cases, fitting, strict=True):
         if not fits:
             case.verdict = errors.MonthLimitReached(points=limits.points_per_month_max)
     counted = _open(cases)
-    for case, holder in zip(by_code, holders, strict=True):
-        if case.verdict is None and not isinstance(holder, Shown):
-            case.verdict = holder
-    _judge_mandates(db, [case for case in counted if case.verdict is None and case.link_id is not None])
-    for case, standing, is_covered in zip(cases, standings, covered, strict=True):
+    _judge_mandates(db, [case for case in counted if case.link_id is not None])
+    by_book = {one.book: one for one in looked}
+    for case, standing in zip(cases, standings, strict=True):
         if case.verdict is None:
             case.verdict = judge(limits, case.bill, standing)
-        if case.verdict is None and is_covered is None:
-            account = case.resident.account_id
-            is_covered = ledger.available(db, case.merchant.book_id, [account])[account] >= case.points
-        if case.verdict is None and not is_covered:
+        if case.verdict is None and not _is_covered(db, case, by_book.get(case.merchant.book_id)):
             case.verdict = errors.NotEnoughPoints(points=case.points)
-    return counted
+    _take_offers(db, [(case, offer) for case, offer in wanting if case.verdict is None], taken)
+    _check_codes(db, [case for case in counted if case.verdict is not None and case.is_by_code])
+    give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
+    _write(db, _open(cases), looked)
+
+
+def _is_covered(db: Connection, case: _Case, looked: ledger.Looked | None) -> bool:
+    """Tell whether the resident has the points; what costs none is not looked up."""
+    if looked is None or not case.points:
+        return True
+    account = case.resident.account_id
+    covers = looked.covers(account, ledger.Unit.POINTS, case.points)
+    return ledger.available(db, looked.book, [account])[account] >= case.points if covers is None else covers
+
+
+def _check_codes(db: Connection, refused: Sequence[_Case]) -> None:
+    """Refuse by the code what was refused by what stood once the resident was locked, if it was spent meanwhile."""
+    [holders] = ask(db, asking_codes([case.ask.order.number for case in refused])) if refused else [[]]
+    for case, holder in zip(refused, holders, strict=True):
+        if not isinstance(holder, Shown):
+            case.verdict = holder
 
 
 def _judge_mandates(db: Connection, cases: Sequence[_Case]) -> None:
@@ -332,19 +368,21 @@ def _judge_mandates(db: Connection, cases: Sequence[_Case]) -> None:
             case.verdict = errors.OwnHousehold()
 
 
-def _take_offers(db: Connection, cases: Sequence[_Case]) -> None:
-    wanting = sorted((case for case in cases if case.offer is not None), key=lambda case: case.ask.order.offer_id or 0)
-    offers = [case.offer for case in wanting if case.offer is not None]
-    for case, offer, is_taken in zip(
-        wanting, offers, merchant_service.take_offers(db, offers, clock.today()), strict=True
-    ):
+def _wanting(cases: Sequence[_Case]) -> list[tuple[_Case, Offer]]:
+    """Return who wants an offer, in one order everywhere."""
+    wanting = [(case, case.offer) for case in cases if case.offer is not None]
+    return sorted(wanting, key=lambda one: one[1].offer_id)
+
+
+def _take_offers(db: Connection, wanting: Sequence[tuple[_Case, Offer]], taken: Mapping[int, int]) -> None:
+    given = merchant_service.take_offers(db, [offer for _, offer in wanting], clock.today(), taken)
+    for (case, offer), is_taken in zip(wanting, given, strict=True):
         if not is_taken:
             case.verdict = OfferUsedUp(offer=offer.title)
 
 
 #: What only undoing and refunds set.
 _LATER = (
-    "charge_id",
     "undone_at",
     "undo_entry_id",
     "refunded_points",
@@ -353,26 +391,32 @@ _LATER = (
     "undo_zreport_number",
 )
 _NEW = [column.name for column in charges.c if column.name not in _LATER]
-_WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in _NEW}).returning(charges.c.charge_id))
+_WRITE = Prepared(charges.insert().values({name: sa.bindparam(name) for name in _NEW}))
 
 
-def _write(db: Connection, cases: Sequence[_Case]) -> None:
-    """Use the codes up, write the charges down, post their entries and keep the answers."""
-    hashes = [digest(case.ask.order.number) for case in cases if case.is_by_code]
+def _write(db: Connection, cases: Sequence[_Case], looked: Sequence[ledger.Looked]) -> None:
+    """Use the codes up, write charges, entries, answers and messages, all of it at once."""
     rows = [_row(case) for case in cases]
-    are_spent, written = ask(db, asking_to_spend(db, hashes), Question(_WRITE, rows, all_rows))
-    if not are_spent:
-        raise Raced
-    receipts = [_receipt(case, row, charge_id) for case, row, (charge_id,) in zip(cases, rows, written, strict=True)]
+    receipts = [_receipt(case, row) for case, row in zip(cases, rows, strict=True)]
     moving = [(case, receipt) for case, receipt in zip(cases, receipts, strict=True) if receipt.points]
-    posted = ledger.post_many(db, [_draft(case, receipt) for case, receipt in moving])
-    for (case, _), verdict in zip(moving, posted, strict=True):
+    verdicts, entries = ledger.decide_many(db, [_draft(case) for case, _ in moving], looked)
+    for (case, _), verdict in zip(moving, verdicts, strict=True):
         if isinstance(verdict, ledger.InsufficientBalance):
             raise errors.NotEnoughPoints(points=case.points)
         if isinstance(verdict, MoralBankError):
             raise verdict
-    told = messages.telling([_note(case, receipt) for case, receipt in moving])
-    keep_charges(db, [(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)], told)
+    hashes = [digest(case.ask.order.number) for case in cases if case.is_by_code]
+    with racing():
+        spent, _, kept, *_ = ask(
+            db,
+            spending(db, hashes),
+            Change(_WRITE, rows),
+            keeping([(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)]),
+            messages.telling([_note(case, receipt) for case, receipt in moving]),
+            *entries,
+        )
+    if spent < len(hashes) or kept < len(cases):
+        raise Raced
     for case, receipt in zip(cases, receipts, strict=True):
         case.verdict = receipt
 
@@ -380,6 +424,7 @@ def _write(db: Connection, cases: Sequence[_Case]) -> None:
 def _row(case: _Case) -> dict[str, Any]:
     order, till = case.ask.order, case.ask.till
     return {
+        "charge_id": case.charge_id,
         "book_id": case.merchant.book_id,
         "merchant_id": case.merchant.merchant_id,
         "operator_id": till.operator_id,
@@ -393,7 +438,7 @@ def _row(case: _Case) -> dict[str, Any]:
         "owed_fen": case.owed_fen,
         "code_hash": case.code_hash,
         "link_id": case.link_id,
-        "entry_id": ids.new_id() if case.points else None,
+        "entry_id": case.entry_id,
         "charged_at": clock.now(),
     }
 
@@ -410,11 +455,10 @@ def _note(case: _Case, receipt: Receipt) -> Note:
 _TOLD = Receipt.__dataclass_fields__.keys()
 
 
-def _receipt(case: _Case, row: dict[str, Any], charge_id: int) -> Receipt:
+def _receipt(case: _Case, row: dict[str, Any]) -> Receipt:
     told = {name: row[name] for name in _TOLD if name in row}
     return Receipt(
         **told,
-        charge_id=charge_id,
         undone_at=None,
         merchant_name=case.merchant.name,
         masked_name=case.resident.masked_name,
@@ -422,20 +466,21 @@ def _receipt(case: _Case, row: dict[str, Any], charge_id: int) -> Receipt:
     )
 
 
-def _draft(case: _Case, receipt: Receipt) -> ledger.Draft:
+def _draft(case: _Case) -> ledger.Draft:
     """Return the entry that moves the points to the merchant; who showed the code for the resident stands in it."""
     acted = {"acted": case.mandate.actor} if case.mandate else {}
+    memo = case.offer.title if case.offer else ""
     return ledger.Draft(
-        book=receipt.book_id,
+        book=case.merchant.book_id,
         kind="redemption",
         legs=(
-            ledger.Leg(case.resident.account_id, ledger.Unit.POINTS, -receipt.points),
-            ledger.Leg(case.merchant.account_id, ledger.Unit.POINTS, receipt.points),
+            ledger.Leg(case.resident.account_id, ledger.Unit.POINTS, -case.points),
+            ledger.Leg(case.merchant.account_id, ledger.Unit.POINTS, case.points),
         ),
-        key=f"charge:{receipt.charge_id}",
+        key=f"charge:{case.charge_id}",
         actor=case.ask.till.actor,
         branch=case.merchant.branch_id,
-        source=("redemption", str(receipt.charge_id)),
-        private={"memo": receipt.title or POINTS_ONLY, "place": case.merchant.name, **acted},
-        entry_id=receipt.entry_id,
+        source=("redemption", str(case.charge_id)),
+        private={"memo": memo or POINTS_ONLY, "place": case.merchant.name, **acted},
+        entry_id=case.entry_id,
     )

@@ -15,11 +15,11 @@ from moralbank import clock, ids
 from moralbank.behalf import service as behalf
 from moralbank.behalf.queries import get_link
 from moralbank.errors import Refused
-from moralbank.prepared import Prepared, Question, all_rows
+from moralbank.prepared import Change, Prepared, Question
 from moralbank.redemptions.errors import CodeExpired, CodeUsed, ResidentNotActive, UnknownCode
 from moralbank.redemptions.models import codes
 from moralbank.redemptions.numbers import CODE_PREFIX, CODE_RANDOM_DIGITS
-from moralbank.residents.queries import get_resident
+from moralbank.residents.queries import Resident, get_resident, split_resident, with_resident
 
 #: How long a phone shows a code, and how much longer a till still takes it.
 SHOWN_SECONDS = 60
@@ -41,8 +41,12 @@ class IssuedCode:
 class Shown:
     """A live code: whose points it spends, and by which link of behalf somebody else showed it, if anybody did."""
 
-    resident_id: int
+    resident: Resident
     link_id: int | None
+
+    @property
+    def resident_id(self) -> int:
+        return self.resident.resident_id
 
 
 def issue_code(db: Connection, resident_id: int, link_id: int | None = None) -> IssuedCode:
@@ -81,12 +85,13 @@ def digest(number: str) -> bytes:
 
 
 _FIND = Prepared(
-    sa.select(codes.c.resident_id, codes.c.link_id, codes.c.used_at, codes.c.expires_at).where(
-        codes.c.hash == sa.bindparam("digest")
+    with_resident(
+        sa.select(codes.c.link_id, codes.c.used_at, codes.c.expires_at).where(codes.c.hash == sa.bindparam("digest")),
+        codes.c.resident_id,
     )
 )
 _is_live = codes.c.used_at.is_(None) & (codes.c.expires_at > sa.bindparam("now"))
-_SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now")).returning(codes.c.resident_id)
+_SPENT = codes.update().where(_is_live).values(used_at=sa.bindparam("now"))
 _SPEND = Prepared(_SPENT.where(codes.c.hash == sa.bindparam("digest")))
 #: PostgreSQL's own.
 _SPEND_SET = Prepared(_SPENT.where(codes.c.hash == sa.any_(sa.bindparam("digests", type_=sa.ARRAY(sa.LargeBinary)))))
@@ -102,20 +107,20 @@ def asking_codes(numbers: Sequence[str]) -> Question[list[Shown | Refused]]:
 def _holder(rows: list[tuple[Any, ...]], now: datetime) -> Shown | Refused:
     if not rows:
         return UnknownCode()
-    [(resident_id, link_id, used_at, expires_at)] = rows
+    (link_id, used_at, expires_at), resident = split_resident(rows[0])
     if used_at is not None:
         return CodeUsed()
     if expires_at <= now:
         return CodeExpired()
-    return Shown(resident_id, link_id)
+    return Shown(resident, link_id)
 
 
-def asking_to_spend(db: Connection, hashes: Sequence[bytes]) -> Question[bool]:
-    """Ask for the codes to be used up; False when one of them is no longer live, since another till was faster."""
+def spending(db: Connection, hashes: Sequence[bytes]) -> Change:
+    """Use codes up; fewer than these change when one of them is no longer live, since another till was faster."""
     now = clock.now()
-    is_set = db.dialect.name == "postgresql" and len(hashes) > 1
-    given = [{"digests": list(hashes), "now": now}] if is_set else [{"digest": kept, "now": now} for kept in hashes]
-    return Question(_SPEND_SET if is_set else _SPEND, given, lambda found: len(all_rows(found)) == len(hashes))
+    if db.dialect.name == "postgresql" and len(hashes) > 1:
+        return Change(_SPEND_SET, [{"digests": list(hashes), "now": now}])
+    return Change(_SPEND, [{"digest": kept, "now": now} for kept in hashes])
 
 
 def purge_codes(db: Connection) -> int:

@@ -26,7 +26,7 @@ from moralbank.prepared import ask
 from moralbank.redemptions import errors, pay_tokens
 from moralbank.redemptions.answers import check_same, find_answers, keep_refusal, outcome
 from moralbank.redemptions.charging import charge_many
-from moralbank.redemptions.codes import Shown, asking_codes, asking_to_spend, digest
+from moralbank.redemptions.codes import Shown, asking_codes, digest, spending
 from moralbank.redemptions.limits import DEFAULT_LIMITS
 from moralbank.redemptions.models import charges, phone_orders, stickers
 from moralbank.redemptions.numbers import Means
@@ -111,7 +111,7 @@ def ask_phone(db: Connection, till: Till, order: Order, key: str) -> PhoneOrder 
             raise holder
         return found
     spent = digest(order.number)
-    [is_spent] = ask(db, asking_to_spend(db, [spent]))
+    [is_spent] = ask(db, spending(db, [spent]))
     if not is_spent:
         raise Raced
     return _add(

@@ -24,7 +24,7 @@ from moralbank.merchants.queries import Merchant, Offer
 from moralbank.merchants.schedules import closed, reservable
 from moralbank.prepared import ask
 from moralbank.redemptions import errors
-from moralbank.redemptions.answers import check_same, find_answers, keep_charges, outcome
+from moralbank.redemptions.answers import check_same, find_answers, keep_charge, outcome
 from moralbank.redemptions.charging import POINTS_ONLY, are_family
 from moralbank.redemptions.codes import digest
 from moralbank.redemptions.limits import (
@@ -232,7 +232,7 @@ def collect(db: Connection, one: Ask) -> Receipt:
         _hand_over(db, receipt, merchant, till.actor)
     ended = {"state": "collected", "ended_at": clock.now(), "charge_id": charge_id, "collects": voucher.collects + 1}
     db.execute(vouchers.update().where(vouchers.c.voucher_id == voucher.voucher_id).values(ended))
-    keep_charges(db, [(one, receipt)])
+    keep_charge(db, one, receipt)
     return receipt
 
 

@@ -151,11 +151,11 @@ _C = residents_cards.c
 _CARD_COLUMNS = (_C.card_id, _C.resident_id, _C.number, _C.issued_at, _C.revoked_at, _C.revoke_reason)
 
 
-_FIND_RESIDENT = Prepared(
-    sa.select(*_RESIDENT_COLUMNS)
-    .select_from(residents_residents.outerjoin(residents_households))
-    .where(_R.resident_id == sa.bindparam("resident_id"))
-)
+def _select() -> sa.Select[tuple[object, ...]]:
+    return sa.select(*_RESIDENT_COLUMNS).select_from(residents_residents.outerjoin(residents_households))
+
+
+_FIND_RESIDENT = Prepared(_select().where(_R.resident_id == sa.bindparam("resident_id")))
 
 
 def find_resident(db: Connection, resident_id: int) -> Resident | None:
@@ -177,6 +177,18 @@ def asking_residents(resident_ids: Collection[int]) -> Question[dict[int, Reside
     return Question(_FIND_RESIDENT, given, lambda found: {row[0]: _resident(row) for rows in found for row in rows})
 
 
+def with_resident(query: sa.Select[Any], resident_id: sa.ColumnElement[int]) -> sa.Select[Any]:
+    """Return a look-up that also finds the resident whom each of its rows names; `split_resident` reads its rows."""
+    found = query.add_columns(*_RESIDENT_COLUMNS).join(residents_residents, _R.resident_id == resident_id)
+    return found.outerjoin(residents_households, residents_households.c.household_id == _R.household_id)
+
+
+def split_resident(row: Sequence[Any]) -> tuple[Sequence[Any], Resident]:
+    """Return a row of what `with_resident` looked up: its own columns, and the resident."""
+    width = len(row) - len(_RESIDENT_COLUMNS)
+    return row[:width], _resident(row[width:])
+
+
 def get_resident(db: Connection, resident_id: int) -> Resident:
     """Return the resident, or raise UnknownResident."""
     found = find_resident(db, resident_id)
@@ -193,15 +205,9 @@ def hold_resident(db: Connection, resident_id: int) -> Resident:
     return get_resident(db, resident_id)
 
 
-_FIND_BY_NUMBER = Prepared(
-    sa.select(*_RESIDENT_COLUMNS)
-    .select_from(residents_residents.outerjoin(residents_households))
-    .where(_R.book_id == sa.bindparam("book_id"), _R.number == sa.bindparam("number"))
-)
+_FIND_BY_NUMBER = Prepared(_select().where(_R.book_id == sa.bindparam("book_id"), _R.number == sa.bindparam("number")))
 _FIND_BY_CARD = Prepared(
-    sa.select(*_CARD_COLUMNS, *_RESIDENT_COLUMNS)
-    .select_from(residents_cards.join(residents_residents).outerjoin(residents_households))
-    .where(_C.number == sa.bindparam("number"))
+    with_resident(sa.select(*_CARD_COLUMNS).where(_C.number == sa.bindparam("number")), _C.resident_id)
 )
 
 
@@ -225,9 +231,9 @@ def find_by_card(db: Connection, card_number: str) -> tuple[Resident, Card] | No
 
 def find_by_cards(db: Connection, card_numbers: Sequence[str]) -> list[tuple[Resident, Card] | None]:
     """Return for each card its holder and the card, revoked or not, or None for what is no card of ours."""
-    width = len(_CARD_COLUMNS)
     found = _FIND_BY_CARD.each(db, [{"number": number} for number in card_numbers])
-    return [(_resident(rows[0][width:]), Card(*rows[0][:width])) if rows else None for rows in found]
+    split = [split_resident(rows[0]) if rows else None for rows in found]
+    return [(one[1], Card(*one[0])) if one else None for one in split]
 
 
 def residents_by_id(db: Connection, resident_ids: Collection[int]) -> dict[int, Resident]:
@@ -450,11 +456,6 @@ def list_deeds(db: Connection, resident_id: int, *, limit: int = 50) -> list[Dee
         .limit(limit)
     )
     return [Deed(*row) for row in db.execute(statement)]
-
-
-def _select() -> sa.Select[tuple[object, ...]]:
-    joined = residents_residents.outerjoin(residents_households)
-    return sa.select(*_RESIDENT_COLUMNS).select_from(joined)
 
 
 def _residents(db: Connection, statement: sa.Select[tuple[object, ...]]) -> list[Resident]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from moralbank import clock
 from moralbank.db import Database, UtcDateTime, metadata
 from moralbank.errors import MoralBankError, Refused
-from moralbank.prepared import Insert, Prepared, Question, Row, ask
+from moralbank.prepared import Change, Prepared, Question, Row, ask
 from moralbank.web.errors import IdempotencyKeyReused
 
 #: First answers. Rows are never pruned, and never changed but for the body of one about a person who is forgotten.
@@ -52,14 +52,13 @@ _FIND = Prepared(
 )
 
 
-def _keep(insert: Insert) -> Any:
-    values = {column.name: sa.bindparam(column.name) for column in web_idempotency.c}
-    return insert(web_idempotency).values(values).on_conflict_do_nothing()
-
-
-_KEEP = Prepared(lambda insert: _keep(insert).returning(web_idempotency.c.key))
-#: For many at once on SQLite, which runs nothing that returns rows for many.
-_KEEP_SILENTLY = Prepared(_keep)
+_KEEP = Prepared(
+    lambda insert: (
+        insert(web_idempotency)
+        .values({column.name: sa.bindparam(column.name) for column in web_idempotency.c})
+        .on_conflict_do_nothing()
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +164,8 @@ def _first(rows: list[Row], key: Key) -> Answer | IdempotencyKeyReused | None:
 def keep_first(db: Connection, answers: Sequence[tuple[Key, Answer]]) -> bool:
     """Write the answers down; False when one of the keys was answered meanwhile."""
     rows = [_row(key, answer) for key, answer in answers]
-    if db.dialect.name == "sqlite":
-        return _KEEP_SILENTLY.touch_each(db, rows) == len(rows)
-    return len(_KEEP.insert_all(db, rows)) == len(rows)
+    [kept] = ask(db, Change(_KEEP, rows))
+    return bool(kept == len(rows))
 
 
 def _answer_once(db: Connection, key: Key, act: Callable[[Connection], Answer]) -> Answer:

@@ -49,6 +49,15 @@ def test_the_same_code_at_two_tills_at_once_is_one_charge(database, street, bala
     assert balance(street.zhang) == 2000 - today.points
 
 
+def test_the_slower_till_hears_of_the_code_and_not_of_the_charge_that_used_it(database, street) -> None:
+    for points in range(1, 21):
+        order = by_code(database.transact(show_code, street.zhang), points=points)
+        results = at_once(
+            *[lambda o=order: database.transact(service.charge, street.till, o, ids.token(8)) for _ in range(2)]
+        )
+        assert kinds(results) == ["CodeUsed", "Receipt"]
+
+
 def test_a_double_enter_at_the_same_instant_is_one_charge(database, street, balance) -> None:
     for _ in range(10):
         order = by_code(database.transact(show_code, street.zhang), points=7, again=True)

@@ -430,7 +430,7 @@ def _try(database: Database, street: Street, means: str, points: int, now) -> No
         return
     code = ids.checked_digits("71", 14) if means == "guessed" else database.transact(show_code, street.zhang)
     if means == "used":
-        assert database.transact(lambda db: ask(db, codes.asking_to_spend(db, [codes.digest(code)]))) == [True]
+        assert database.transact(lambda db: ask(db, codes.spending(db, [codes.digest(code)]))) == [1]
     later = now + timedelta(seconds=76) if means == "stale" else clock.now()
     with clock.at(later + timedelta(seconds=1)):
         pay(database, street, code=code, points=points, again=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import greenlet
@@ -19,6 +20,7 @@ from moralbank.db import Raced
 from moralbank.ledger import AccountKind, Unit
 from moralbank.ledger.rows import Answered, Held, NewEntry, Seen, Writes
 from moralbank.ledger.values import NEVER
+from moralbank.prepared import Act
 
 Name = tuple[str, str]
 
@@ -122,6 +124,12 @@ class Transaction:
         self.engine.log.append(writes)
 
     # What moralbank.ledger.rows.Rows describes
+
+    def looking(self, *asked: Any) -> Act[Seen]:
+        return Act(lambda: self.look(*asked))
+
+    def appending(self, book: int, writes: Writes) -> Act[None]:
+        return Act(lambda: self.append(book, writes))
 
     def look(
         self,

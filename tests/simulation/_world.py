@@ -18,7 +18,7 @@ from moralbank.db import Raced
 from moralbank.errors import MoralBankError
 from moralbank.lane import CommitLane, Wish
 from moralbank.ledger import AccountKind, Draft, Leg, Posted, Unit, drafts, leaf, rows
-from moralbank.ledger.posting import BOOK_SHIFT
+from moralbank.ledger.looking import BOOK_SHIFT
 from tests.simulation._engine import Engine, Killed, pause
 
 BOOK = 1
