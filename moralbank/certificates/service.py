@@ -201,20 +201,30 @@ def _next_serial(db: Connection, book: int, year: int) -> int:
     return int(db.execute(last).scalar_one()) + 1
 
 
-def sign_paper(db: Connection, of_type: int, document: int, digest: bytes, issued_at: datetime) -> str | None:
-    """Return the code of a paper of another kind, the same each time; None while there is no key yet.
+@dataclass(frozen=True, slots=True)
+class PaperKeys:
+    """All keys that the bank ever signed with, as read once for however many papers."""
 
-    It is signed with the key that was in use when the paper was issued, so that one that is printed again later has the
-    same octets; with the first key where it was issued before there was any.
-    """
+    #: The number, the seed, since when and until when, the first key first.
+    keys: tuple[tuple[int, bytes, datetime, datetime | None], ...]
+
+    def sign(self, of_type: int, document: int, digest: bytes, issued_at: datetime) -> str | None:
+        """Return the code of a paper of another kind, the same each time; None while there is no key yet.
+
+        It is signed with the key that was in use when the paper was issued, so that one that is printed again later
+        has the same octets; with the first key where it was issued before there was any.
+        """
+        if not self.keys:
+            return None
+        then = [key for key in self.keys if key[2] <= issued_at and (key[3] or clock.now()) > issued_at]
+        kid, seed, _since, _until = then[0] if then else self.keys[0]
+        return tokens.sign(seed, tokens.Token(kid, document, tokens.seconds_of(issued_at), digest, of_type))
+
+
+def paper_keys(db: Connection) -> PaperKeys:
+    """Read the keys that papers are signed with."""
     rows = db.execute(sa.select(keys.c.kid, keys.c.seed, keys.c.created_at, keys.c.retired_at).order_by(keys.c.kid))
-    found = rows.all()
-    if not found:
-        return None
-    then = [row for row in found if row.created_at <= issued_at and (row.retired_at or clock.now()) > issued_at]
-    key = then[0] if then else found[0]
-    seconds = tokens.seconds_of(issued_at)
-    return tokens.sign(key.seed, tokens.Token(key.kid, document, seconds, digest, of_type))
+    return PaperKeys(tuple(tuple(row) for row in rows))
 
 
 def ensure_key(db: Connection) -> None:

@@ -16,7 +16,7 @@ from moralbank.merchants.errors import BadPhoto
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.schemas import OfferForm, ReturnForm, schedule_fields
 from moralbank.merchants.service import OfferDetails
-from moralbank.merchants.views import typed_offer, yuan
+from moralbank.merchants.views import typed_offer, typed_yuan
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, public, scope_paths, within, within_merchant
 from moralbank.web.db import database
@@ -213,7 +213,7 @@ def _errors(refusal: MoralBankError) -> dict[str, list[str]]:
 
 def _given(draft: Draft) -> dict[str, Any]:
     told = {name: getattr(draft, name) for name in OfferDetails.__dataclass_fields__ if name != "schedule"}
-    return told | {"settlement_yuan": yuan(draft.settlement_fen)} | schedule_fields(draft.schedule)
+    return told | {"settlement_yuan": typed_yuan(draft.settlement_fen)} | schedule_fields(draft.schedule)
 
 
 def _form(

@@ -28,10 +28,10 @@ from moralbank.merchants.schemas import (
 from moralbank.merchants.service import MerchantDetails, OfferDetails
 from moralbank.merchants.supervisors import end_supervisor, list_supervisors, name_supervisor
 from moralbank.merchants.wording import opening_words, schedule_words, weekday_words
-from moralbank.web import problems
+from moralbank.web import filters, problems
 from moralbank.web.auth import actor, allow, current, scope_paths, within
 from moralbank.web.db import database
-from moralbank.web.filters import MINUS, weekday
+from moralbank.web.filters import weekday
 from moralbank.web.forms import in_words, read_form
 from moralbank.web.i18n import gettext as _
 from moralbank.web.paging import row_id
@@ -229,7 +229,7 @@ def edit_offer(offer_id: int) -> Answer:
     stocked = _offer(offer_id)
     if request.method == "GET":
         given = {name: getattr(stocked.offer, name) for name in OfferDetails.__dataclass_fields__}
-        given["settlement_yuan"] = yuan(given.pop("settlement_fen"))
+        given["settlement_yuan"] = typed_yuan(given.pop("settlement_fen"))
         return _offer_form(stocked, given | schedule_fields(given.pop("schedule")))
     try:
         details = OfferDetails(**read_form(OfferForm))
@@ -253,10 +253,9 @@ def show_offer(offer_id: int) -> Response:
     return redirect(url_for("merchants.show", merchant_id=offer.merchant_id), 303)
 
 
-@blueprint.app_template_filter("yuan")
-def yuan(fen: int) -> str:
-    """Return hundredths as yuan: 12.50, and 3 where there are no hundredths."""
-    return (f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}").replace("-", MINUS)
+def typed_yuan(fen: int) -> str:
+    """Return hundredths as somebody types them into a form: 12.50, and 3 where there are no hundredths."""
+    return f"{fen // 100}" if fen % 100 == 0 else f"{fen / 100:.2f}"
 
 
 @blueprint.app_template_filter("merchant_change")
@@ -309,7 +308,7 @@ def _shown(detail: str, value: str | int | None, of_offer: bool) -> str:
     if value is None:
         return ""
     if detail == "settlement_fen":
-        return yuan(int(value))
+        return filters.yuan(int(value))
     if detail == "weekdays":
         return weekday_words(int(value))
     if detail in ("opens_minutes", "closes_minutes"):

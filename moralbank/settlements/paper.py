@@ -15,8 +15,8 @@ from moralbank import clock
 from moralbank.merchants.queries import Merchant
 from moralbank.merchants.views import merchant_word
 from moralbank.settlements.queries import Dispute, Settlement, SettlementLine
-from moralbank.settlements.wording import LINE_NAMES, exact, settlement_word
-from moralbank.web.filters import MINUS, figure, month
+from moralbank.settlements.wording import LINE_NAMES, settlement_word
+from moralbank.web.filters import figure, month, yuan
 from moralbank.web.i18n import gettext as _
 
 
@@ -90,8 +90,8 @@ def _facts(whole: Whole) -> Iterator[tuple[str, str]]:
 
 def _due(settlement: Settlement) -> str:
     if settlement.due_fen < 0:
-        return _("%(yuan)s 元，从下一张里扣", yuan=_yuan(settlement.due_fen))
-    return _("%(yuan)s 元", yuan=_yuan(settlement.due_fen)) if settlement.due_fen else _("不用付款")
+        return _("%(yuan)s 元，从下一张里扣", yuan=yuan(settlement.due_fen))
+    return _("%(yuan)s 元", yuan=yuan(settlement.due_fen)) if settlement.due_fen else _("不用付款")
 
 
 def _lines(whole: Whole) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _row(line: SettlementLine, is_asked: bool) -> list[str]:
         words.append(_("单号 %(n)s", n=line.charge_id))
     if is_asked:
         words.append(_("有疑问"))
-    return [str(line.number), _moment(line.at), " · ".join(words), figure(line.points), _yuan(line.owed_fen)]
+    return [str(line.number), _moment(line.at), " · ".join(words), figure(line.points), yuan(line.owed_fen)]
 
 
 def _by_kind(lines: Sequence[SettlementLine]) -> Iterator[tuple[str, str]]:
@@ -165,7 +165,7 @@ def _how_to_check(settlement: Settlement) -> Iterator[str]:
 
 
 def _sum(points: int, fen: int) -> str:
-    return " · ".join([_("%(points)s 分", points=figure(points)), _("%(yuan)s 元", yuan=_yuan(fen))])
+    return " · ".join([_("%(points)s 分", points=figure(points)), _("%(yuan)s 元", yuan=yuan(fen))])
 
 
 def _by(whole: Whole, moment: datetime, actor: str | None) -> str:
@@ -177,9 +177,5 @@ def _moment(moment: datetime) -> str:
     return f"{clock.local(moment):%Y-%m-%d %H:%M}"
 
 
-def _yuan(fen: int) -> str:
-    return exact(fen).replace("-", MINUS)
-
-
 def _signed(fen: int) -> str:
-    return ("+" if fen > 0 else "") + _yuan(fen)
+    return ("+" if fen > 0 else "") + yuan(fen)

@@ -11,7 +11,7 @@ from moralbank.settlements import queries, service
 from moralbank.settlements.errors import DisputeStillOpen, DisputeTooLate, LineDisputed, SettlementConfirmed
 from moralbank.settlements.queries import Settlement
 from moralbank.settlements.schemas import DisputeForm
-from moralbank.settlements.views import PAGE, Answer, page, paper_of, rows, said
+from moralbank.settlements.views import PAGE, Answer, before_line, page, paper_of, rows, said
 from moralbank.web import problems
 from moralbank.web.auth import actor, allow, current, within_merchant
 from moralbank.web.db import database
@@ -75,12 +75,14 @@ def dispute(settlement_id: int) -> Answer:
         given = read_form(DisputeForm)
         database().transact(service.raise_dispute, settlement_id, given["number"], given["reason"], actor=actor())
     except Invalid as refusal:
-        shown = page(settlement, is_till=True, errors=in_words(refusal), given=request.form)
+        number = request.form.get("number", 0, type=row_id)
+        shown = page(settlement, is_till=True, about=number, errors=in_words(refusal), given=request.form)
         return shown, refusal.status
     except (SettlementConfirmed, DisputeTooLate, LineDisputed) as refusal:
         return _back(settlement_id, refusal)
     flash(_("第 %(n)s 行的疑问已交给驿站，答复会显示在这里。", n=given["number"]), "ok")
-    return redirect(url_for(".show", settlement_id=settlement_id), 303)
+    after = before_line(given["number"])
+    return redirect(url_for(".show", settlement_id=settlement_id, after=after or None), 303)
 
 
 @blueprint.post("/<int:settlement_id>/confirmation")

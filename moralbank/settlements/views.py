@@ -33,6 +33,8 @@ from moralbank.web.sheets import Cell, csv_response, xlsx_response
 blueprint = Blueprint("settlements", __name__)
 
 PAGE = 50
+#: Lines of a settlement on a page; its sums are over all of them.
+LINES = 100
 
 Answer = str | Response | tuple[str, int]
 
@@ -157,18 +159,25 @@ def pay(settlement_id: int) -> Answer:
     return redirect(url_for(".show", settlement_id=settlement_id), 303)
 
 
-def page(settlement: Settlement, *, is_till: bool, **more: Any) -> str:
-    """Show a settlement with its lines, as its station or its merchant sees it."""
+def page(settlement: Settlement, *, is_till: bool, about: int = 0, **more: Any) -> str:
+    """Show a settlement with a page of its lines, as its station or its merchant sees it.
+
+    about: the line with which something is wrong, whose page is shown whatever the address says.
+    """
+    after = before_line(about) if about else request.args.get("after", 0, type=row_id)
     with database().reading() as db:
         merchant = get_merchant(db, settlement.merchant_id)
-        lines = queries.list_lines(db, settlement.settlement_id)
+        lines = queries.list_lines(db, settlement.settlement_id, after=after, limit=LINES + 1)
         disputes = queries.list_disputes(db, settlement.settlement_id)
         actors = _actors(db, settlement, disputes)
     return render_template(
         "settlements/show.html",
         settlement=settlement,
         merchant=merchant,
-        lines=lines,
+        lines=lines[:LINES],
+        next_after=lines[LINES - 1].number if len(lines) > LINES else None,
+        prev_after=max(after - LINES, 0) if after else None,
+        before_line=before_line,
         disputes=disputes,
         by_number={one.number: one for one in disputes},
         actors=actors,
@@ -178,6 +187,11 @@ def page(settlement: Settlement, *, is_till: bool, **more: Any) -> str:
         today=clock.today(),
         **more,
     )
+
+
+def before_line(number: int) -> int:
+    """Return behind which line the page begins on which a line stands."""
+    return (number - 1) // LINES * LINES
 
 
 def _actors(db: Connection, settlement: Settlement, disputes: Sequence[Dispute]) -> dict[str, str]:

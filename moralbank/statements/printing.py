@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from moralbank import ledger, papers
 from moralbank.branches.queries import Branch, get_branch, list_branches
+from moralbank.certificates import service as certificates
+from moralbank.certificates.service import PaperKeys
 from moralbank.history.queries import outside_names
 from moralbank.ledger import AccountKind
 from moralbank.merchants.queries import list_merchants
@@ -38,6 +40,14 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class _Coding:
+    """What the codes of a page's statements are signed with, read once, and where they lead to."""
+
+    keys: PaperKeys
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrintPage:
     """The next holders of a run, and their statements; whoever has none in the period is passed over."""
 
@@ -55,20 +65,21 @@ def read_page(db: Connection, one: Print, public_url: str) -> PrintPage:
     """
     branch = get_branch(db, one.branch_id)
     branch_ids = [below.branch_id for below in list_branches(db, one.branch_id)]
+    coding = _Coding(certificates.paper_keys(db), public_url)
     if one.form == "shops":
-        return _read_shops(db, one, branch, branch_ids, public_url)
+        return _read_shops(db, one, branch, branch_ids, coding)
     after = (one.after_building, one.after_resident)
     people = list_to_print(db, branch_ids, after=after, phoneless=one.phoneless, limit=PAGE)
     made = []
     for resident in people:
         owner = queries.owner_of_resident(db, resident)
         holder = Holder(resident.name, resident.number, _address(branch.name_zh, resident))
-        made += _made(db, one, owner, holder, public_url)
+        made += _made(db, one, owner, holder, coding)
     last = (people[-1].building or "", people[-1].resident_id) if people else after
     return PrintPage(len(people), last, made)
 
 
-def _read_shops(db: Connection, one: Print, branch: Branch, branch_ids: list[int], public_url: str) -> PrintPage:
+def _read_shops(db: Connection, one: Print, branch: Branch, branch_ids: list[int], coding: _Coding) -> PrintPage:
     """Read the next merchants' statements; before the first of them, at a hub, those of the teams and the pool."""
     made: list[Made] = []
     shops = list_merchants(db, branch_ids=branch_ids, after_id=one.after_resident, limit=PAGE)
@@ -79,21 +90,21 @@ def _read_shops(db: Connection, one: Print, branch: Branch, branch_ids: list[int
             name = names.get(shared.account) or _(ACCOUNT_WORDS[shared.kind])
             holder = Holder(name, str(shared.account), branch.name_zh)
             owner = queries.owner_of_account(db, one.book_id, shared.account)
-            made += _made(db, one, owner, holder, public_url)
+            made += _made(db, one, owner, holder, coding)
     for shop in shops:
         holder = Holder(shop.name, shop.code, branch.name_zh)
-        made += _made(db, one, queries.owner_of_merchant(db, shop), holder, public_url)
+        made += _made(db, one, queries.owner_of_merchant(db, shop), holder, coding)
     return PrintPage(len(shops), ("", shops[-1].merchant_id if shops else one.after_resident), made)
 
 
-def _made(db: Connection, one: Print, owner: Owner, holder: Holder, public_url: str) -> Iterator[Made]:
+def _made(db: Connection, one: Print, owner: Owner, holder: Holder, coding: _Coding) -> Iterator[Made]:
     """Yield the statement of an account, if it has one in the period."""
     if owner.first_month >= one.period.following:
         return
     found = queries.statement_of(db, owner, one.period)
     if found.issued is not None:
         check(db, found.issued)
-        address = codes.find_address(db, found.issued, public_url)
+        address = codes.address_of(coding.keys, found.issued, coding.public_url)
         yield Made(holder.number, found, paper.document(found, holder, address))
 
 

@@ -69,6 +69,11 @@ def figure(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
+def yuan(fen: int) -> str:
+    """Hundredths of a yuan as 1,234.50, always with two places, so that amounts in a column stand in line."""
+    return ("" if fen >= 0 else MINUS) + f"{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
+
+
 def points(value: int) -> str:
     """+25, −20, 0: points that moved."""
     return ("+" if value > 0 else "") + figure(value)
@@ -111,7 +116,7 @@ def _for_each_reader(write: Callable[[Any], str]) -> Callable[[Context, Any], st
 
 
 def init_app(app: Flask) -> None:
-    """Give templates the filters |day |clock |moment |month |figure |points |minutes |written |by_month."""
+    """Give templates the filters |day |clock |moment |month |figure |yuan |points |minutes |written |by_month."""
     readings: dict[str, Callable[[Any], str]]
     readings = {
         "day": day,
@@ -122,4 +127,4 @@ def init_app(app: Flask) -> None:
         "written": written,
     }
     app.jinja_env.filters.update({name: _for_each_reader(write) for name, write in readings.items()})
-    app.jinja_env.filters.update(figure=figure, points=points, by_month=by_month)
+    app.jinja_env.filters.update(figure=figure, yuan=yuan, points=points, by_month=by_month)

@@ -9,8 +9,8 @@ import pytest
 import segno
 import sqlalchemy as sa
 
-from moralbank import ledger
-from moralbank.certificates import queries, service, tokens, values
+from moralbank import clock, ledger, papers
+from moralbank.certificates import paper, queries, service, tokens, values
 from moralbank.certificates.errors import (
     CertificateIncomplete,
     CertificateVoid,
@@ -23,7 +23,9 @@ from moralbank.certificates.values import State
 from moralbank.db import Database
 from moralbank.reports import beside
 from scripts import verify_certificate
+from tests import _ci
 from tests.certificates.conftest import JUNE, MARCH, Village
+from tests.papers._paper import last_page_of
 
 
 def issue(database: Database, village: Village, who=None, first=MARCH, last=JUNE) -> Certificate:
@@ -223,3 +225,19 @@ def test_what_is_issued_corrected_and_revoked_is_what_the_log_says(database, vil
         checked = beside.verify(db, village.book)
     assert checked.faults == ()
     assert checked.deeds >= 3
+
+
+def test_who_certifies_and_the_code_never_stand_alone_on_a_page(database, village: Village) -> None:
+    if not papers.is_available():
+        _ci.missing("no typst or no Chinese font on this machine (extra pdf)")
+    made = paper.certificate(issue(database, village), "https://bank.example", 1)
+    seen = set()
+    for count in range(11, 17):
+        rows = [
+            [f"{n}", "2026-03-01", f"第{n}次\n捡拾河岸垃圾", "邻里中心\n周岚", "2 小时"] for n in range(1, count + 1)
+        ]
+        pages, last = last_page_of(papers.pdf("certificate", made | {"rows": rows}, clock.now()))
+        seen.add(pages)
+        assert "出具单位" in last
+        assert all(f"第{n}次" in last for n in range(count - 2, count + 1)), count
+    assert seen == {1, 2}, "it is tried around the end of a page"

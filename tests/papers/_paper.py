@@ -20,6 +20,12 @@ def count_pages(pdf: bytes) -> int:
     return len(pypdfium2.PdfDocument(pdf))
 
 
+def last_page_of(pdf: bytes) -> tuple[int, str]:
+    """Return how many pages there are, and what stands on the last one."""
+    document = pypdfium2.PdfDocument(pdf)
+    return len(document), "".join(document[len(document) - 1].get_textpage().get_text_range().split())
+
+
 def pages_of(pdf: bytes, dpi: int = 150) -> list[Image.Image]:
     """Return the pages as they would be printed."""
     return [page.render(scale=dpi / 72).to_pil() for page in pypdfium2.PdfDocument(pdf)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from moralbank import clock
-from moralbank.settlements import queries
+from moralbank.settlements import queries, views
+from moralbank.web import filters
 from tests._people import form, make_login, sign_in
 from tests.settlements.conftest import IN_NOVEMBER, settle
 
@@ -63,7 +66,7 @@ def test_a_shop_asks_about_a_line_the_station_answers_the_shop_confirms_and_it_i
             assert says in refused.text
         done = form(staff, answer, {"answer": "corrected", "note": "是少了", "owed_yuan": "4"})
         assert done.status_code == 303
-        assert "下一张结算单里+1 元" in shop.get(mine).text
+        assert "下一张结算单里+1.00 元" in shop.get(mine).text
         assert form(shop, f"{mine}/confirmation", {}).status_code == 303
         paid = form(staff, f"{theirs}/payment", {"reference": "B-2026-1", "paid_on": "2026-11-04"})
         assert paid.status_code == 303
@@ -129,6 +132,38 @@ def test_a_bank_sees_early_that_it_promised_more_than_it_holds(app, database, oc
         form(staff, f"{page}/cost", {"yuan_per_hundred": "10"})
         form(staff, f"{page}/pledges", {"donor": "街道社区基金", "yuan": "50", "pledged_on": "2026-11-01"})
         shown = staff.get(page).text
-        assert "还差 41 元" in shown
+        assert "还差 41.00 元" in shown
         assert "街道社区基金" in shown
         assert "只够兑换 54%" in staff.get("/staff/budget").text
+
+
+def test_a_long_settlement_comes_in_pages_whose_sums_are_of_all_lines(shop, staff, settled, monkeypatch):
+    monkeypatch.setattr(views, "LINES", 4)
+    with clock.at(IN_NOVEMBER):
+        for reader, here in (
+            (shop, f"/counter/settlements/{settled.settlement_id}"),
+            (staff, f"/staff/settlements/{settled.settlement_id}"),
+        ):
+            first = reader.get(here).text
+            [following] = re.findall(r'rel="next" href="([^"]+)"', first)
+            second = reader.get(following).text
+            assert [re.findall(r'<tr id="l(\d+)">', page) for page in (first, second)] == [list("1234"), list("56")]
+            assert all('<td class="number">90</td><td class="number">8.00</td>' in page for page in (first, second))
+            assert "第 5 到第 6 行，共 6 行" in second
+            assert re.findall(r'rel="(prev|next)" href="([^"]+)"', second) == [("prev", here)]
+            assert "没有这么多行" in reader.get(f"{here}?after=600").text
+        mine = f"/counter/settlements/{settled.settlement_id}"
+        refused = form(shop, f"{mine}/disputes", {"number": 6, "reason": ""})
+        assert (refused.status_code, '<tr id="l6">' in refused.text) == (422, True), "the page of the line is shown"
+        asked = form(shop, f"{mine}/disputes", {"number": 6, "reason": "没有卖过"})
+        assert asked.location == f"{mine}?after=4"
+        assert (
+            f'href="/staff/settlements/{settled.settlement_id}?after=4#l6"'
+            in staff.get(mine.replace("counter", "staff")).text
+        )
+
+
+def test_an_amount_has_thousands_and_always_two_places():
+    assert [filters.yuan(fen) for fen in (0, 300, 123450, -5, -123456789)] == [
+        "0.00", "3.00", "1,234.50", "−0.05", "−1,234,567.89",
+    ]  # fmt: skip

@@ -129,7 +129,7 @@ def test_a_genuine_code_is_of_this_content_alone_and_an_altered_one_of_none(clie
     assert client.get(altered).status_code == 404
 
     def sign(db, document: int, digest: bytes) -> str | None:
-        return certificates.sign_paper(db, tokens.STATEMENT, document, digest, one.issued_at)
+        return certificates.paper_keys(db).sign(tokens.STATEMENT, document, digest, one.issued_at)
 
     right = codes.document_of(one.account, one.period)
     with database.reading() as db:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from moralbank import clock, ledger, papers
+from moralbank.certificates import service as certificates
 from moralbank.db import Database
 from moralbank.residents import forgetting
 from moralbank.residents import service as residents
@@ -88,6 +89,20 @@ def test_sheets_come_by_building_and_each_once(database: Database, street: Story
     assert jobs.print_runs(database) == 0
 
 
+def test_the_keys_are_read_once_for_a_page_of_statements(
+    database: Database, street: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.transact(certificates.ensure_key)
+    read, paper_keys = [], certificates.paper_keys
+    monkeypatch.setattr(certificates, "paper_keys", lambda db: read.append(1) or paper_keys(db))
+    monkeypatch.setattr(printing, "PAGE", 50)
+    one = ask(database, street)
+    with database.reading() as db:
+        page = printing.read_page(db, one, "https://bank.example")
+    assert (len(page.made), len(read)) == (6, 1)
+    assert all("https://bank.example/v/" in str(made.document) for made in page.made)
+
+
 def test_everybody_has_a_file_of_their_own_and_only_those_without_a_phone_where_asked(
     database: Database, street: Story, root: Path
 ) -> None:
@@ -157,6 +172,7 @@ def test_a_run_whose_book_differs_waits_and_those_behind_it_are_made(
 
 
 def test_two_machines_that_make_the_same_run_count_each_file_once(database: Database, street: Story) -> None:
+    one = ask(database, street)
     one = ask(database, street)
     with database.reading() as db:
         page = printing.read_page(db, one, "http://localhost")
