@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: What depends on colours, and on sizes: asked again where only these change.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+OF_SIZES = (*OF_COLOURS, "target-size", "scrollable-region-focusable")
 ELDER_LETTER_PX, ELDER_TARGET_PX = 18, 60
 
 _SHAPE = """() => ({
@@ -89,7 +92,12 @@ def wearing(page: Any, name: str, value: str) -> Iterator[None]:
     page.evaluate("name => document.documentElement.removeAttribute(name)", name)
 
 
-def findings(page: Any, *rules: str) -> list[str]:
+def bring_axe(context: Any) -> None:
+    """Have axe in every page of a context: half a megabyte, which is sent to the browser once."""
+    context.add_init_script(_axe.axe_script)
+
+
+def findings(page: Any, *rules: str, without: Sequence[str] = ()) -> list[str]:
     """Return what axe has against the page: rule and place. Only these rules, if any are named.
 
     The window is made as high as the page: the tabs of a phone cover nothing that a thumb can't scroll to.
@@ -97,8 +105,9 @@ def findings(page: Any, *rules: str) -> list[str]:
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": max(page.viewport_size["height"], height)})
     only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": WCAG}
-    options = {"runOnly": only, "resultTypes": ["violations"]}
-    if not page.evaluate(_IS_THERE):  # Half a megabyte, which is read once for all that is asked of a page.
+    off = {rule: {"enabled": False} for rule in without}
+    options = {"runOnly": only, "rules": off, "resultTypes": ["violations"]}
+    if not page.evaluate(_IS_THERE):
         page.evaluate(_axe.axe_script)
     violations = page.evaluate("options => axe.run(options).then(found => found.violations)", options)
     return [f"{each['id']}: {node['html'][:160]}" for each in violations for node in each["nodes"]]

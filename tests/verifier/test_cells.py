@@ -103,13 +103,14 @@ def test_no_cell_can_be_changed_unseen(database_url: str, tmp_path) -> None:
     outside, unseen = walk(open_bank(database), TABLES, tmp_path, is_quick=not database.is_sqlite)
     database.dispose()
     assert sorted(unseen - set(NO_EVIDENCE)) == []
-    assert outside > (500 if database.is_sqlite else 100)
+    assert outside > (400 if database.is_sqlite else 100)
 
 
 def walk(bank: Bank, tables: Sequence[sa.Table], folder: Path, *, is_quick: bool = False) -> tuple[int, set[str]]:
     """Change every cell of these tables, one at a time; return how many the export shows, and which nobody sees.
 
-    is_quick: once a cell, and of rows of one kind only the last.
+    Of the rows of one kind the first one's cells are changed in every way, the others' in one.
+    is_quick: in one way only, and of rows of one kind only the last.
     """
     database = bank.database
     (folder / "keys.txt").write_text(bank.policy)
@@ -131,11 +132,15 @@ def walk(bank: Bank, tables: Sequence[sa.Table], folder: Path, *, is_quick: bool
             assert rows, f"{table.name} has no row to change"
             if is_quick and "kind" in table.columns:
                 rows = list({row.kind: row for row in rows}.values())
+            kinds = set()
             for row in rows:
+                kind = row._mapping.get("kind")
+                in_every_way = kind not in kinds and not is_quick
+                kinds.add(kind)
                 here = sa.and_(*(column == row._mapping[column.name] for column in key))
                 for column in table.columns:
                     values = other(row._mapping[column.name], column)
-                    for value in values[-1:] if is_quick else values:
+                    for value in values if in_every_way else values[-1:] if is_quick else values[:1]:
                         if value == row._mapping[column.name]:
                             continue
                         attempt = db.begin_nested()
