@@ -384,6 +384,16 @@ def test_production_does_not_start_by_the_supervisor_either(database_url: str, t
     assert "administrator" not in ended.stdout
 
 
+def test_everything_loads_where_only_the_needed_packages_are() -> None:
+    optional = "psycopg", "typst", "psutil", "pytest"
+    modules = "moralbank.app", "moralbank.cli", "moralbank.scheduler", "moralbank.supervisor", "moralbank.web.rsgi"
+    script = f"import sys; sys.modules.update(dict.fromkeys({optional})); " + "; ".join(
+        f"import {name}" for name in modules
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_the_operators_book_explains_every_alarm() -> None:
     source = Path(startup.__file__).read_text(encoding="utf-8")
     named = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg
 from sqlalchemy.engine import Engine
 
 from moralbank import clock
@@ -78,6 +77,8 @@ def _rewrite_sqlite(driver: Any, *, at_once: bool) -> bool:
 
 def _rewrite_postgresql(driver: Any) -> bool:
     """Write the tables into new files, and what the planner keeps of their values anew; only their owner may."""
+    import psycopg  # Where the bank is on SQLite this driver needn't be there.
+
     driver.execute("RESET ROLE")
     tables = [held.table for held in PERSONAL]
     owned = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class WHERE oid = ANY(%s::regclass[])"
