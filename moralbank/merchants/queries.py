@@ -15,7 +15,7 @@ from moralbank.merchants.errors import OfferNotActive, UnknownMerchant, UnknownO
 from moralbank.merchants.models import deeds, merchants, offer_months, offers
 from moralbank.merchants.schedules import EVERY_DAY, MINUTES_OF_DAY, Schedule, closed
 from moralbank.messages.values import Reach
-from moralbank.prepared import Prepared, Question, ask
+from moralbank.prepared import Prepared, Question, all_rows, ask
 
 SETTLEMENT_MODES = ("donated", "subsidised", "recirculated")
 STATUSES = ("applied", "visited", "active", "suspended", "left")
@@ -183,6 +183,19 @@ def asking_offers(offer_ids: Collection[int]) -> Question[dict[int, Offer]]:
     """Ask for the offers with these ids."""
     given = [{"offer_id": offer_id} for offer_id in offer_ids]
     return Question(_FIND_OFFER, given, lambda found: {row[0]: Offer(*row) for rows in found for row in rows})
+
+
+_USED = Prepared(
+    sa.select(offer_months.c.offer_id, offer_months.c.used).where(
+        offer_months.c.offer_id == sa.bindparam("offer_id"), offer_months.c.month_on == sa.bindparam("month_on")
+    )
+)
+
+
+def asking_used(offer_ids: Collection[int], day: date) -> Question[dict[int, int]]:
+    """Ask how many of each offer were used up in the day's month; what nobody has had yet is left out."""
+    given = [{"offer_id": offer_id, "month_on": month_of(day)} for offer_id in offer_ids]
+    return Question(_USED, given, lambda found: dict(all_rows(found)))
 
 
 def find_offer(db: Connection, offer_id: int) -> Offer | None:

@@ -35,7 +35,7 @@ from moralbank.merchants.queries import (
     month_of,
 )
 from moralbank.merchants.schedules import ALWAYS, Schedule
-from moralbank.prepared import Insert, Prepared, Question, all_rows, ask
+from moralbank.prepared import Insert, Prepared, Question, all_rows
 
 SYSTEM = "system"
 #: Of a person, or a picture: a deed says that they changed, not what they were.
@@ -239,53 +239,43 @@ def _taking(insert: Insert) -> sa.Insert:
 _TAKE_OFFER = Prepared(_taking)
 
 
-def take_offers(
-    db: Connection, wanted: Sequence[Offer], day: date, taken: Mapping[int, int] | None = None
-) -> list[bool]:
+def take_offers(db: Connection, wanted: Sequence[Offer], day: date) -> list[bool]:
     """Use up one of each in the day's month, and tell for each whether there still was one; the first get the last.
 
     wanted: in one order everywhere, so that two sets wait for each other and never in a ring.
-    taken: what `asking_to_take` came to, for these and for others who want none any more; what is too much goes back.
     """
-    if taken is None:
-        [taken] = ask(db, asking_to_take(wanted, day))
-    month, left, got = month_of(day), Counter(offer.offer_id for offer in wanted), Counter(taken)
-    too_many = [
-        {"of_offer_id": which, "in_month": month, "less": number - left[which]}
-        for which, number in got.items()
-        if number > left[which]
-    ]
-    _GIVE_BACK.touch_each(db, too_many)
-    # What has become scarce, one by one.
-    scarce = {which for which, number in left.items() if got[which] < number}
+    month = month_of(day)
+    left = Counter(offer.offer_id for offer in wanted)
+    offers = {offer.offer_id: offer for offer in wanted}
+
+    def take(numbers: dict[int, int]) -> dict[int, int]:
+        given = [{"offer_id": which, "month_on": month, "used": number} for which, number in numbers.items()]
+        return {which: numbers[which] for (which,) in _TAKE_OFFER.insert_all(db, given)}
+
+    # All of an offer at once, as long as there are enough; what has become scarce, one by one.
+    taken = Counter(take({which: n if n <= offers[which].monthly_quota else 1 for which, n in left.items()}))
+    scarce = {which for which, number in left.items() if taken[which] < number}
     while scarce:
-        given = [{"offer_id": which, "month_on": month, "used": 1} for which in sorted(scarce)]
-        more = [which for (which,) in _TAKE_OFFER.insert_all(db, given)]
-        got.update(more)
-        scarce = {which for which in more if got[which] < left[which]}
+        more = take(dict.fromkeys(sorted(scarce), 1))
+        taken.update(more)
+        scarce = {which for which in more if taken[which] < left[which]}
     verdicts = []
     for offer in wanted:
-        verdicts.append(got[offer.offer_id] > 0)
-        got[offer.offer_id] -= 1
+        verdicts.append(taken[offer.offer_id] > 0)
+        taken[offer.offer_id] -= 1
     return verdicts
 
 
-def asking_to_take(wanted: Sequence[Offer], day: date) -> Question[dict[int, int]]:
-    """Ask to use up all of an offer at once, as long as there are enough, and how many of each were taken."""
+def taking(wanted: Sequence[Offer], day: date) -> Question[bool]:
+    """Use up one of each at once, and tell whether there still were enough; if not, the caller must undo it all.
+
+    For who has looked at the stock before: then it happens only when somebody else was faster.
+    """
     numbers = Counter(offer.offer_id for offer in wanted)
-    quotas = {offer.offer_id: offer.monthly_quota for offer in wanted}
-    # The first of a month is written without a look at the quota.
-    asked = {which: number if number <= quotas[which] else 1 for which, number in numbers.items()}
     month = month_of(day)
-    given = [{"offer_id": which, "month_on": month, "used": number} for which, number in asked.items()]
-    return Question(_TAKE_OFFER, given, lambda found: {which: asked[which] for (which,) in all_rows(found)})
-
-
-_GIVE_BACK = Prepared(
-    offer_months.update()
-    .where(offer_months.c.offer_id == sa.bindparam("of_offer_id"), offer_months.c.month_on == sa.bindparam("in_month"))
-    .values(used=offer_months.c.used - sa.bindparam("less", type_=sa.Integer))
-)
+    # In one order everywhere, so that two sets wait for each other and never in a ring.
+    given = [{"offer_id": which, "month_on": month, "used": numbers[which]} for which in sorted(numbers)]
+    return Question(_TAKE_OFFER, given, lambda found: len(all_rows(found)) == len(given))
 
 
 def give_back_offer(db: Connection, offer_id: int, day: date) -> None:

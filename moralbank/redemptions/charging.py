@@ -6,7 +6,8 @@ another one is judged by, except for an offer's last piece, which the database g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -308,17 +309,18 @@ def are_family(one: Resident, other: Resident) -> bool:
 def _decide_and_write(db: Connection, cases: list[_Case], limits: Limits) -> None:
     """Count each charge into its resident's month, which locks the resident; judge by what stands then, and write.
 
-    What judges is asked for in the same round trip, but after; so are the offers, which who is refused gives back.
+    What judges is asked for in the same round trip, but after. Offers are used up last, when all is written: whoever
+    else wants one waits for that until the commit.
     """
     bills = [case.bill for case in cases]
     for case in cases:
         case.entry_id = ids.new_id() if case.points else None
-    wanting = _wanting(cases)
-    fitting, standings, taken, *looked = ask(
+    offer_ids = {case.offer.offer_id for case in cases if case.offer is not None}
+    fitting, standings, used, *looked = ask(
         db,
         asking_to_count(limits, bills),
         asking_standings(limits, bills),
-        merchant_service.asking_to_take([offer for _, offer in wanting], clock.today()),
+        merchant_queries.asking_used(offer_ids, clock.today()),
         *ledger.looking(db, [_draft(case) for case in cases if case.points]),
     )
     for case, fits in zip(cases, fitting, strict=True):
@@ -332,7 +334,7 @@ def _decide_and_write(db: Connection, cases: list[_Case], limits: Limits) -> Non
             case.verdict = judge(limits, case.bill, standing)
         if case.verdict is None and not _is_covered(db, case, by_book.get(case.merchant.book_id)):
             case.verdict = errors.NotEnoughPoints(points=case.points)
-    _take_offers(db, [(case, offer) for case, offer in wanting if case.verdict is None], taken)
+    _give_out(_open(cases), Counter(used))
     _check_codes(db, [case for case in counted if case.verdict is not None and case.is_by_code])
     give_back(db, clock.today(), [case.bill for case in counted if case.verdict is not None])
     _write(db, _open(cases), looked)
@@ -368,17 +370,15 @@ def _judge_mandates(db: Connection, cases: Sequence[_Case]) -> None:
             case.verdict = errors.OwnHousehold()
 
 
-def _wanting(cases: Sequence[_Case]) -> list[tuple[_Case, Offer]]:
-    """Return who wants an offer, in one order everywhere."""
-    wanting = [(case, case.offer) for case in cases if case.offer is not None]
-    return sorted(wanting, key=lambda one: one[1].offer_id)
-
-
-def _take_offers(db: Connection, wanting: Sequence[tuple[_Case, Offer]], taken: Mapping[int, int]) -> None:
-    given = merchant_service.take_offers(db, [offer for _, offer in wanting], clock.today(), taken)
-    for (case, offer), is_taken in zip(wanting, given, strict=True):
-        if not is_taken:
-            case.verdict = OfferUsedUp(offer=offer.title)
+def _give_out(cases: Sequence[_Case], used: Counter[int]) -> None:
+    """Give what is left of each offer to the first who asked; for who has written meanwhile `taking` speaks."""
+    for case in cases:
+        if case.offer is None:
+            continue
+        if used[case.offer.offer_id] >= case.offer.monthly_quota:
+            case.verdict = OfferUsedUp(offer=case.offer.title)
+        else:
+            used[case.offer.offer_id] += 1
 
 
 #: What only undoing and refunds set.
@@ -407,15 +407,16 @@ def _write(db: Connection, cases: Sequence[_Case], looked: Sequence[ledger.Looke
             raise verdict
     hashes = [digest(case.ask.order.number) for case in cases if case.is_by_code]
     with racing():
-        spent, _, kept, *_ = ask(
+        spent, _, kept, *_, are_taken = ask(
             db,
             spending(db, hashes),
             Change(_WRITE, rows),
             keeping([(case.ask, receipt) for case, receipt in zip(cases, receipts, strict=True)]),
             messages.telling([_note(case, receipt) for case, receipt in moving]),
             *entries,
+            merchant_service.taking([case.offer for case in cases if case.offer is not None], clock.today()),
         )
-    if spent < len(hashes) or kept < len(cases):
+    if spent < len(hashes) or kept < len(cases) or not are_taken:
         raise Raced
     for case, receipt in zip(cases, receipts, strict=True):
         case.verdict = receipt

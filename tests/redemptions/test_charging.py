@@ -116,6 +116,16 @@ def test_a_set_comes_to_the_same_as_its_charges_one_by_one(database, street, cro
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no round trips.
+def test_an_offer_is_used_up_last_since_every_till_waits_for_it(database_url, database, street, crowd) -> None:
+    asks = [ask(database, street, person, offer=street.soap) for person in crowd[:2]]
+    with counted() as trips:
+        database.transact(charge_many, asks)
+    *_, written, commit = trips
+    assert written.split(" | ")[-1].startswith("INSERT INTO merchants_offer")
+    assert commit == "COMMIT"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no round trips.
 def test_a_large_set_takes_no_more_round_trips_than_a_small_one(database_url, database, street, crowd) -> None:
     def count(people) -> int:
         asks = [ask(database, street, person, points=2) for person in people]
