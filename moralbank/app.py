@@ -18,6 +18,7 @@ from moralbank.config import Config
 from moralbank.db import Database
 from moralbank.disclosure.objection_views import count_open
 from moralbank.disclosure.staff_views import count_drafts
+from moralbank.fairs.stall_views import check_table
 from moralbank.merchants import draft_views
 from moralbank.merchants.queries import all_merchants
 from moralbank.messages import login_views
@@ -168,6 +169,7 @@ def create_app(config: Config, database: Database | None = None, *, is_looked_at
     _register_operations(app)
     app.wsgi_app = Front(app, database, SHORT_WAYS, SHORT_READS)  # type: ignore[method-assign]
     admin_views.use_tills(app, _tills)
+    auth.check_hands(app, check_table)
     navigation.count_at(app, "/staff/approvals", count_waiting)
     navigation.count_at(app, "/staff/activities", staff_views.count_held)
     navigation.count_at(app, "/staff/reviews", review_views.count_waiting)

@@ -105,6 +105,14 @@ class NotOneself(Conflict):
     sentence = N_("不能停用自己的登录或收回自己的角色，请由另一位管理员办理。")
 
 
+class OnlyAtTheTable(Forbidden):
+    """A hand of a fair's day asks for what is the shop's own to do."""
+
+    code = "only-at-the-table"
+    title = N_("这个账号只管收积分")
+    sentence = N_("集市的临时账号只能在摊位收积分，两分钟内撤销自己刚收的。其他的请用店里自己的账号。")
+
+
 class OnlyOneself(Forbidden):
     """Somebody acts for another and asks for what only that person does themselves."""
 

@@ -38,6 +38,8 @@ access_grants = sa.Table(
     sa.Column("branch_id", BigId, sa.ForeignKey("branches_branches.branch_id"), index=True),
     #: Whose till an operator works. No foreign key: the merchants package lies above this one.
     sa.Column("merchant_id", sa.BigInteger, index=True),
+    #: An operator for a day, who charges and undoes and nothing else.
+    sa.Column("only_charges", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("granted_at", UtcDateTime, nullable=False),
     sa.Column("granted_by", sa.String(32), nullable=False),
     sa.Column("revoked_at", UtcDateTime),

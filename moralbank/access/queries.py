@@ -61,6 +61,8 @@ class Grant:
     merchant_id: int | None = None
     #: None while it is only drafted.
     grant_id: int | None = None
+    #: An operator for a day, who charges and undoes and nothing else.
+    only_charges: bool = False
 
     def stands_for(self, role: str) -> bool:
         return role in _STANDS_FOR.get(self.role, (self.role,))
@@ -84,6 +86,11 @@ class Principal:
     def has(self, *roles: str) -> bool:
         """Tell whether any of the roles is held anywhere; an administrator is staff too."""
         return any(grant.stands_for(role) for grant in self.grants for role in roles)
+
+    @property
+    def is_hand(self) -> bool:
+        """Whether this is a hand of the day, who charges and undoes at one table and does nothing else."""
+        return bool(self.grants) and all(grant.only_charges for grant in self.grants)
 
     def covers(self, branch_path: str, *roles: str) -> bool:
         """Tell whether any of the roles holds at the branch of this path."""
@@ -167,6 +174,7 @@ _GRANT = (
     branches.path_of(access_grants.c.branch_id).label("path"),
     access_grants.c.merchant_id,
     access_grants.c.grant_id,
+    access_grants.c.only_charges,
 )
 _LOGIN = (access_logins.c.login_id, access_logins.c.display_name, access_logins.c.resident_id)
 _HOLDS = (access_grants.c.login_id == access_logins.c.login_id) & access_grants.c.revoked_at.is_(None)
@@ -250,8 +258,8 @@ def _bearer(rows: list[Row]) -> Known:
 
 def _held(rows: Iterable[Row]) -> tuple[Grant, ...]:
     return tuple(
-        Grant(role, branch_id, EVERYWHERE if branch_id is None else path, merchant_id, grant_id)
-        for role, branch_id, path, merchant_id, grant_id in rows
+        Grant(role, branch_id, EVERYWHERE if branch_id is None else path, merchant_id, grant_id, bool(only_charges))
+        for role, branch_id, path, merchant_id, grant_id, only_charges in rows
         if role is not None
     )
 
@@ -387,8 +395,8 @@ def list_tokens(db: Connection, login_id: int) -> list[Token]:
 
 
 def scopes_of(principal: Principal) -> list[str]:
-    """Return the scopes that a token of this principal may have: none beyond its own roles."""
-    return [scope for scope, roles in SCOPES.items() if principal.has(*roles)]
+    """Return the scopes that a token of this principal may have: none beyond its own roles, and for a hand none."""
+    return [] if principal.is_hand else [scope for scope, roles in SCOPES.items() if principal.has(*roles)]
 
 
 def branches_of(db: Connection, principal: Principal, *roles: str) -> list[Branch]:
@@ -415,6 +423,6 @@ def _grants(db: Connection, login_ids: list[int]) -> dict[int, tuple[Grant, ...]
     found: dict[int, tuple[Grant, ...]] = {}
     for row in rows:
         path = EVERYWHERE if row.branch_id is None else paths[row.branch_id]
-        grant = Grant(row.role, row.branch_id, path, row.merchant_id, row.grant_id)
+        grant = Grant(row.role, row.branch_id, path, row.merchant_id, row.grant_id, row.only_charges)
         found[row.login_id] = (*found.get(row.login_id, ()), grant)
     return found

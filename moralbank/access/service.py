@@ -92,6 +92,8 @@ class GrantDraft:
     #: None means the whole bank.
     branch_id: int | None
     merchant_id: int | None = None
+    #: For an operator of a day, who charges and undoes and nothing else.
+    only_charges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +291,10 @@ def _checked(db: Connection, draft: GrantDraft, held: Sequence[Grant], by: Princ
     """Return the grant that a draft means, if `by` may give it beside those that are held."""
     if draft.role not in queries.ROLES or (draft.role == "operator") != (draft.merchant_id is not None):
         raise BadGrant()
+    if draft.only_charges and draft.role != "operator":
+        raise BadGrant()
     path = EVERYWHERE if draft.branch_id is None else get_branch(db, draft.branch_id).path
-    grant = Grant(draft.role, draft.branch_id, path, draft.merchant_id)
+    grant = Grant(draft.role, draft.branch_id, path, draft.merchant_id, only_charges=draft.only_charges)
     if by is not None and not _may_give(by, grant):
         raise OutOfScope()
     if any((g.role, g.branch_id, g.merchant_id) == (grant.role, grant.branch_id, grant.merchant_id) for g in held):
@@ -325,6 +329,7 @@ def _insert_grant(db: Connection, login_id: int, grant: Grant, by: Principal | N
             role=grant.role,
             branch_id=grant.branch_id,
             merchant_id=grant.merchant_id,
+            only_charges=grant.only_charges,
             granted_at=clock.now(),
             granted_by=_actor(by),
         )

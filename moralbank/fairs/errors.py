@@ -32,4 +32,4 @@ class FairOver(Refused):
 class NoStall(Forbidden):
     code = "stall-not-open"
     title = N_("没有开着的摊位")
-    sentence = N_("这个账号没有开着的摊位：可能已经收摊。请找集市的工作人员。")
+    sentence = N_("这个账号没有开着的摊位：可能还没到时间，或者已经收摊。请找集市的工作人员。")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -16,8 +16,11 @@ from moralbank.activities.values import CheckIn, Direction, Session
 from moralbank.fairs.errors import UnknownFair, UnknownStall
 from moralbank.fairs.models import fairs, passes, stalls
 from moralbank.redemptions import queries as redemptions
+from moralbank.redemptions.queries import Table
 
 LIST_MAX = 50
+#: A table's hands may charge so long before the fair and after it, while the tables are set up and cleared.
+TO_SET_UP = TO_CLEAR = timedelta(hours=1)
 _F, _S, _P = fairs.c, stalls.c, passes.c
 
 
@@ -34,6 +37,16 @@ class Fair:
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
+
+    @property
+    def opens_at(self) -> datetime:
+        """From when on a merchant's table may charge."""
+        return self.starts_at - TO_SET_UP
+
+    @property
+    def cleared_at(self) -> datetime:
+        """When the logins of the day end."""
+        return self.ends_at + TO_CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,27 @@ def find_stall_of(db: Connection, login_id: int) -> Stall | None:
     return None if row is None else Stall(*row)
 
 
+def find_table_of(db: Connection, login_id: int) -> Stall | None:
+    """Return the merchant's table at which a login may charge at this moment, or None."""
+    stall = find_stall_of(db, login_id)
+    if stall is None or stall.merchant_id is None:
+        return None
+    return stall if get_fair(db, stall.fair_id).opens_at <= clock.now() else None
+
+
+def tables_of(db: Connection, fair: Fair) -> dict[int, Table]:
+    """Return the merchants' tables of a fair by their stall, with every login that ever charged there."""
+    held: dict[int, list[int]] = {}
+    query = sa.select(_P.stall_id, _P.login_id).join(stalls, _S.stall_id == _P.stall_id)
+    for stall_id, login_id in db.execute(query.where(_S.fair_id == fair.fair_id)):
+        held.setdefault(stall_id, []).append(login_id)
+    return {
+        stall.stall_id: Table(stall.merchant_id, tuple(held.get(stall.stall_id, ())), fair.opens_at, fair.cleared_at)
+        for stall in list_stalls(db, fair.fair_id)
+        if stall.merchant_id is not None
+    }
+
+
 def list_ended(db: Connection, now: datetime) -> list[Pass]:
     """List the logins whose day is over and that were not taken back yet."""
     query = sa.select(*_PASS).where(_P.ended_at.is_(None), _P.until <= now)
@@ -149,14 +183,14 @@ def totals(db: Connection, fair: Fair) -> Totals:
     """Return what a fair has come to so far."""
     found = list_stalls(db, fair.fair_id)
     sessions = activities.sessions_by_id(db, [stall.session_id for stall in found if stall.session_id is not None])
+    tables = tables_of(db, fair)
     everybody: set[int] = set()
     made, spent = [], 0
     for stall in found:
         if stall.session_id is None:
-            assert stall.merchant_id is not None, "a stall is one or the other"
-            day = redemptions.day_totals(db, [stall.merchant_id], clock.local(fair.starts_at).date())
-            spent += day.points
-            made.append(StallTotals(stall, people=day.charges, points=day.points))
+            taken = redemptions.table_totals(db, tables[stall.stall_id])
+            spent += taken.points
+            made.append(StallTotals(stall, people=taken.charges, points=taken.points))
             continue
         session = sessions[stall.session_id]
         scans = activities.scans_by_resident(db, stall.session_id)

@@ -26,8 +26,6 @@ from moralbank.merchants.queries import get_merchant, list_merchants_by_id
 STALLS_MAX = 60
 NAME_MAX = 40
 LONGEST = timedelta(hours=12)
-#: A stall's login ends so long after the fair, when the tables are away.
-TO_CLEAR = timedelta(hours=1)
 #: Of a merchant that may not have a table at this fair.
 NOT_OURS = N_("请从本中心的爱心商家里选。")
 
@@ -92,13 +90,13 @@ def close_fair(db: Connection, fair_id: int, *, actor: str) -> int:
 
 
 def hand_over(db: Connection, stall_id: int, *, by: Principal, actor: str) -> Handed:
-    """Open a login for a stall and a day: at a merchant's table an operator's, else one that only checks people in.
+    """Open a login for a stall and a day: at a merchant's table one that only charges, else one that only checks in.
 
     Raises (in the order checked): UnknownStall, FairOver, OutOfScope.
     """
     stall = queries.get_stall(db, stall_id)
     fair = queries.get_fair(db, stall.fair_id, lock=True)
-    until = fair.ends_at + TO_CLEAR
+    until = fair.cleared_at
     if not fair.is_open or clock.now() >= until:
         raise FairOver()
     name = f"tan{fair.fair_id}-{stall.number}-{queries.count_passes(db, stall_id) + 1}"
@@ -106,7 +104,7 @@ def hand_over(db: Connection, stall_id: int, *, by: Principal, actor: str) -> Ha
     if stall.merchant_id is not None:
         # At the merchant's own branch, so that nobody hands a till over that isn't theirs to open.
         shop = get_merchant(db, stall.merchant_id)
-        grants = [GrantDraft("operator", shop.branch_id, shop.merchant_id)]
+        grants = [GrantDraft("operator", shop.branch_id, shop.merchant_id, only_charges=True)]
     opened = access.open_login(db, name, stall.name, grants, by=by, must_change=False, kind="pin")
     row = {
         "stall_id": stall_id, "login_id": opened.login_id, "login_name": name, "opened_at": clock.now(),

@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from moralbank import ids
+from moralbank.access.queries import Principal
 from moralbank.activities import camera_views, checkin, queries, wording
 from moralbank.activities.answers import Answer
 from moralbank.activities.cards import NUMBER_DIGITS, read_code
@@ -15,7 +16,7 @@ from moralbank.activities.values import Direction, Means, Session
 from moralbank.branches.queries import get_branch
 from moralbank.errors import Invalid, Unauthenticated
 from moralbank.fairs.errors import NoStall
-from moralbank.fairs.queries import Fair, Stall, find_stall_of, get_fair
+from moralbank.fairs.queries import Fair, Stall, find_stall_of, find_table_of, get_fair
 from moralbank.residents.queries import residents_by_id
 from moralbank.web.auth import current, principal_or_none, public
 from moralbank.web.db import database
@@ -65,6 +66,14 @@ def frame() -> Response:
     """Answer with the code in a frame of the stall's camera."""
     _own_stall()
     return camera_views.decoded(current().session_id or 0)
+
+
+def check_table(principal: Principal) -> None:
+    """Refuse a hand whose merchant's table is not open now. Raises: NoStall."""
+    with database().reading() as db:
+        stall = find_table_of(db, principal.login_id)
+    if stall is None or stall.merchant_id not in principal.merchant_ids():
+        raise NoStall()
 
 
 def _own_stall() -> tuple[Fair, Stall, Session]:

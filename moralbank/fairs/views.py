@@ -205,14 +205,13 @@ def _credited(session_id: int) -> dict[str, Any]:
 
 
 def _taken(fair: Fair, stall: Stall) -> dict[str, Any]:
-    """Return what was taken at a merchant's table on the day: by what was given, and in all."""
-    assert stall.merchant_id is not None, "a stall is one or the other"
-    day = clock.local(fair.starts_at).date()
+    """Return what the hands of a merchant's table took: by what was given, and in all."""
     goods: Counter[tuple[str, int]] = Counter()
     with database().reading() as db:
-        totals = redemptions.day_totals(db, [stall.merchant_id], day)
+        table = queries.tables_of(db, fair)[stall.stall_id]
+        totals = redemptions.table_totals(db, table)
         before: int | None = None
-        while page := redemptions.list_receipts(db, [stall.merchant_id], day, before_id=before):
+        while page := redemptions.list_receipts_of_table(db, table, before_id=before):
             goods.update((one.title, one.points) for one in page if one.undone_at is None)
             before = page[-1].charge_id
     return {"session": None, "totals": totals, "goods": sorted(goods.items())}

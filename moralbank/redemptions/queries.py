@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -91,6 +91,21 @@ class DayTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A merchant's table somewhere for some hours: whose tills stand on it, from when until when."""
+
+    merchant_id: int
+    operator_ids: tuple[int, ...]
+    since: datetime
+    until: datetime
+
+    @property
+    def charges(self) -> list[sa.ColumnElement[bool]]:
+        """The condition that a charge was made there."""
+        return [*_between([self.merchant_id], self.since, self.until), *_by(self.operator_ids)]
+
+
+@dataclass(frozen=True, slots=True)
 class Sold:
     """What a charge is to its merchant's settlement; owed_fen is what the fund owes for it.
 
@@ -127,10 +142,30 @@ def get_receipt(db: Connection, charge_id: int, merchant_id: int | None = None) 
 
 
 def list_receipts(
-    db: Connection, merchant_ids: list[int], on: date, *, before_id: int | None = None, limit: int = LIST_MAX
+    db: Connection,
+    merchant_ids: list[int],
+    on: date,
+    *,
+    operator_ids: Collection[int] | None = None,
+    before_id: int | None = None,
+    limit: int = LIST_MAX,
 ) -> list[Receipt]:
-    """List what was charged at the merchants on a local day, the latest first."""
-    query = sa.select(*_RECEIPT).where(_on_day(merchant_ids, on))
+    """List what was charged at the merchants on a local day, the latest first. operator_ids: by these alone."""
+    own = [*_between(merchant_ids, clock.start_of(on), clock.end_of(on)), *_by(operator_ids)]
+    return _list_latest(db, own, before_id, limit)
+
+
+def list_receipts_of_table(
+    db: Connection, table: Table, *, before_id: int | None = None, limit: int = LIST_MAX
+) -> list[Receipt]:
+    """List what the hands of a merchant's table charged, the latest first."""
+    return _list_latest(db, table.charges, before_id, limit)
+
+
+def _list_latest(
+    db: Connection, which: list[sa.ColumnElement[bool]], before_id: int | None, limit: int
+) -> list[Receipt]:
+    query = sa.select(*_RECEIPT).where(*which)
     if before_id is not None:
         query = query.where(charges.c.charge_id < before_id)
     return _receipts(db, query.order_by(charges.c.charge_id.desc()).limit(min(limit, LIST_MAX)))
@@ -157,22 +192,36 @@ def newest_charge(db: Connection, merchant_id: int) -> int:
     return db.execute(mine.order_by(charges.c.charged_at.desc()).limit(1)).scalar() or 0
 
 
-def day_totals(db: Connection, merchant_ids: list[int], on: date) -> DayTotals:
-    """Sum up the merchants' local day."""
-    stands = charges.c.undone_at.is_(None)
-    counted = [(stands, 1), (stands, charges.c.points), (~stands, 1), (~stands, charges.c.points)]
-    sums = [sa.func.coalesce(sa.func.sum(sa.case((which, what))), 0) for which, what in counted]
-    row = db.execute(sa.select(*sums).where(_on_day(merchant_ids, on))).one()
+def day_totals(
+    db: Connection, merchant_ids: list[int], on: date, *, operator_ids: Collection[int] | None = None
+) -> DayTotals:
+    """Sum up the merchants' local day. operator_ids: only what these charged, and what was given back of that."""
+    since, until = clock.start_of(on), clock.end_of(on)
+    own = [*_between(merchant_ids, since, until), *_by(operator_ids)]
     back = (
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(refunds.c.points), 0))
         .join_from(refunds, charges, refunds.c.charge_id == charges.c.charge_id)
         .where(
             charges.c.merchant_id.in_(merchant_ids),
-            refunds.c.refunded_at >= clock.start_of(on),
-            refunds.c.refunded_at < clock.end_of(on),
+            refunds.c.refunded_at >= since,
+            refunds.c.refunded_at < until,
+            *_by(operator_ids),
         )
     )
-    return DayTotals(*(int(total) for total in (*row, *db.execute(back).one())))
+    return DayTotals(*_sums(db, own), *(int(total) for total in db.execute(back).one()))
+
+
+def table_totals(db: Connection, table: Table) -> DayTotals:
+    """Sum up what the hands of a merchant's table charged; what the shop gave back later is not the table's."""
+    return DayTotals(*_sums(db, table.charges))
+
+
+def _sums(db: Connection, which: list[sa.ColumnElement[bool]]) -> list[int]:
+    """Return how much was charged and stands, and how much was undone: each how often, and how many points."""
+    stands = charges.c.undone_at.is_(None)
+    counted = [(stands, 1), (stands, charges.c.points), (~stands, 1), (~stands, charges.c.points)]
+    sums = [sa.func.coalesce(sa.func.sum(sa.case((is_it, what))), 0) for is_it, what in counted]
+    return [int(total) for total in db.execute(sa.select(*sums).where(*which)).one()]
 
 
 def find_payment(db: Connection, resident_id: int, since: datetime) -> Receipt | None:
@@ -250,12 +299,12 @@ def offers_taken(db: Connection, resident_id: int) -> dict[int, int]:
     return {row.offer_id: row.taken for row in rows}
 
 
-def _on_day(merchant_ids: list[int], on: date) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        charges.c.merchant_id.in_(merchant_ids),
-        charges.c.charged_at >= clock.start_of(on),
-        charges.c.charged_at < clock.end_of(on),
-    )
+def _between(merchant_ids: Sequence[int], since: datetime, until: datetime) -> list[sa.ColumnElement[bool]]:
+    return [charges.c.merchant_id.in_(merchant_ids), charges.c.charged_at >= since, charges.c.charged_at < until]
+
+
+def _by(operator_ids: Collection[int] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if operator_ids is None else [charges.c.operator_id.in_(list(operator_ids))]
 
 
 def _receipts(db: Connection, query: sa.Select[Any]) -> list[Receipt]:

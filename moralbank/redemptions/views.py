@@ -21,7 +21,15 @@ from moralbank.proofs.queries import find_slip
 from moralbank.proofs.values import Slip
 from moralbank.proofs.views import public_url
 from moralbank.redemptions import attempts, phone_orders, queries, service
-from moralbank.redemptions.errors import ChargedJustNow, KeyMissing, NotAgreed, PhoneNeeded, WrongPin
+from moralbank.redemptions.errors import (
+    ChargedJustNow,
+    KeyMissing,
+    NotAgreed,
+    PhoneNeeded,
+    UnknownCharge,
+    UnknownPhoneOrder,
+    WrongPin,
+)
 from moralbank.redemptions.numbers import read_points
 from moralbank.redemptions.orders import Till
 from moralbank.redemptions.phone_orders import PhoneOrder
@@ -71,7 +79,7 @@ class Shown:
 
 
 @blueprint.get("")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def show() -> Answer:
     """Show the counter, with the receipt that the last act led to."""
     till = _till()
@@ -80,11 +88,12 @@ def show() -> Answer:
         return _page(till, Shown())
     with database().reading() as db:
         receipt = queries.get_receipt(db, done, till.merchant_id)
+    _refuse_others(receipt.operator_id, UnknownCharge)
     return _page(till, Shown(receipt=receipt))
 
 
 @blueprint.post("/charges")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def charge() -> Answer:
     """Charge a resident; the answer is the counter with the receipt, or with the refusal and what was typed."""
     till = _till()
@@ -107,7 +116,7 @@ def _waiting(till: Till, found: PhoneOrder | Receipt | Refused) -> Answer:
 
 
 @blueprint.post("/sales")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def show_sale() -> Answer:
     """Show a code for one sale, which the resident scans; pressed again it is the same."""
     till = _till()
@@ -122,7 +131,7 @@ def show_sale() -> Answer:
 
 
 @blueprint.get("/phone-orders/<int:order_id>")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def phone_order(order_id: int) -> Answer:
     """Show the counter while the resident is to agree, and what came of it."""
     till = _till()
@@ -130,7 +139,7 @@ def phone_order(order_id: int) -> Answer:
 
 
 @blueprint.get("/phone-orders/<int:order_id>/state")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def phone_order_state(order_id: int) -> Answer:
     """Tell the waiting till what came of it; 204 while it waits."""
     till = _till()
@@ -141,10 +150,12 @@ def phone_order_state(order_id: int) -> Answer:
 
 
 @blueprint.post("/phone-orders/<int:order_id>/cancel")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def cancel_phone_order(order_id: int) -> Answer:
     """Wait no longer; from now on the resident can't agree."""
     till = _till()
+    with database().reading() as db:
+        _refuse_others(phone_orders.get_order(db, order_id).operator_id, UnknownPhoneOrder)
     database().transact(phone_orders.give_up, order_id, merchant_id=till.merchant_id)
     return _page(till, _shown_order(till, order_id))
 
@@ -152,6 +163,7 @@ def cancel_phone_order(order_id: int) -> Answer:
 def _shown_order(till: Till, order_id: int) -> Shown:
     with database().reading() as db:
         order = phone_orders.get_order(db, order_id, merchant_id=till.merchant_id)
+        _refuse_others(order.operator_id, UnknownPhoneOrder)
         found = service.find_outcome(db, till, order.key) if order.operator_id == till.operator_id else None
         if order.charge_id is not None:
             return Shown(receipt=queries.get_receipt(db, order.charge_id, till.merchant_id))
@@ -175,7 +187,7 @@ def arrivals() -> Answer:
 
 
 @blueprint.post("/charges/<int:charge_id>/undo")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def undo(charge_id: int) -> Answer:
     """Undo a charge of a moment ago."""
     till = _till()
@@ -187,7 +199,7 @@ def undo(charge_id: int) -> Answer:
 
 
 @blueprint.get("/outcome")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def outcome() -> Answer:
     """Tell what became of a key whose answer was lost; 404 while nothing has come with it."""
     till = _till()
@@ -203,7 +215,7 @@ def outcome() -> Answer:
 
 
 @blueprint.post("/outcome")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def close_key() -> Answer:
     """Say for good what became of a key; from now on one that never came can't come."""
     till = _till()
@@ -235,12 +247,13 @@ def day() -> str:
 
 
 @blueprint.get("/receipts/<int:charge_id>")
-@allow("operator", scope="merchant")
+@allow("operator", scope="merchant", for_hands=True)
 def receipt(charge_id: int) -> str:
     """Show one receipt, made to be printed 80 mm wide."""
     till = _till()
     with database().reading() as db:
         found = queries.get_receipt(db, charge_id, till.merchant_id)
+        _refuse_others(found.operator_id, UnknownCharge)
         branch = get_branch(db, get_merchant(db, found.merchant_id).branch_id)
         operator = names_of(db, [found.operator_id]).get(found.operator_id, "")
         slip = _slip(db, found)
@@ -321,8 +334,10 @@ def _facts(till: Till, shown: Shown) -> dict[str, Any]:
         shops = list_merchants_by_id(db, current().merchant_ids())
         listed = list_offers(db, merchant_id=till.merchant_id)
         offers = [one for one in listed if one.offer.is_active and one.opens_at is not None]
-        totals = queries.day_totals(db, [till.merchant_id], today)
-        recent = queries.list_receipts(db, [till.merchant_id], today, limit=RECENT)
+        # A hand of a fair's day sees what they charged themselves, and not what the shop takes.
+        own = [till.operator_id] if current().is_hand else None
+        totals = queries.day_totals(db, [till.merchant_id], today, operator_ids=own)
+        recent = queries.list_receipts(db, [till.merchant_id], today, operator_ids=own, limit=RECENT)
         digits = phone_orders.confirmations(db, [shown.receipt, *recent] if shown.receipt else recent)
         newest = queries.newest_charge(db, till.merchant_id)
     return {
@@ -341,6 +356,12 @@ def _facts(till: Till, shown: Shown) -> dict[str, Any]:
         "recent": recent,
         "today": today,
     }
+
+
+def _refuse_others(operator_id: int, unknown: type[MoralBankError]) -> None:
+    """Know nothing of what others charged, where a hand of a fair's day asks."""
+    if current().is_hand and operator_id != current().login_id:
+        raise unknown()
 
 
 def _others(shops: dict[int, Merchant], till: Till) -> list[Merchant]:

@@ -25,7 +25,14 @@ from werkzeug.wrappers import Response
 
 from moralbank import clock
 from moralbank.access import queries, service
-from moralbank.access.errors import OnlyOneself, OutOfScope, SecretMustChange, TokenScopeMissing, WrongSecret
+from moralbank.access.errors import (
+    OnlyAtTheTable,
+    OnlyOneself,
+    OutOfScope,
+    SecretMustChange,
+    TokenScopeMissing,
+    WrongSecret,
+)
 from moralbank.access.queries import ROLES, Known, Principal
 from moralbank.branches.queries import get_branch
 from moralbank.config import Config
@@ -41,6 +48,7 @@ COOKIE_DAYS = 90
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _MARK = "moralbank_allowed"
 _ACTS_BY = "acts_by"
+_HANDS = "auth_hands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Allowed:
     only_looks: bool = False
     #: Of one's own pages: open too while one acts for a member of the family; the view asks behalf.acting whose it is.
     for_family: bool = False
+    #: A till's page that the hands of a fair's day need too; what isn't marked so is closed to them.
+    for_hands: bool = False
 
 
 PUBLIC = Allowed((), "public")
@@ -70,13 +80,14 @@ def allow(
     before_change: bool = False,
     only_looks: bool = False,
     for_family: bool = False,
+    for_hands: bool = False,
 ) -> Callable[[F], F]:
     """Open a view (or one method of a MethodView) to these roles; an administrator counts as staff."""
     if not roles or not set(roles) <= set(ROLES):
         raise ValueError(f"allow() needs roles out of {ROLES}, not {roles}")
     if scope not in SCOPES or (token is not None and token not in queries.SCOPES):
         raise ValueError(f"unknown scope {scope!r} or token scope {token!r}")
-    return _marker(Allowed(roles, scope, token, before_change, only_looks, for_family))
+    return _marker(Allowed(roles, scope, token, before_change, only_looks, for_family, for_hands))
 
 
 def public(view: F) -> F:
@@ -282,9 +293,28 @@ def _gate() -> Response | None:
         raise Forbidden()
     if allowed.scope == "self" and not allowed.for_family and acting_link() is not None:
         raise OnlyOneself()
+    if principal.is_hand:
+        _check_hand(allowed, principal)
     if principal.scopes is not None and allowed.token not in principal.scopes:
         raise TokenScopeMissing(scope=allowed.token or "")
     return None
+
+
+def _check_hand(allowed: Allowed, principal: Principal) -> None:
+    """Let a hand of a fair's day to the table's till while the table is open, and to what is about their own login.
+
+    Raises: OnlyAtTheTable, and what the fair's check raises.
+    """
+    if allowed.scope == "self":
+        return
+    if not allowed.for_hands:
+        raise OnlyAtTheTable()
+    current_app.extensions[_HANDS](principal)
+
+
+def check_hands(app: Flask, check: Callable[[Principal], None]) -> None:
+    """Ask `check` whether a hand's table is open now; fairs lie above, so the application tells."""
+    app.extensions[_HANDS] = check
 
 
 def _is_navigation() -> bool:
@@ -317,6 +347,7 @@ def authorisation_table(app: Flask) -> list[tuple[str, str, str, str, str]]:
                 rows.append((rule.rule, method, "UNDECLARED", "", ""))
             else:
                 roles = ", ".join(allowed.roles) or "anybody"
+                roles += ", hand" if allowed.for_hands else ""
                 rows.append((rule.rule, method, roles, allowed.scope, allowed.token or ""))
     return rows
 

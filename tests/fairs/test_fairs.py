@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from moralbank import clock
+from moralbank.access import queries as access
 from moralbank.fairs import jobs, queries
 from moralbank.merchants import service as merchants
 from moralbank.merchants.queries import Merchant
@@ -135,13 +136,20 @@ def test_the_screen_shows_what_the_day_has_come_to_and_nobodys_name(staff: Any, 
         come(staff, scene)
         for session_id, who in ((1, "wei"), (1, "lan"), (2, "bo")):
             staff.post(f"/staff/desk/{session_id}", data={"code": scene.people[who].number})
-        code = scene.do(codes.issue_code, scene.people["bo"].resident_id).number
-        till = Till(shop.merchant_id, scene.do(make_login, "operator", shop.branch_id, shop.merchant_id).login_id, "t")
-        scene.do(redemptions.charge, till, Order(offer.offer_id, None, numbers.Means.CODE, code), "a key of it")
+        name, _pin = handed(staff.post("/staff/stalls/21/hand-over").text)
+        table = scene.look(access.find_login, name)
+        at_home = scene.do(make_login, "operator", shop.branch_id, shop.merchant_id)
+        for number, login_id in enumerate((table.login_id, at_home.login_id)):
+            code = scene.do(codes.issue_code, scene.people["bo"].resident_id).number
+            till = Till(shop.merchant_id, login_id, "t")
+            order = Order(offer.offer_id, None, numbers.Means.CODE, code, is_confirmed=True)
+            scene.do(redemptions.charge, till, order, f"a key of it {number}")
     with clock.at(time_of("10:00")):
         fair = scene.look(queries.get_fair, 1)
         totals = scene.look(queries.totals, fair)
         assert (totals.people, totals.minutes, totals.points) == (3, 180, 0)
+        # Of the two charges the shop made one at home that day, which is none of the fair's.
+        assert totals.stalls[20].people == 1
         pages = []
         for turn in range(3):
             with clock.at(time_of("10:00") + timedelta(seconds=10 * turn)):
@@ -153,6 +161,58 @@ def test_the_screen_shows_what_the_day_has_come_to_and_nobodys_name(staff: Any, 
         slip = staff.get("/staff/stalls/21/slip").text
         assert "香皂一块" in slip
         assert "1 笔" in slip
+
+
+def test_a_hand_at_a_table_charges_and_undoes_their_own_there_and_does_nothing_else_of_the_shops(
+    app: Flask, staff: Any, scene: Scene, shop: Merchant
+) -> None:
+    announce(staff, scene, shop)
+    offer = scene.do(merchants.add_offer, shop.merchant_id, "O1", OfferDetails("香皂一块", 0, 60, 5, 300))
+    with clock.at(time_of("7:30")):
+        come(staff, scene)
+        hand = enter(app, *handed(staff.post("/staff/stalls/4/hand-over").text))
+        early = hand.get("/counter")
+        assert (early.status_code, "可能还没到时间" in early.text) == (403, True)
+    with clock.at(time_of("9:05")):
+        others = Till(
+            shop.merchant_id, scene.do(make_login, "operator", shop.branch_id, shop.merchant_id).login_id, "t"
+        )
+        code = scene.do(codes.issue_code, scene.people["lan"].resident_id).number
+        other = scene.do(
+            redemptions.charge, others, Order(offer.offer_id, None, numbers.Means.CODE, code), "the shop's"
+        )
+        page = hand.get("/counter").text
+        assert "今天 0 笔" in page
+        assert "/counter/day" not in page
+        code = scene.do(codes.issue_code, scene.people["bo"].resident_id).number
+        form = {"key": "the-key-of-the-hand", "offer_id": offer.offer_id, "points": "", "code": code, "typed": ""}
+        done = hand.post("/counter/charges", data=form)
+        assert done.status_code == 303
+        shown = hand.get(done.location).text
+        assert "今天 1 笔" in shown
+        mine = int(re.search(r"done=(\d+)", done.location)[1])
+        assert hand.get(f"/counter/receipts/{mine}").status_code == 200
+        assert "/refund" not in hand.get(f"/counter/receipts/{mine}").text
+        for path in (f"/counter?done={other.charge_id}", f"/counter/receipts/{other.charge_id}"):
+            assert hand.get(path).status_code == 404
+        assert hand.post(f"/counter/charges/{other.charge_id}/undo").status_code == 409
+        closed = [
+            rule.rule.replace("<int:charge_id>", str(mine))
+            for rule in app.url_map.iter_rules()
+            if "GET" in rule.methods and rule.rule.startswith("/counter/") and rule.rule.count("<int:") <= (
+                "<int:charge_id>" in rule.rule
+            )
+        ]  # fmt: skip
+        answers = {path: hand.get(path) for path in closed}
+        open_ones = sorted(path for path, answer in answers.items() if answer.status_code != 403)
+        assert open_ones == ["/counter/outcome", f"/counter/receipts/{mine}"]
+        assert "临时账号只能在摊位收积分" in answers["/counter/day"].text
+        assert hand.post(f"/counter/receipts/{mine}/refund", data={}).status_code == 403
+        assert 'value="charges:write"' not in hand.get("/tokens").text
+        assert hand.post(f"/counter/charges/{mine}/undo").status_code == 303
+        assert "已撤销" in hand.get(f"/counter?done={mine}").text
+        come(staff, scene)
+        assert staff.post("/staff/fairs/1/close").status_code == 303
 
 
 @pytest.mark.parametrize(
