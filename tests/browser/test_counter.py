@@ -270,10 +270,21 @@ def test_a_card_waits_for_the_residents_pin(till: Any, bank: Bank, spent: Any):
     till.keyboard.press("Enter")
     told(till, "密码不对")
     till.locator("#pin:focus").wait_for()
+    assert till.input_value("#code") == bank.town.cards["wei"]
     by_hand(till, PIN)
     till.keyboard.press("Enter")
     told(till, "收到")
     assert spent() == 20
+
+
+def test_a_pin_typed_straight_behind_another_is_sent(till: Any):
+    """Two numbers with Enter behind each are not one long scan, however fast they follow each other."""
+    is_taken = till.evaluate(
+        """() => { const press = (key) => document.querySelector("#pin").dispatchEvent(
+        new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        return [..."147258", "Enter", ..."258147", "Enter"].map(press); }"""
+    )
+    assert all(is_taken)
 
 
 def test_a_wrong_scan_is_named_and_never_blocks_the_next(till: Any, bank: Bank, spent: Any):
