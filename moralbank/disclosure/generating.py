@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ids, ledger
 from moralbank.activities.queries import activities_of_entries, helped_by
 from moralbank.branches.queries import Branch, list_branches
-from moralbank.disclosure.suppression import LEAST, hidden, is_small
+from moralbank.disclosure.suppression import LEAST, hidden, hidden_below, is_small
 from moralbank.disclosure.values import FORMAT, Kind, Period, Row, band_of, spell
 from moralbank.residents.queries import Resident, consenting_at, names_within, residents_by_account
 from moralbank.residents.values import Consent, is_minor, mask
@@ -44,6 +44,19 @@ _Name = tuple[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class _Family:
+    """A branch's awards beside those of its hub and the hub's other stations, from which they must not come out."""
+
+    branch: Branch
+    #: Of everybody below the hub; of a hub its own awards are all that is asked for.
+    awards: Sequence[ledger.AwardInSpan]
+    here: Sequence[ledger.AwardInSpan]
+    stations: Collection[int]
+    #: Stations that tell nothing this time, since they are too small.
+    untold: Collection[int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Named:
     resident: Resident
     shown: str
@@ -71,11 +84,12 @@ def generate(
         "least": LEAST,
     }
     residents = residents_by_account(db, {one.account for one in here})
-    is_told_above = branch.kind == "station" and branch.branch_id in _small_stations(db, branch, awards)
-    if is_told_above or is_small(frozenset(one.account for one in here)):
+    small = _small_stations(db, branch, awards) if branch.kind == "station" else set()
+    if branch.branch_id in small or is_small(frozenset(one.account for one in here)):
         return Generated(head | {"is_small": True}, ())
     if kind is Kind.TOTALS:
-        return Generated(head | _totals(db, branch, below, here, residents, (since, until)), ())
+        family = _family(db, branch, awards, here, small)
+        return Generated(head | _totals(db, family, below, (since, until)), ())
     rows, others = _named(db, here, residents, at, salts)
     return Generated(head | {"others": others}, tuple(rows))
 
@@ -91,6 +105,21 @@ def _small_stations(db: Connection, branch: Branch, awards: Sequence[ledger.Awar
         for one in list_branches(db, branch.parent_id)
     }
     return hidden(people, {branch.parent_id})
+
+
+def _family(
+    db: Connection,
+    branch: Branch,
+    awards: Sequence[ledger.AwardInSpan],
+    here: Sequence[ledger.AwardInSpan],
+    small: Collection[int],
+) -> _Family:
+    """Return what is to be seen beside a branch's figures; beside a hub's there is nothing."""
+    if branch.kind != "station" or branch.parent_id is None:
+        return _Family(branch, here, here, (), ())
+    beside = [one.branch_id for one in list_branches(db, branch.parent_id)]
+    stations = [one for one in beside if one != branch.parent_id]
+    return _Family(branch, [one for one in awards if one.branch_id in beside], here, stations, small)
 
 
 def _redeemed(db: Connection, branch: Branch, below: Collection[int], span: tuple[datetime, datetime]) -> int | None:
@@ -117,21 +146,21 @@ def _redeemed(db: Connection, branch: Branch, below: Collection[int], span: tupl
 
 def _totals(
     db: Connection,
-    branch: Branch,
+    family: _Family,
     below: Collection[int],
-    here: Sequence[ledger.AwardInSpan],
-    residents: Mapping[int, Resident],
     span: tuple[datetime, datetime],
 ) -> dict[str, Any]:
+    branch, here = family.branch, family.here
     assert branch.book_id is not None, "the caller looked"
+    residents = residents_by_account(db, {one.account for one in family.awards})
     return {
         "people": len({one.account for one in here}),
         "issued_points": sum(one.points for one in here),
         "minutes": sum(one.minutes for one in here),
         "redeemed_points": _redeemed(db, branch, below, span),
-        "activities": _activities(db, branch.book_id, here),
-        "grids": _told("grid", _by(here, lambda one: _grid(residents, one.account))),
-        "grades": _told("grade", _by(here, lambda one: (one.grade or "", one.grade))),
+        "activities": _activities(db, branch.book_id, family),
+        "grids": _told("grid", family, lambda one: _grid(residents, one.account)),
+        "grades": _told("grade", family, lambda one: (one.grade or "", one.grade)),
     }
 
 
@@ -140,16 +169,16 @@ def _grid(residents: Mapping[int, Resident], account: int) -> tuple[str, str]:
     return grid, grid
 
 
-def _activities(db: Connection, book: int, here: Sequence[ledger.AwardInSpan]) -> list[dict[str, Any]]:
+def _activities(db: Connection, book: int, family: _Family) -> list[dict[str, Any]]:
     """Return what was done and by how many. A title in which somebody's name stands is not told."""
-    held = activities_of_entries(db, {one.entry_id for one in here})
+    held = activities_of_entries(db, {one.entry_id for one in family.awards})
     telling = names_within(db, book, {title for _, title in held.values()})
 
     def name(one: ledger.AwardInSpan) -> tuple[str, int]:
         activity_id, title = held.get(one.entry_id, (0, ""))
         return UNTITLED if title in telling else title, activity_id
 
-    return _told("title", _by(here, name))
+    return _told("title", family, name)
 
 
 def _by(here: Sequence[ledger.AwardInSpan], name: Callable[[ledger.AwardInSpan], _Name]) -> dict[_Name, _Group]:
@@ -167,12 +196,33 @@ def _by(here: Sequence[ledger.AwardInSpan], name: Callable[[ledger.AwardInSpan],
     }
 
 
-def _told(called: str, groups: Mapping[_Name, _Group]) -> list[dict[str, Any]]:
+def _told(called: str, family: _Family, name_of: Callable[[ledger.AwardInSpan], _Name]) -> list[dict[str, Any]]:
     """Return the groups that may have a figure, by name, and at the end all others as one without a name."""
-    people = {name: group.people for name, group in groups.items()}
-    kept = hidden(people, {name for name in groups if not name[0]})
+    groups = _by(family.here, name_of)
+    kept = _kept(groups, family, name_of)
     told = [_line(called, name[0], [groups[name]]) for name in sorted(groups, key=str) if name not in kept]
     return told + ([_line(called, None, [groups[name] for name in kept])] if kept else [])
+
+
+def _kept(
+    groups: Mapping[_Name, _Group], family: _Family, name_of: Callable[[ledger.AwardInSpan], _Name]
+) -> set[_Name]:
+    """Return the groups that are told only together: of a station also those that its hub's figures would betray."""
+    unnamed = {name for name in groups if not name[0]}
+    if not family.stations:
+        return hidden(_people(groups), unnamed)
+    by_station = {
+        station: _people(_by([one for one in family.awards if one.branch_id == station], name_of))
+        for station in family.stations
+    }
+    whole = _people(_by(family.awards, name_of))
+    own = _people(_by([one for one in family.awards if one.branch_id == family.branch.parent_id], name_of))
+    unnamed |= {name for name in whole if not name[0]}
+    return hidden_below(whole, by_station, own, unnamed, set(family.untold))[family.branch.branch_id]
+
+
+def _people(groups: Mapping[_Name, _Group]) -> dict[_Name, frozenset[int]]:
+    return {name: group.people for name, group in groups.items()}
 
 
 def _line(called: str, name: str | None, groups: Sequence[_Group]) -> dict[str, Any]:

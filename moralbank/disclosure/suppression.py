@@ -13,6 +13,8 @@ from typing import TypeVar
 LEAST = 5
 
 Name = TypeVar("Name", bound=Hashable)
+Part = TypeVar("Part", bound=Hashable)
+_OWN = ("own", "")
 
 
 def hidden(groups: Mapping[Name, Set[int]], also: Set[Name] = frozenset()) -> set[Name]:
@@ -28,6 +30,37 @@ def hidden(groups: Mapping[Name, Set[int]], also: Set[Name] = frozenset()) -> se
             break
         found.add(min(others, key=lambda name: (len(groups[name]), str(name))))
     return found
+
+
+def hidden_below(
+    whole: Mapping[Name, Set[int]],
+    parts: Mapping[Part, Mapping[Name, Set[int]]],
+    own: Mapping[Name, Set[int]],
+    unnamed: Set[Name],
+    untold: Set[Part],
+) -> dict[Part, set[Name]]:
+    """Return which groups each part tells only together, so that none comes out of the whole's figures and its own.
+
+    A part is a station below a hub, and both tell the same groups. A group that the whole doesn't tell no part tells;
+    of one that it does tell, the parts' small ones stand together with as many more as they need, and with `own`,
+    which is the whole's alone and told nowhere. What a part hides for that may need more hidden in it, and so on.
+
+    unnamed: groups that have no figure for another reason. untold: parts that tell nothing at all.
+    """
+    above = hidden(whole, unnamed)
+    kept = {part: set(groups) if part in untold else hidden(groups, above | unnamed) for part, groups in parts.items()}
+    while True:
+        before = sum(map(len, kept.values()))
+        for name in whole.keys() - above:
+            # A part is a text or a number, and never the pair that what is the whole's own stands as.
+            beside: dict[Hashable, Set[int]] = {part: groups.get(name, set()) for part, groups in parts.items()}
+            beside[_OWN] = own.get(name, set())
+            for part in hidden(beside, {_OWN} | {part for part in parts if name in kept[part]}) - {_OWN}:
+                kept[part].add(name)  # type: ignore[index]
+        for part, groups in parts.items():
+            kept[part] |= hidden(groups, kept[part])
+        if sum(map(len, kept.values())) == before:
+            return kept
 
 
 def together(groups: Mapping[Name, Set[int]], names: Set[Name]) -> set[int]:

@@ -156,6 +156,36 @@ def test_what_few_spent_at_one_station_cannot_be_reckoned_from_the_others(databa
     assert told == {"NS-00": 90, "NS-01": None, "NS-02": None}
 
 
+def test_a_grid_of_a_few_at_one_station_cannot_be_reckoned_from_the_hubs_and_the_others(
+    database: Database, january: Town
+) -> None:
+    """Six of the third grid serve at the first station and three at the second; the hub tells of nine."""
+    town = january
+    served = {"NS-01": [*town.agreed[:6], *town.silent[:5]], "NS-02": [*town.agreed[6:9], *town.silent[:5]]}
+    with clock.at(IN_JANUARY):
+        for branch, people in served.items():
+            for who in people:
+                database.transact(award, who, town.tree[branch], 5)
+    with clock.at(IN_JANUARY + timedelta(days=40)):
+        database.transact(ledger.close_day, town.station.book_id, date(2027, 1, 31))
+        month = Period.month(date(2027, 1, 1))
+        told = {
+            branch: database.transact(
+                service.draft, town.tree[branch].branch_id, Kind.TOTALS, month, actor="staff:1"
+            ).told
+            for branch in ("NS-00", "NS-01", "NS-02")
+        }
+    grids = {branch: [(one["grid"], one["people"]) for one in said["grids"]] for branch, said in told.items()}
+    assert grids == {
+        "NS-00": [("三网格", 9), ("五网格", 5)],
+        "NS-01": [("五网格", 5), (None, 6)],
+        "NS-02": [(None, 8)],
+    }
+    for said in told.values():
+        for part in ("grids", "grades"):
+            assert sum(one["points"] for one in said[part]) == said["issued_points"]
+
+
 def test_it_comes_out_the_same_again_and_the_database_holds_it_to_that(database: Database, january: Town) -> None:
     made = publish(database, january, Kind.LIST)
     with clock.at(IN_JANUARY + timedelta(days=3)), database.reading() as db:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moralbank.disclosure.suppression import LEAST, hidden, together
+from moralbank.disclosure.suppression import LEAST, hidden, hidden_below, together
 from moralbank.disclosure.values import Kind, band_of, period_before, period_of
 
 GROUPS = st.dictionaries(st.text("abc", min_size=1, max_size=2), st.frozensets(st.integers(1, 30), max_size=12))
@@ -18,6 +18,36 @@ def test_no_group_under_five_has_a_figure_nor_what_is_left_of_the_total(groups) 
         assert name in kept or not people or len(people) >= LEAST
     everybody_hidden = all(name in kept for name, people in groups.items() if people)
     assert not kept or len(together(groups, kept)) >= LEAST or everybody_hidden
+
+
+STATIONS = st.fixed_dictionaries(dict.fromkeys(("NS-01", "NS-02", "NS-03"), GROUPS))
+
+
+@given(STATIONS, GROUPS)
+def test_no_small_group_comes_out_of_a_hubs_figures_and_its_stations(parts, own) -> None:
+    """Whatever is told of a name, taken from what the hub tells of it, leaves five or nobody; so does each total."""
+    whole: dict[str, frozenset[int]] = {}
+    # A person serves at one branch here, so that figures add up and differences are people.
+    placed = [{name: frozenset((place, one) for one in people) for name, people in groups.items()}
+              for place, groups in enumerate([*parts.values(), own])]  # fmt: skip
+    *stations, home = placed
+    for groups in placed:
+        for name, people in groups.items():
+            whole[name] = whole.get(name, frozenset()) | people
+    below = dict(zip(parts, stations, strict=True))
+    above = hidden(whole)
+    kept = hidden_below(whole, below, home, set(), set())
+    for name, people in whole.items():
+        told = [groups[name] for part, groups in below.items() if name in groups and name not in kept[part]]
+        if name in above:
+            assert not any(told)
+        else:
+            rest = people - frozenset().union(*told)
+            assert not 0 < len(rest) < LEAST, name
+    for part, groups in below.items():
+        rest = together(groups, kept[part])
+        assert not 0 < len(rest) < LEAST or all(name in kept[part] for name, people in groups.items() if people)
+        assert all(not 0 < len(people) < LEAST for name, people in groups.items() if name not in kept[part])
 
 
 def test_of_two_groups_the_large_one_goes_with_the_small_one() -> None:

@@ -25,9 +25,11 @@ from moralbank.redemptions import service as redemptions
 from moralbank.residents.jobs import tell_of_expiry
 from moralbank.scheduler import Scheduler
 from tests._worlds import world
+from tests.activities.conftest import Scene, scene, settled, time_of
 from tests.messages._post import CONFIG, NOON, Pigeon, deliver, silent_server
 from tests.redemptions.conftest import Street, by_code, make_resident, make_street, pay, show_code
 
+__all__ = ["scene", "settled"]
 NIGHT = NOON + timedelta(hours=11)  # 23:00 on the bank's clock.
 
 
@@ -116,6 +118,45 @@ def test_each_way_has_it_once_however_many_send_and_however_often(database: Data
     assert {letter.address for letter in sms.sent} == {"13800000001"}
     assert {letter.address for letter in wechat.sent} == {street.zhang.number}
     assert "张" not in "".join(letter.title + letter.text + str(letter.facts) for letter in sms.sent)
+
+
+def test_an_award_at_half_past_ten_at_night_is_sent_in_the_morning_once_and_not_to_who_wants_none(
+    database: Database, scene: Scene
+) -> None:
+    """The leader signs off at home late in the evening: 22:30 on the bank's clock."""
+    wei, lan = (scene.people[who].resident_id for who in ("wei", "lan"))
+    session = scene.session()
+    scene.stay(session, "wei", "lan")
+    late = time_of("22:30")
+    with clock.at(late):
+        scene.sign(session, "wei", "lan", now=True)
+        scene.do(service.choose, lan, [(Channel.WECHAT, "award")])
+    wechat = Pigeon(is_repeatable=True)
+    job = Job("messages.deliver", "发", MINUTE, lambda told: deliver(told, {Channel.WECHAT: wechat}))
+    scheduler, sent = Scheduler(database, [job]), {}
+    for hours in (0, 0.5, 5, 9.4, 9.5, 9.6, 12):
+        with clock.at(late + timedelta(hours=hours, minutes=1)):
+            scheduler.tick()
+        sent[hours] = [(letter.kind, letter.facts) for letter in wechat.sent]
+    assert (sent[9.4], sent[9.5], sent[12]) == ([], [("award", {"points": 30})], [("award", {"points": 30})])
+    assert {letter.address for letter in wechat.sent} == {scene.people["wei"].number}
+    assert [(one.kind, one.read_at) for one in scene.look(queries.list_messages, resident_id=lan)] == [("award", None)]
+    assert [(one.kind, one.read_at) for one in scene.look(queries.list_messages, resident_id=wei)] == [("award", None)]
+
+
+def test_who_opts_out_in_the_night_gets_nothing_in_the_morning(database: Database, scene: Scene) -> None:
+    wei, late = scene.people["wei"].resident_id, time_of("22:30")
+    session = scene.session()
+    scene.stay(session, "wei")
+    wechat = Pigeon(is_repeatable=True)
+    with clock.at(late):
+        scene.sign(session, "wei", now=True)
+        deliver(database, {Channel.WECHAT: wechat})
+        assert states(database) == [("wechat", "waiting", None)]
+        scene.do(service.choose, wei, [(Channel.WECHAT, "award")])
+    with clock.at(late + timedelta(hours=10)):
+        deliver(database, {Channel.WECHAT: wechat})
+    assert (wechat.sent, states(database)) == ([], [("wechat", "dropped", "opted-out")])
 
 
 def test_at_night_only_what_is_urgent_goes_out_and_the_rest_in_the_morning(database: Database, street: Street) -> None:
