@@ -26,6 +26,12 @@ def read_code(db: Connection, text: str, book_id: int | None) -> int | Answer:
 
 
 def read_codes(db: Connection, texts: Sequence[str], book_id: int | None) -> list[int | Answer]:
+    """Return for each text the id of whom read_bearers finds, or its answer."""
+    found = read_bearers(db, texts, book_id)
+    return [one if isinstance(one, Answer) else one.resident_id for one in found]
+
+
+def read_bearers(db: Connection, texts: Sequence[str], book_id: int | None) -> list[Resident | Answer]:
     """Return for each text the resident whose card, or number in the book, it is, or the answer that says what it is.
 
     Says nothing of a person who left or is suspended but that there is nobody to be found.
@@ -33,10 +39,10 @@ def read_codes(db: Connection, texts: Sequence[str], book_id: int | None) -> lis
     codes = ["".join(text.split()) for text in texts]
     numbers = [code for code in codes if book_id is not None and _is_digits(code) and len(code) == NUMBER_DIGITS]
     cards = [code for code in codes if _is_digits(code) and len(code) == CARD_DIGITS and code.startswith(CARD_PREFIX)]
-    by_number = dict(zip(numbers, find_by_numbers(db, book_id, numbers) if book_id else [], strict=True))
-    by_card = dict(zip(cards, find_by_cards(db, cards), strict=True))
+    by_number = dict(zip(numbers, find_by_numbers(db, book_id, numbers) if numbers and book_id else [], strict=True))
+    by_card = dict(zip(cards, find_by_cards(db, cards) if cards else [], strict=True))
 
-    def whose(code: str) -> int | Answer:
+    def whose(code: str) -> Resident | Answer:
         if code in by_number:
             return _bearer(by_number[code])
         return _card_bearer(by_card[code]) if code in by_card else _other(code)
@@ -48,18 +54,18 @@ def _is_digits(code: str) -> bool:
     return code.isascii() and code.isdigit()
 
 
-def _bearer(resident: Resident | None) -> int | Answer:
+def _bearer(resident: Resident | None) -> Resident | Answer:
     if resident is not None and resident.awaits_guardian:
         return Answer(verdicts.NO_GUARDIAN)
-    return resident.resident_id if resident is not None and resident.is_active else Answer(verdicts.UNKNOWN)
+    return resident if resident is not None and resident.is_active else Answer(verdicts.UNKNOWN)
 
 
-def _card_bearer(found: tuple[Resident, Card] | None) -> int | Answer:
+def _card_bearer(found: tuple[Resident, Card] | None) -> Resident | Answer:
     if found is None:
         return Answer(verdicts.UNKNOWN)
     resident, card = found
     bearer = _bearer(resident)
-    if isinstance(bearer, int) and not card.is_active:
+    if isinstance(bearer, Resident) and not card.is_active:
         return Answer(verdicts.REVOKED_CARD, facts={"tail": card.tail})
     return bearer
 

@@ -6,9 +6,10 @@ another one is judged by, except for a session's last places, which are given ou
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from moralbank.db import Raced, insert_for
 from moralbank.errors import MoralBankError
 from moralbank.prepared import ask
 from moralbank.residents.errors import UnknownResident
-from moralbank.residents.queries import asking_residents
+from moralbank.residents.queries import Resident, asking_residents
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,15 @@ class _Case:
     answer: Answer | MoralBankError | None = None
     #: The nonce stands for a scan that was undone: it takes a new one to come back.
     is_spent: bool = False
+    #: The scan recorded under the nonce, and whether it stands.
+    known: tuple[CheckIn, bool] | None = None
     #: The person's standing scans in the session.
     scans: list[CheckIn] = field(default_factory=list)
+    resident: Resident | None = None
+    #: Whose the phone is for this session, if anybody's.
+    user: int | None = None
+    #: The person checked in to another session of the same hours.
+    is_elsewhere: bool = False
     step: Next = field(init=False)
     #: The person is on the session's list.
     is_going: bool = False
@@ -101,16 +109,25 @@ def check_in(db: Connection, scan: Scan) -> Answer:
     return found
 
 
-def check_in_many(db: Connection, scans: Sequence[Scan]) -> list[Answer | MoralBankError]:
+def check_in_many(
+    db: Connection,
+    scans: Sequence[Scan],
+    doors: Mapping[int, Door] | None = None,
+    people: Mapping[int, Resident] = MappingProxyType({}),
+) -> list[Answer | MoralBankError]:
     """Count scans, in or out, or say why one doesn't count: each is answered as if they had come one after the other.
 
     The one gate: every scan of every means comes through here. Refusals: ReasonMissing when staff override without
     saying why, UnknownResident.
+    doors: of all the sessions, where this transaction has locked them; people: those whom it has read, by id.
     Raises: Raced when other transactions were faster again and again.
     """
-    doors = gate.lock_doors(db, {scan.session_id for scan in scans})
+    if doors is None:
+        doors = gate.lock_doors(db, {scan.session_id for scan in scans})
     now = clock.now()
-    cases = [_Case(scan, scan.at or now, doors.get(scan.session_id)) for scan in scans]
+    cases = [
+        _Case(scan, scan.at or now, doors.get(scan.session_id), resident=people.get(scan.resident_id)) for scan in scans
+    ]
     for wave in _waves(cases):
         _judge(db, wave)
         # Another phone wrote the same scan first: now it is on record, and that is judged.
@@ -142,7 +159,7 @@ def _waves(cases: Sequence[_Case]) -> list[list[_Case]]:
 
 def _judge(db: Connection, cases: Sequence[_Case]) -> None:
     """Answer the cases of a wave, but for those whose row another transaction wrote first."""
-    for step in (_refuse_blank, _recall, _find_steps, _look_around, _give_places, _write):
+    for step in (_refuse_blank, _look, _recall, _find_steps, _look_around, _give_places, _write):
         cases = _open(cases)
         if not cases:
             return
@@ -161,18 +178,31 @@ def _refuse_blank(_db: Connection, cases: Sequence[_Case]) -> None:
             case.answer = Answer(verdicts.UNKNOWN, resident_id=case.scan.resident_id)
 
 
-def _recall(db: Connection, cases: Sequence[_Case]) -> None:
-    """Read what is on record of the scans and the people, and answer scans that were sent before."""
-    known, scans = ask(
+def _look(db: Connection, cases: Sequence[_Case]) -> None:
+    """Read all that the scans are judged by: what is on record of them, the people, the lists and the phones."""
+    unvouched = [case for case in cases if not case.is_vouched]
+    known, scans, people, going, users, elsewhere = ask(
         db,
         gate.asking_nonces([case.scan.nonce for case in cases]),
         queries.asking_scans([case.pair for case in cases]),
+        asking_residents({case.scan.resident_id for case in unvouched if case.resident is None}),
+        gate.asking_going([case.pair for case in cases if case.has_list]),
+        gate.asking_first_users([(case.scan.session_id, case.scan.device) for case in unvouched if case.scan.device]),
+        gate.asking_elsewhere([case.pair for case in unvouched if case.scan.direction is not Direction.OUT]),
     )
     for case, found, standing_scans in zip(cases, known, scans, strict=True):
-        case.scans = standing_scans
-        if found is None or case.door is None:
+        case.known, case.scans = found, standing_scans
+        case.resident = case.resident or people.get(case.scan.resident_id)
+        case.is_going, case.is_elsewhere = case.pair in going, case.pair in elsewhere
+        case.user = users.get((case.scan.session_id, case.scan.device))
+
+
+def _recall(_db: Connection, cases: Sequence[_Case]) -> None:
+    """Answer scans that were sent before."""
+    for case in cases:
+        if case.known is None or case.door is None:
             continue
-        before, stands = found
+        before, stands = case.known
         if not stands:
             case.is_spent = True
         elif (before.session_id, before.resident_id) != case.pair:
@@ -196,41 +226,31 @@ def _find_steps(_db: Connection, cases: Sequence[_Case]) -> None:
             case.tell(step)
 
 
-def _look_around(db: Connection, cases: Sequence[_Case]) -> None:
-    """Read what else the scans are judged by; refuse who saves in another book, and find why others must wait."""
-    newcomers = [case for case in cases if not case.scans]
-    unvouched = [case for case in cases if not case.is_vouched]
-    people, going, users, elsewhere = ask(
-        db,
-        asking_residents({case.scan.resident_id for case in newcomers if not case.is_vouched}),
-        gate.asking_going([case.pair for case in newcomers if case.has_list]),
-        gate.asking_first_users([(case.scan.session_id, case.scan.device) for case in unvouched if case.scan.device]),
-        gate.asking_elsewhere([case.pair for case in unvouched if case.step.direction is Direction.IN]),
-    )
-    for case in newcomers:
-        case.is_going = case.pair in going
-        if case.is_vouched:
-            continue
-        resident = people.get(case.scan.resident_id)
-        if resident is None:
-            case.answer = UnknownResident()
-        elif case.door is not None and resident.book_id != case.door.book_id:
-            case.tell(verdicts.OTHER_BANK)
-        elif resident.awaits_guardian:
-            case.tell(verdicts.NO_GUARDIAN)
+def _look_around(_db: Connection, cases: Sequence[_Case]) -> None:
+    """Refuse who saves in another book, and find why others must wait."""
     for case in cases:
-        user = users.get((case.scan.session_id, case.scan.device))
-        case.doubt = _doubt(case, user, is_elsewhere=case.pair in elsewhere)
+        if not case.scans and not case.is_vouched:
+            _check_newcomer(case)
+        case.doubt = _doubt(case)
 
 
-def _doubt(case: _Case, user: int | None, *, is_elsewhere: bool) -> Doubt | None:
-    """Return why a scan must wait for the leader, or None. user: whose the phone is for this session, if anybody's."""
+def _check_newcomer(case: _Case) -> None:
+    if case.resident is None:
+        case.answer = UnknownResident()
+    elif case.door is not None and case.resident.book_id != case.door.book_id:
+        case.tell(verdicts.OTHER_BANK)
+    elif case.resident.awaits_guardian:
+        case.tell(verdicts.NO_GUARDIAN)
+
+
+def _doubt(case: _Case) -> Doubt | None:
+    """Return why a scan must wait for the leader, or None."""
     if case.is_vouched:
         return Doubt.OVERRIDE
-    is_others_phone = user not in (None, case.scan.resident_id)
-    if is_others_phone and user not in case.scan.kin:
+    is_others_phone = case.user not in (None, case.scan.resident_id)
+    if is_others_phone and case.user not in case.scan.kin:
         return Doubt.SAME_DEVICE
-    if is_elsewhere:
+    if case.is_elsewhere and case.step.direction is Direction.IN:
         return Doubt.OVERLAP
     if is_others_phone or case.scan.is_acted:
         return Doubt.ACTED

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from moralbank.activities import queries
 from moralbank.activities.api import BULK_BYTES, scan_of, tell
-from moralbank.activities.cards import read_codes
+from moralbank.activities.cards import read_bearers
 from moralbank.activities.checkin import check_in_many
+from moralbank.activities.gate import lock_doors
 from moralbank.activities.schemas import SCANS_MAX
-from moralbank.branches.queries import get_branch
+from moralbank.residents.queries import Resident
 from moralbank.web.front import Call, Operation
 
 _NONCE = re.compile(r"[\x21-\x7e]{8,64}")
@@ -51,23 +51,21 @@ def _decide(db: Connection, calls: Sequence[Call]) -> list[bytes | None]:
     by_session: dict[int, list[int]] = {}
     for place, call in enumerate(calls):
         by_session.setdefault(call.item[0], []).append(place)
-    for session_id in sorted(by_session):
-        session = queries.find_session(db, session_id)
-        if session is None:
-            continue
-        branch = get_branch(db, session.activity.branch_id)
-        places = [place for place in by_session[session_id] if calls[place].principal.covers(branch.path, "staff")]
+    doors = lock_doors(db, by_session)
+    for session_id, door in doors.items():
+        places = [place for place in by_session[session_id] if calls[place].principal.covers(door.path, "staff")]
         items = [(place, item) for place in places for item in calls[place].item[1]]
-        found = read_codes(db, [item["code"] for _, item in items], branch.book_id)
+        found = read_bearers(db, [item["code"] for _, item in items], door.book_id)
+        people = {one.resident_id: one for one in found if isinstance(one, Resident)}
         scans = [
-            scan_of(session, who, item, calls[place].principal.login_id)
+            scan_of(door.session, who.resident_id, item, calls[place].principal.login_id)
             for who, (place, item) in zip(found, items, strict=True)
-            if isinstance(who, int)
+            if isinstance(who, Resident)
         ]
-        counted = iter(check_in_many(db, scans))
+        counted = iter(check_in_many(db, scans, doors, people))
         told: dict[int, list[dict[str, Any]]] = {place: [] for place in places}
         for who, (place, item) in zip(found, items, strict=True):
-            answer = next(counted) if isinstance(who, int) else who
+            answer = next(counted) if isinstance(who, Resident) else who
             told[place].append(_spell(tell(item, answer)))
         for place in places:
             bodies[place] = json.dumps({"items": told[place]}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from moralbank.activities.models import activities, checkins, sessions, signups
 from moralbank.activities.queries import CHECKIN, checkin_of, session_of, session_query
 from moralbank.activities.values import CheckIn, Session, State, Status
-from moralbank.branches.queries import book_of
+from moralbank.branches.queries import book_of, path_of
 from moralbank.prepared import Prepared, Question, Row, ask
 
 #: A session and a resident.
@@ -26,15 +26,16 @@ _stands = _C.undone_at.is_(None)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A session that nobody signs off meanwhile, and the book of its branch."""
+    """A session that nobody signs off meanwhile, and the path and the book of its branch."""
 
     session: Session
+    path: str
     book_id: int | None
 
 
 _LOCK = Prepared(
     session_query()
-    .add_columns(book_of(activities.c.branch_id))
+    .add_columns(path_of(activities.c.branch_id), book_of(activities.c.branch_id))
     .where(_S.session_id == _in_session)
     .with_for_update(read=True, of=sessions)
 )
@@ -62,7 +63,6 @@ _ELSEWHERE = Prepared(
         _there.c.state != State.CANCELLED.value,
         activities.c.status != Status.CANCELLED.value,
     )
-    .limit(1)
 )
 _NOT_WRITTEN = ("checkin_id", "undone_at", "undone_by")
 _WRITE = Prepared(
@@ -79,7 +79,7 @@ def lock_doors(db: Connection, session_ids: Collection[int]) -> dict[int, Door]:
     """Return those of the sessions that exist, and let nobody sign one off until the commit."""
     # In one order everywhere, so that two sets wait for each other and never in a ring.
     found = _LOCK.each(db, [{"session_id": session_id} for session_id in sorted(session_ids)])
-    doors = [Door(session_of(row), row[-1]) for rows in found for row in rows]
+    doors = [Door(session_of(row), *row[-2:]) for rows in found for row in rows]
     return {door.session.session_id: door for door in doors}
 
 
