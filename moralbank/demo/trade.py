@@ -78,16 +78,22 @@ class Trade:
     def _close_day(self) -> None:
         zreports.close_day(self._town.db, self._shop.merchant_id, actor=self._till.actor)
 
-    def _buyers(self) -> list[Neighbour]:
-        """Return who could buy now: whom the card names, then those with phone and login by what they have."""
-        able = [one for one in self._town.residents.values() if one.phone and one.login_id]
-        return sorted(able, key=lambda one: (one.name != WITH_PHONE, -one.balance))
+    def _buyers(self, *, is_guest_first: bool) -> list[Neighbour]:
+        """Return who could buy now, those with phone and login by what they have.
 
-    def _first(self, act: Callable[[Neighbour, int, int], int]) -> int | None:
+        Whom the demonstration's card names comes first or not at all: a visitor is to find a share of this month left.
+        """
+        able = [one for one in self._town.residents.values() if one.phone and one.login_id]
+        guests = [one for one in able if one.name == WITH_PHONE] if is_guest_first else []
+        return guests + sorted((one for one in able if one.name != WITH_PHONE), key=lambda one: -one.balance)
+
+    def _first(
+        self, act: Callable[[Neighbour, int, int], int], *, is_guest_first: bool, is_dear: bool = False
+    ) -> int | None:
         """Do an act for the first buyer for whom an offer of the shop isn't refused; return what it made."""
         offers = [one.offer for one in list_offers(self._town.db, merchant_id=self._shop.merchant_id)]
-        for person in self._buyers()[:6]:
-            for offer in sorted(offers, key=lambda one: one.points):
+        for person in self._buyers(is_guest_first=is_guest_first)[:6]:
+            for offer in sorted(offers, key=lambda one: one.points, reverse=is_dear):
                 if not 0 < offer.points <= person.balance:
                     continue
                 try:
@@ -100,7 +106,7 @@ class Trade:
         return None
 
     def _buy(self) -> int | None:
-        return self._first(self._charge)
+        return self._first(self._charge, is_guest_first=False)
 
     def _charge(self, person: Neighbour, offer_id: int, _points: int) -> int:
         number = codes.issue_code(self._town.db, person.resident_id).number
@@ -123,7 +129,7 @@ class Trade:
             return  # Undone meanwhile: there is nothing left to give back.
 
     def _reserve(self, fate: str) -> None:
-        voucher_id = self._first(self._hold)
+        voucher_id = self._first(self._hold, is_guest_first=True, is_dear=fate == "waiting")
         if voucher_id is not None and fate == "collected":
             self._town.diary.at(clock.now() + timedelta(hours=26), partial(self._collect, voucher_id))
 
@@ -176,7 +182,7 @@ class Trade:
     def _certify(self) -> None:
         """Certify the year of the first of the cast who has served and of whom all is written down."""
         today = clock.today()
-        for person in self._buyers():
+        for person in self._buyers(is_guest_first=True):
             try:
                 with self._town.db.begin_nested():
                     certificates.issue(

@@ -22,7 +22,7 @@ class WholeBookOnly(Forbidden):
 
     code = "whole-book-only"
     title = N_("只能看本驿站的账")
-    sentence = N_("核验和试算平衡要看整本账，您的范围只到驿站。请找中心的审计员。")
+    sentence = N_("核验和试算平衡要看整本账，您的范围只到驿站。请找中心的监督员。")
 
 
 class ExportTooLarge(Invalid):

@@ -20,7 +20,7 @@ from moralbank.statements.periods import Period
 KIND_WORDS = {
     "award": N_("存入"),
     "opening": N_("期初"),
-    "deposit": N_("存入"),
+    "deposit": N_("旧账存入"),
     "redemption": N_("兑换"),
     "undo": N_("兑换撤销"),
     "refund": N_("退回"),
@@ -42,7 +42,7 @@ ROLE_WORDS = {
     "resident": N_("本人"),
     "operator": N_("商家"),
     "staff": N_("工作人员"),
-    "auditor": N_("审计员"),
+    "auditor": N_("监督员"),
     "admin": N_("管理员"),
     "system": N_("系统"),
 }
