@@ -30,7 +30,7 @@ class ShownLine:
     balance_after: int
     reverses_n: int | None
     reversed_by_n: int | None
-    #: A charge and what undid it at the till; any other mirror is a reversal.
+    #: A charge and what undid it at the till, a reservation and its return; any other mirror is a reversal.
     taken_back: bool
     reason: str
     #: Where the line's proof is, for its owner.
@@ -72,7 +72,7 @@ def shown_line(line: StatementLine, *, details: Iterable[str] | None = None, url
         balance_after=line.balance_after,
         reverses_n=line.reverses_number,
         reversed_by_n=line.reversed_by_number,
-        taken_back=line.kind in ("redemption", "undo"),
+        taken_back=line.kind in ("redemption", "undo", "hold", "release"),
         reason=line.reason,
         url=url,
     )
