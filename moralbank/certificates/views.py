@@ -47,7 +47,7 @@ EVER = date(2000, 1, 1)
 STATE_NAMES = {
     State.VALID: N_("有效"),
     State.CORRECTED: N_("已更正"),
-    State.REVOKED: N_("已撤销"),
+    State.REVOKED: N_("证明已撤销"),
     State.FORGOTTEN: N_("内容已删除"),
 }
 

@@ -23,7 +23,7 @@ KIND_WORDS = {
     "deposit": N_("旧账存入"),
     "redemption": N_("兑换"),
     "undo": N_("兑换撤销"),
-    "refund": N_("退回"),
+    "refund": N_("退分"),
     "reversal": N_("冲正"),
     "expiry": N_("到期"),
     "gift": N_("家人转赠"),

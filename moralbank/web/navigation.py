@@ -39,7 +39,7 @@ ITEMS = {
     "staff": (
         Item(N_("活动"), "/staff/activities", STAFF, also="/staff/sessions"),
         Item(N_("所有储户"), "/staff/residents", AUDITOR),
-        Item(N_("代办人"), "/staff/helpers", AUDITOR),
+        Item(N_("所有代办人"), "/staff/helpers", AUDITOR),
         Item(N_("待复核"), "/staff/approvals", AUDITOR),
         Item(N_("集市"), "/staff/fairs", STAFF, also="/staff/stalls"),
         Item(N_("待核对签到"), "/staff/reviews", STAFF, also="/staff/devices"),
