@@ -7,6 +7,7 @@ from functools import partial
 
 from moralbank import clock, ids
 from moralbank.access.queries import find_login
+from moralbank.demo.logins import WITH_PHONE
 from moralbank.demo.neighbours import Neighbour
 from moralbank.demo.opening import till_name
 from moralbank.demo.town import Town
@@ -19,6 +20,8 @@ from moralbank.redemptions.orders import Order, Till
 from moralbank.redemptions.queries import Receipt
 
 _SPENDS_FROM = 15
+#: Whom the demonstration's card names leaves a visitor something to spend.
+_GUEST_KEEPS = 150
 _RICH_FROM, _DEAR_FROM = 260, 200
 _AT_TILL = timedelta(minutes=2)
 _ELDER_OFFER, _ELDER_FROM = "60岁", 60
@@ -48,7 +51,8 @@ class Market:
         """Let some go shopping today, the more points they have the likelier."""
         random = self._town.random
         for person in self._town.residents.values():
-            if person.login_id is None or person.balance < _SPENDS_FROM:
+            keeps = _GUEST_KEEPS if person.name == WITH_PHONE else 0
+            if person.login_id is None or person.balance < keeps + _SPENDS_FROM:
                 continue
             if random.random() < 0.004 + person.balance / 3500:
                 when = clock.now() + timedelta(minutes=random.randint(100, 690), seconds=random.randint(0, 59))
@@ -69,7 +73,8 @@ class Market:
     def _choose(self, person: Neighbour) -> tuple[StockedOffer, Till]:
         """Return what somebody wants: mostly what they can afford, near home."""
         overreaches = self._town.random.random() < 0.02
-        limit = person.balance if person.phone else min(person.balance, DEFAULT_LIMITS.card_points_per_day_max)
+        spare = max(0, person.balance - (_GUEST_KEEPS if person.name == WITH_PHONE else 0))
+        limit = spare if person.phone else min(spare, DEFAULT_LIMITS.card_points_per_day_max)
         chances = [
             (stall, self._liking(person, stall[0]))
             for stall in self._stalls

@@ -13,6 +13,7 @@ from moralbank.activities.errors import SignupClosed
 from moralbank.activities.receipts import hash_of
 from moralbank.activities.values import Direction, Means, Mode, Plan
 from moralbank.approvals import service as approvals
+from moralbank.demo.logins import WITH_PHONE
 from moralbank.demo.neighbours import Neighbour
 from moralbank.demo.programmes import Programme
 from moralbank.demo.town import Town
@@ -151,6 +152,8 @@ class Sitting:
             for person in self._town.residents.values()
             if person.eagerness
             and person.balance < _RESTS_FROM
+            # Whom the demonstration's card names is free for what is on now: the visitor checks them in.
+            and not (person.name == WITH_PHONE and self._ends_at > self._town.now)
             and not any(begin < self._ends_at and end > self._starts_at for begin, end in person.busy)
         }
         chosen: list[Neighbour] = []
