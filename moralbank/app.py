@@ -67,6 +67,8 @@ PAGES = (
     "moralbank.residents.profile_views",
     "moralbank.behalf.views",
     "moralbank.behalf.staff_views",
+    "moralbank.statements.team_views",
+    "moralbank.teams.views",
     "moralbank.approvals.views",
     "moralbank.earning.views",
     "moralbank.activities.views",

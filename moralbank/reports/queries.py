@@ -23,6 +23,7 @@ from moralbank.prepared import Prepared, Question, ask
 from moralbank.reports.errors import UnknownBookCode, UnknownHolder, WholeBookOnly
 from moralbank.residents import queries as residents
 from moralbank.residents.queries import find_by_card, find_by_number, residents_by_account
+from moralbank.teams.queries import names_of_accounts
 
 PAGE = 50
 _STEP = 500
@@ -267,7 +268,7 @@ def holders(db: Connection, book: int, accounts: Collection[int]) -> dict[int, H
 
 def _others(db: Connection, book: int, accounts: Collection[int]) -> dict[int, Holder]:
     """Return accounts of households, teams and imported histories, which are few."""
-    names = outside_names(db, accounts)
+    names = outside_names(db, accounts) | names_of_accounts(db, accounts)
     found = {}
     for account in accounts:
         kind = ledger.find_account(db, book, account)

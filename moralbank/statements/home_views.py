@@ -18,6 +18,7 @@ from moralbank.residents.queries import get_resident
 from moralbank.statements import queries
 from moralbank.statements.views import own_line_url
 from moralbank.statements.wording import shown_line
+from moralbank.teams.queries import teams_of_contact
 from moralbank.web.auth import allow, current, principal_or_none, public
 from moralbank.web.db import database
 
@@ -59,6 +60,7 @@ def home() -> str:
         held = held_points(db, resident_id)
         asked = find_waiting(db, resident_id)
         coming = activities.list_coming(db, clock.now(), limit=SESSIONS)
+        teams = 0 if acting.acting() else len(teams_of_contact(db, resident_id))
         helps = 0 if acting.acting() else count_held(db, current().login_id, LinkKind.HELPER)
         late = late_queries.count_open(db, resident_id)
         signups = activities.signups_of(db, resident_id, [count.session.session_id for count in coming])
@@ -72,6 +74,7 @@ def home() -> str:
         coming=coming,
         late=late,
         helps=helps,
+        teams=teams,
         mine={session_id: signup.state for session_id, signup in signups.items()},
     )
 

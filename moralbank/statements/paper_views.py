@@ -28,11 +28,11 @@ def own_pdf(month: str) -> Response:
     """Give a period of one's own account, or of one's household's, as paper."""
     with database().reading() as db:
         resident, owner = own_account(db)
-        found, address = _found(db, owner, month)
+        found, address = found_on_paper(db, owner, month)
         place = get_branch(db, resident.branch_id)
     is_own = owner.resident_id is not None
     name, number = (resident.name, resident.number) if is_own else ("", resident.household_code or "")
-    return _answer(found, address, name, number, place)
+    return answer_pdf(found, address, name, number, place)
 
 
 @blueprint.get("/me/statement/<month>.txt")
@@ -53,10 +53,10 @@ def resident_pdf(resident_id: int, month: str) -> Response:
     """Give a period of a resident's account as paper, to be handed to them."""
     with database().reading() as db:
         resident, owner = account_of(db, resident_id)
-        found, address = _found(db, owner, month)
+        found, address = found_on_paper(db, owner, month)
         place = get_branch(db, resident.branch_id)
     looking.note_export(resident, f"statement:{found.period.name}")
-    return _answer(found, address, resident.name, resident.number, place)
+    return answer_pdf(found, address, resident.name, resident.number, place)
 
 
 @blueprint.get("/counter/statement/<month>.pdf")
@@ -65,12 +65,12 @@ def merchant_pdf(month: str) -> Response:
     """Give a period of a merchant's points as paper."""
     with database().reading() as db:
         merchant, owner = till_account(db)
-        found, address = _found(db, owner, month)
+        found, address = found_on_paper(db, owner, month)
         place = get_branch(db, merchant.branch_id)
-    return _answer(found, address, merchant.name, merchant.code, place)
+    return answer_pdf(found, address, merchant.name, merchant.code, place)
 
 
-def _found(db: Connection, owner: Owner, month: str) -> tuple[Statement, str | None]:
+def found_on_paper(db: Connection, owner: Owner, month: str) -> tuple[Statement, str | None]:
     """Return a statement, which is what was issued wherever it was, and the address in its code.
 
     Raises: IssuedDiffers, and what reading raises.
@@ -82,7 +82,8 @@ def _found(db: Connection, owner: Owner, month: str) -> tuple[Statement, str | N
     return found, codes.find_address(db, found.issued, public_url())
 
 
-def _answer(found: Statement, address: str | None, name: str, number: str, place: Branch) -> Response:
+def answer_pdf(found: Statement, address: str | None, name: str, number: str, place: Branch) -> Response:
+    """Answer with a statement as paper."""
     document = paper.document(found, Holder(name, number, branch_name(place)), address)
     filename = f"statement-{number}-{found.period.name}.pdf"
     return pdf_response("sheet", sheet(paper.title([found]), [document]), filename, paper.made_at(found))

@@ -23,6 +23,7 @@ from moralbank.statements.issued import check
 from moralbank.statements.paper import Holder
 from moralbank.statements.prints import PAGE, Print
 from moralbank.statements.values import ACCOUNT_WORDS, Owner, Statement
+from moralbank.teams.queries import names_of_accounts
 from moralbank.web.i18n import gettext as _
 from moralbank.web.pdf import sheet
 
@@ -85,7 +86,8 @@ def _read_shops(db: Connection, one: Print, branch: Branch, branch_ids: list[int
     shops = list_merchants(db, branch_ids=branch_ids, after_id=one.after_resident, limit=PAGE)
     if branch.kind == "hub" and not one.parts and not one.after_resident:
         accounts = ledger.list_accounts(db, one.book_id, SHARED)
-        names = outside_names(db, [shared.account for shared in accounts])
+        shared_accounts = [shared.account for shared in accounts]
+        names = outside_names(db, shared_accounts) | names_of_accounts(db, shared_accounts)
         for shared in accounts:
             name = names.get(shared.account) or _(ACCOUNT_WORDS[shared.kind])
             holder = Holder(name, str(shared.account), branch.name_zh)

@@ -241,6 +241,11 @@ def _whose() -> dict[str, str]:
     return {"of": "household"} if request.args.get("of") == "household" else {}
 
 
+def differs_from_issued(db: Connection, found: Statement) -> tuple[bool, str | None]:
+    """Return whether an issued statement isn't what the books say any more, and the address in its code."""
+    return _differs(db, found), _address(db, found)
+
+
 def _differs(db: Connection, found: Statement) -> bool:
     """Tell whether an issued statement isn't what the books say any more."""
     return found.issued is not None and reproduce(db, found.issued)[1] != found.issued.content_hash

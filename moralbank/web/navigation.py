@@ -41,6 +41,7 @@ ITEMS = {
         Item(N_("所有储户"), "/staff/residents", AUDITOR),
         Item(N_("所有代办人"), "/staff/helpers", AUDITOR),
         Item(N_("待复核"), "/staff/approvals", AUDITOR),
+        Item(N_("团队"), "/staff/teams", AUDITOR),
         Item(N_("集市"), "/staff/fairs", STAFF, also="/staff/stalls"),
         Item(N_("待核对签到"), "/staff/reviews", STAFF, also="/staff/devices"),
         Item(N_("补录"), "/staff/late-entries", AUDITOR),

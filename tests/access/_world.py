@@ -54,6 +54,7 @@ from moralbank.residents.values import Consent
 from moralbank.settlements import service as settlements
 from moralbank.statements import prints
 from moralbank.statements.periods import read_period
+from moralbank.teams import service as teams
 from moralbank.transparency import Log, append_fact
 from tests._people import MadeLogin, make_branch_tree, make_login
 from tests.access._door import door_things
@@ -175,6 +176,11 @@ def _place(db: Connection, branch: Branch, name: str, n: int) -> Place:
     )
 
 
+def _team(db: Connection, contact: Resident) -> int:
+    """Open a team about which the walking resident is asked."""
+    return teams.open_team(db, contact.branch_id, f"{contact.name}清洁队", contact.number, actor="staff:1").team_id
+
+
 def _walkers(db: Connection, branch: Branch, shop: Merchant, resident: Resident) -> dict[str, MadeLogin]:
     """Open a login for each role at the branch."""
     return {
@@ -215,7 +221,8 @@ def _behalf(
         ).link.link_id
         for role, who in (("resident", resident.number), ("helper", walkers["helper"].name or ""))
     }
-    return {"link_id": family.link_id, "helping_id": made["helper"], "resident_helping_id": made["resident"]}
+    ids_of_links = {"link_id": family.link_id, "helping_id": made["helper"], "resident_helping_id": made["resident"]}
+    return ids_of_links | {"team_id": _team(db, resident)}
 
 
 def _draft(db: Connection, shop: Merchant) -> int:

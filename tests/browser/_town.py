@@ -51,6 +51,7 @@ from moralbank.residents import jobs
 from moralbank.residents import service as residents
 from moralbank.residents.enrolment import Person
 from moralbank.residents.queries import Resident, find_card
+from moralbank.teams import service as teams
 from tests._people import MadeLogin, make_branch_tree, make_login
 from tests._sealing import OFFICES, Sealing
 from tests.browser import _trade
@@ -164,7 +165,7 @@ def _held(db: Connection, town: Town) -> None:
 
 
 def _kin(db: Connection, town: Town) -> None:
-    """Let Bo act for old Lan on his phone, and a carer for her by a login of his own."""
+    """Let Bo act for old Lan on his phone, a carer for her by a login of his own, and Wei be asked about a team."""
     station, by = town.branches["NS-01"], town.logins["min"]
     bo = access.get_login(db, town.logins["bo"].login_id)
     behalf.link_family(db, bo, town.people["lan"].resident_id, Basis.PIN, actor=f"resident:{bo.login_id}")
@@ -176,6 +177,9 @@ def _kin(db: Connection, town: Town) -> None:
     )
     made = behalf.appoint(db, wanted, by=by.principal, actor=f"staff:{by.login_id}")
     town.values["helping"] = made.link.link_id
+    number = town.people["wei"].number
+    team = teams.open_team(db, station.branch_id, "河岸清洁队", number, actor=f"staff:{by.login_id}")
+    town.values["team"] = team.team_id
 
 
 def _look(db: Connection, town: Town) -> None:
