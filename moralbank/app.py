@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Connection
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import IntegerConverter, Rule
 
 from moralbank import startup
 from moralbank.access import admin_views
@@ -160,6 +162,7 @@ def create_app(config: Config, database: Database | None = None, *, is_looked_at
         DEBUG=config.debug,
         MORALBANK=config,
     )
+    app.url_rule_class = _Rule
     app.url_map.strict_slashes = False
     app.url_map.converters["int"] = _RowId
     database = database or Database(config.database_url)
@@ -201,6 +204,20 @@ def _register_operations(app: Flask) -> None:
     rest = api.init_app(app)
     for name in OPERATIONS:
         rest.register_blueprint(import_module(name).blueprint)
+
+
+class _Rule(Rule):
+    """A route whose address is spelled by code that is compiled when it is first asked for, and not for every start."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled: list[Callable[..., tuple[str, str]]] = []
+
+        def build(rule: _Rule, /, **values: Any) -> tuple[str, str]:
+            if not compiled:
+                compiled.append(super(_Rule, rule)._compile_builder(append_unknown))
+            return compiled[0](rule, **values)
+
+        return build
 
 
 class _RowId(IntegerConverter):

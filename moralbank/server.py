@@ -82,10 +82,13 @@ def load(application: str = APPLICATION) -> Any:
 
 
 def warm(application: Any) -> Iterator[None]:
-    """Load, piece by piece, what the service's first readers would wait for: its pages' templates and the English."""
+    """Load, piece by piece, what the service's first readers would wait for: its pages' templates and the English.
+
+    First the templates that all pages share.
+    """
     from moralbank.web import i18n
 
-    for name in application.jinja_env.list_templates():
+    for name in sorted(application.jinja_env.list_templates(), key=lambda name: (name.count("/"), name)):
         application.jinja_env.get_template(name)
         yield
     for language in i18n.LANGUAGES:

@@ -28,8 +28,12 @@ from moralbank.config import Config, MessagesConfig
 from moralbank.supervised import SUPERVISOR, end_with_supervisor
 
 _STOP_SECONDS = 9
+#: What is left when nothing is.
+_WARM = object()
 #: How often children are looked at when nothing is heard of them.
 _TURN_SECONDS = 0.2
+#: What a warming supervisor leaves of the processor to those who serve: all of it for so long, between two pieces.
+_BREATH_SECONDS = 0.05
 #: A web server has nothing to load: when it can't serve, it ends sooner than this.
 _QUICK_SECONDS = 3
 
@@ -77,7 +81,7 @@ def _run(children: list[Child], listener: socket.socket, shown: str, warming: It
     warming: done step by step meanwhile, for the web servers to come; the first mustn't wait for it.
     """
     bell = _hang_bell()
-    status, is_open, is_told_to_stop = 0, False, False
+    status, is_open, is_warm, is_told_to_stop = 0, False, False, False
     try:
         while not is_told_to_stop:
             for child in children:
@@ -88,10 +92,10 @@ def _run(children: list[Child], listener: socket.socket, shown: str, warming: It
                 status = 1
                 break
             if is_open:
-                next(warming, None)
+                is_warm = is_warm or next(warming, _WARM) is _WARM
             else:
                 is_open = _announce(shown, listener.getsockname()[1])
-            is_told_to_stop = _heard(bell)
+            is_told_to_stop = _heard(bell, _BREATH_SECONDS if is_open and not is_warm else _TURN_SECONDS)
     finally:
         listener.close()  # Whoever comes now is refused at once.
         deadline = time.monotonic() + _STOP_SECONDS
@@ -114,9 +118,9 @@ def _hang_bell() -> socket.socket:
     return bell
 
 
-def _heard(bell: socket.socket) -> bool:
-    """Wait for a turn, or until a child ends; tell whether somebody wants us to stop."""
-    if not select.select([bell], [], [], _TURN_SECONDS)[0]:
+def _heard(bell: socket.socket, seconds: float) -> bool:
+    """Wait for so long, or until a child ends; tell whether somebody wants us to stop."""
+    if not select.select([bell], [], [], seconds)[0]:
         return False
     return any(number != signal.SIGCHLD for number in bell.recv(4_096))
 

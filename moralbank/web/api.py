@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import wraps
@@ -166,6 +167,11 @@ class Api(flask_smorest.Api):
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
+    def __init__(self, *settings: Any, **named: Any) -> None:
+        self._undescribed: list[ApiBlueprint] = []
+        self._describing = threading.Lock()
+        super().__init__(*settings, **named)
+
     def _register_error_handlers(self) -> None:
         """Leave errors to web/problems.py: flask-smorest's own handler drops the Allow header of a 405."""
 
@@ -176,10 +182,19 @@ class Api(flask_smorest.Api):
         """Leave out flask-smorest's pages by number: ours go by cursor."""
 
     def register_blueprint(self, blueprint: ApiBlueprint, **options: Any) -> None:
-        """Add a package's operations to the application and to the document."""
+        """Add a package's operations to the application, and to the document when that is asked for."""
         self._app.register_blueprint(blueprint, **options)
-        blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
-        self.spec.tag({"name": blueprint.title, "description": blueprint.description})
+        self._undescribed.append(blueprint)
+
+    def document(self) -> dict[str, Any]:
+        """Return the OpenAPI document. Every start would wait for what few processes are ever asked for."""
+        with self._describing:
+            while self._undescribed:
+                blueprint = self._undescribed.pop(0)
+                blueprint.register_views_in_doc(self, self._app, self.spec, name=blueprint.name, parameters=None)
+                self.spec.tag({"name": blueprint.title, "description": blueprint.description})
+            document: dict[str, Any] = self.spec.to_dict()
+            return document
 
 
 def init_app(app: Flask) -> Api:
@@ -201,7 +216,7 @@ def init_app(app: Flask) -> Api:
     @documents.get("/openapi.json")
     @auth.public
     def openapi() -> Response:
-        response = Response(json.dumps(rest.spec.to_dict(), ensure_ascii=False), content_type=JSON)
+        response = Response(json.dumps(rest.document(), ensure_ascii=False), content_type=JSON)
         return _unless_known(response)
 
     app.register_blueprint(documents)
