@@ -49,7 +49,8 @@ def main() -> None:
     listener = bind(host.strip("[]"), int(port))
     load_modules()
     load(options.application)
-    listener.listen(BACKLOG)
+    if options.workers == 1:
+        listener.listen(BACKLOG)
     serve(listener, options.application, workers=options.workers)
 
 
@@ -64,7 +65,25 @@ def bind(host: str, port: int) -> socket.socket:
     claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     claim.bind((host, port))
     claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # It was for what an earlier server left behind.
+    if hasattr(socket, "SO_REUSEPORT"):  # Only now: it was ours alone when we asked for it.
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return claim
+
+
+def doors(claim: socket.socket, number: int) -> list[socket.socket]:
+    """Return so many sockets that listen on the claimed port, the claim among them; the kernel spreads who comes.
+
+    Of processes that share one socket, the one that wakes first takes nearly all who come together.
+    """
+    opened = [claim]
+    for _ in range(number - 1):
+        door = socket.socket(claim.family)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        door.bind(claim.getsockname())
+        opened.append(door)
+    for door in opened:
+        door.listen(BACKLOG)
+    return opened
 
 
 def load_modules() -> None:
@@ -101,8 +120,8 @@ def warm(application: Any) -> Iterator[None]:
 def serve(listener: socket.socket, application: str = APPLICATION, *, workers: int | None = None) -> None:
     """Serve on a socket that listens, until SIGTERM.
 
-    workers: so many processes, each replaced when it dies. None means one, with which this ends: somebody else, who
-        has loaded more meanwhile, forks the next.
+    workers: so many processes, each replaced when it dies; more than one listen by themselves, on the socket's port.
+        None means one, with which this ends: somebody else, who has loaded more meanwhile, forks the next.
     """
     be_called("bank-web")
     if sys.platform.startswith("linux"):  # Elsewhere forking isn't safe: granian's processes load by themselves there.
@@ -129,8 +148,7 @@ def serve(listener: socket.socket, application: str = APPLICATION, *, workers: i
 class _Server(Granian):
     """Granian on a socket that is there already, as it does by itself with a Unix domain socket.
 
-    Left alone, each of its processes on Linux would listen by itself, and take what waits at its door with it when it
-    dies.
+    Left alone, its process on Linux would listen by itself, and take what waits at its door with it when it dies.
     """
 
     def __init__(self, listener: socket.socket, application: str, **settings: Any) -> None:
@@ -139,6 +157,9 @@ class _Server(Granian):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
+        if self.workers > 1:
+            super()._init_shared_socket()
+            return
         self._ssp = None
         self._sso = self._listener
         self._sso.set_inheritable(True)

@@ -62,21 +62,33 @@ def main() -> int:
     application = server.load()
     status = readying.wait()
     if status == 0:
-        listener.listen(server.BACKLOG)
-        web = partial(Fork, partial(server.serve, listener))
-        webs = [Child("web server", web, quick_seconds=_QUICK_SECONDS) for _ in range(server.workers_for(url))]
+        doors = server.doors(listener, server.workers_for(url))
+        webs = [_web_server(door, doors) for door in doors]
         # The scheduler lets the web server, which somebody is waiting for, have the processor first.
         scheduler = Child("scheduler", program("-m", "moralbank.scheduler"), after_seconds=2)
         signer = Child("signer", program("-m", "moralbank.signer"), after_seconds=3)
-        status = _run([*webs, scheduler, signer], listener, shown, server.warm(application))
+        status = _run([*webs, scheduler, signer], doors, shown, server.warm(application))
     for lock in held:
         lock.close()
     return status
 
 
-def _run(children: list[Child], listener: socket.socket, shown: str, warming: Iterator[None]) -> int:
+def _web_server(door: socket.socket, doors: list[socket.socket]) -> Child:
+    """Return the child that serves at a door; each successor finds there whoever came in between."""
+
+    def serve() -> None:
+        for other in doors:
+            if other is not door:
+                other.close()
+        server.serve(door)
+
+    return Child("web server", partial(Fork, serve), quick_seconds=_QUICK_SECONDS)
+
+
+def _run(children: list[Child], doors: list[socket.socket], shown: str, warming: Iterator[None]) -> int:
     """Keep the children running until a signal says stop, or one of them can't.
 
+    doors: the sockets of the web servers, which are closed when all is to stop.
     shown: our address as people say it.
     warming: done step by step meanwhile, for the web servers to come; the first mustn't wait for it.
     """
@@ -94,10 +106,11 @@ def _run(children: list[Child], listener: socket.socket, shown: str, warming: It
             if is_open:
                 is_warm = is_warm or next(warming, _WARM) is _WARM
             else:
-                is_open = _announce(shown, listener.getsockname()[1])
+                is_open = _announce(shown, doors[0].getsockname()[1])
             is_told_to_stop = _heard(bell, _BREATH_SECONDS if is_open and not is_warm else _TURN_SECONDS)
     finally:
-        listener.close()  # Whoever comes now is refused at once.
+        for door in doors:
+            door.close()  # Whoever comes now is refused at once.
         deadline = time.monotonic() + _STOP_SECONDS
         for child in children:
             child.terminate()
