@@ -72,9 +72,11 @@ class Market:
 
     def _choose(self, person: Neighbour) -> tuple[StockedOffer, Till]:
         """Return what somebody wants: mostly what they can afford, near home."""
-        overreaches = self._town.random.random() < 0.02
+        is_bold = self._town.random.random() < 0.02
         spare = max(0, person.balance - (_GUEST_KEEPS if person.name == WITH_PHONE else 0))
         limit = spare if person.phone else min(spare, DEFAULT_LIMITS.card_points_per_day_max)
+        # Who can afford everything overreaches nothing.
+        overreaches = is_bold and any(stocked.offer.points > limit for stocked, _ in self._stalls)
         chances = [
             (stall, self._liking(person, stall[0]))
             for stall in self._stalls
