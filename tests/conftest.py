@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items += [*share, *short[:rest]]
         del short[:rest]
     items += short
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what lives as long as the run: modules, and thousands of collected tests.
+
+    Looked through again and again, these cost about a twentieth of the tests' time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
