@@ -51,8 +51,8 @@ def test_the_process_says_that_it_lives(client):
 def test_a_migrated_database_is_ready_check_by_check(client):
     response = client.get("/readyz")
     assert response.status_code == 200
-    sound = ["append_only", "clock", "database", "durable", "migrated", "role", "sealed", "undamaged", "writable"]
-    assert list(response.get_json()["checks"]) == sound
+    sound = "append_only books clock database durable migrated role sealed undamaged writable"
+    assert list(response.get_json()["checks"]) == sound.split()
 
 
 def test_a_database_behind_the_code_is_not_ready(client, database_url):
