@@ -117,7 +117,7 @@ class HttpBench:
 def _remember(engines: Engines, engine: str, entries: int) -> Iterator[tuple[Measure, ...]]:
     url = engines.database(engine)
     with ExitStack() as stack:
-        town = stack.enter_context(closing(Town(url)))
+        town = stack.enter_context(closing(Town(url, min(RESIDENTS, max(BULK, entries // BULK)))))
         client = stack.enter_context(closing(Client()))
         server = stack.enter_context(serve(url, BENCH_APP))
         yield (Measure(("memory",), lambda: (_megabytes_after(server, client, town, entries),)),)
