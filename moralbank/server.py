@@ -50,7 +50,7 @@ def main() -> None:
     load_modules()
     load(options.application)
     if options.workers == 1:
-        listener.listen(BACKLOG)
+        listen(listener)
     serve(listener, options.application, workers=options.workers)
 
 
@@ -78,12 +78,20 @@ def doors(claim: socket.socket, number: int) -> list[socket.socket]:
     opened = [claim]
     for _ in range(number - 1):
         door = socket.socket(claim.family)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         door.bind(claim.getsockname())
         opened.append(door)
     for door in opened:
-        door.listen(BACKLOG)
+        listen(door)
     return opened
+
+
+def listen(door: socket.socket) -> None:
+    """Let clients come."""
+    # Connections have it from here: those of a killed server would keep the next one from the port for a minute.
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.listen(BACKLOG)
 
 
 def load_modules() -> None:

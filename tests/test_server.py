@@ -164,3 +164,27 @@ def test_the_last_request_before_a_stop_is_answered(folder: Path) -> None:
         line.sendall(b"cde")
         assert line.recv(65_536).startswith(b"HTTP/1.1 400 ")
     assert running.process.wait(timeout=_PATIENCE_SECONDS) == 0
+
+
+def test_a_server_that_was_killed_amid_connections_leaves_its_port_to_the_next():
+    listener = server.bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server.listen(listener)
+    with socket.create_connection(("127.0.0.1", port)):
+        connection, _ = listener.accept()
+        connection.close()  # As the kernel does for a process that dies; the client has not noticed yet.
+        listener.close()
+        for door in server.doors(server.bind("127.0.0.1", port), 2):
+            door.close()
+
+
+def test_a_port_that_was_claimed_is_nobody_elses():
+    first = server.bind("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with pytest.raises(OSError, match="in use"):
+        server.bind("127.0.0.1", port)
+    doors = server.doors(first, 2)
+    with pytest.raises(OSError, match="in use"):
+        server.bind("127.0.0.1", port)
+    for door in doors:
+        door.close()
