@@ -69,12 +69,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass by what lives as long as the run: modules, and thousands of collected tests.
 
-    Looked through again and again, these cost about a twentieth of the tests' time; what the tests leave is looked for
-    less often for the same reason.
+    Looked through again and again, these cost about a twentieth of the tests' time.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
