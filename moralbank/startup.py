@@ -121,9 +121,9 @@ def _durable_sqlite(db: Connection) -> Finding | None:
 
 
 def _durable_postgresql(db: Connection) -> Finding | None:
-    names = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
+    names = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names", "wal_level")
     query = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
-    fsync, full_page_writes, commit, standbys = db.exec_driver_sql(query).one()
+    fsync, full_page_writes, commit, standbys, log = db.exec_driver_sql(query).one()
     if commit == "off" or (commit == "local" and standbys):
         wrong = f"synchronous_commit is {commit}, so an acknowledged line may be lost"
         return Finding("not-durable", wrong, "Set it to on: ALTER DATABASE … SET synchronous_commit = on")
@@ -132,6 +132,11 @@ def _durable_postgresql(db: Connection) -> Finding | None:
         are = " and ".join(off) + (" are" if len(off) > 1 else " is")
         wrong = f"{are} off, so a power cut may lose or damage acknowledged lines"
         remedy = "Switch it on in postgresql.conf and reload the server"
+        return Finding("not-durable", wrong, remedy, trial_may=True)
+    if log == "minimal":
+        # What a transaction makes is not logged then, nor is what it draws from a sequence that it made.
+        wrong = "wal_level is minimal, so a new book's numbers may come again after the server fell"
+        remedy = "Set wal_level = replica in postgresql.conf and restart the server"
         return Finding("not-durable", wrong, remedy, trial_may=True)
     return None
 

@@ -37,7 +37,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
 }
-
+#: At the level "minimal" a sequence that was made and drawn from in one transaction goes back when the server falls.
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "wal_level": "replica", "autovacuum": "on"}
 
 #: Memory that looks like a folder: a database has hundreds of files, and a run makes thousands of databases.
 _MEMORY = Path("/dev/shm")
@@ -153,7 +154,7 @@ def start(datadir: Path, *, is_durable: bool = False) -> Cluster:
     if made.returncode:
         raise Unavailable(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
     port = free_port()
-    chosen = _SETTINGS | ({"fsync": "on", "full_page_writes": "on", "autovacuum": "on"} if is_durable else {})
+    chosen = _SETTINGS | (_DURABLE if is_durable else {})
     settings = [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
     server = [*prefix, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings]
     with log.open("wb") as output:

@@ -145,12 +145,12 @@ def test_a_process_opens_as_many_files_as_it_holds_connections(monkeypatch: pyte
     assert given == [(1_000, 1_000), (4_352, server.resource.RLIM_INFINITY)]
 
 
-def test_templates_and_languages_are_loaded_one_by_one_for_the_processes_to_come(app: Flask) -> None:
-    names = app.jinja_env.list_templates()
-    steps = server.warm(app)
+def test_templates_and_languages_are_loaded_one_by_one_for_the_processes_to_come(fresh_app: Flask) -> None:
+    names = fresh_app.jinja_env.list_templates()
+    steps = server.warm(fresh_app)
     next(steps)
-    assert app.jinja_env.cache is not None
-    assert [name for _, name in app.jinja_env.cache] == ["_ui.html"]
+    assert fresh_app.jinja_env.cache is not None
+    assert [name for _, name in fresh_app.jinja_env.cache] == ["_ui.html"]
     assert len(names) > 100
 
 

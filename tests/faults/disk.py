@@ -87,6 +87,8 @@ class Disk:
         self._lock = threading.RLock()
         self._paths: dict[int, Path] = {}
         self._folder_due: set[int] = set()
+        #: By the file's own number.
+        self._handles: dict[int, int] = {}
         self._patched: dict[int, tuple[_Methods, _Methods]] = {}
         self._install()
 
@@ -217,11 +219,19 @@ class Disk:
             if not (path.parent / other.name).exists():
                 other.unlink(missing_ok=True)
 
+    def _octets(self, path: Path) -> bytes:
+        """Read a file by a handle that stays: closing one lets go of all this process's locks on it, SQLite's too."""
+        found = path.stat()
+        handle = self._handles.get(found.st_ino)
+        if handle is None:
+            handle = self._handles[found.st_ino] = os.open(path, os.O_RDONLY)
+        return os.pread(handle, os.fstat(handle).st_size, 0)
+
     def _keep(self, path: Path) -> None:
         """Make the synced copy what the file is now, sector by sector, as a disk does that may stop in between."""
         with (self.synced / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            now = path.read_bytes()
+            now = self._octets(path)
             copy = os.open(self.synced / path.name, os.O_RDWR | os.O_CREAT)
             try:
                 kept = os.pread(copy, os.fstat(copy).st_size, 0)

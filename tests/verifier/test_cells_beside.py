@@ -105,6 +105,7 @@ OTHERS = {
     "settlements_pledges": "what somebody gave the fund; no points move by it",
     "settlements_reference_costs": "what points are reckoned to cost; no points move by it",
     "statements_": "made of the ledger's lines again whenever one is shown, and held against them",
+    "teams_": "what a team is called and whom it names; what it holds is its account's lines",
     "web_idempotency": "what callers were answered; what was done is an entry",
 }
 
