@@ -28,8 +28,9 @@ def show_all() -> str:
     """List the teams about which one is asked, with what each has."""
     with database().reading() as db:
         mine = teams_of_contact(db, _me())
-        held = [ledger.balance(db, team.book_id, team.account_id, Unit.POINTS).balance for team in mine]
-    return render_template("teams/mine.html", teams=list(zip(mine, held, strict=True)))
+        # A contact saves in the book of their teams.
+        held = ledger.balances(db, mine[0].book_id, [team.account_id for team in mine], Unit.POINTS) if mine else {}
+    return render_template("teams/mine.html", teams=[(team, held[team.account_id]) for team in mine])
 
 
 @blueprint.get("/<int:team_id>")
