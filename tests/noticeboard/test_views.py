@@ -13,6 +13,7 @@ from moralbank.db import Database
 from moralbank.noticeboard import jobs, sheets
 from moralbank.proofs import queries as proofs
 from moralbank.transparency import board
+from moralbank.transparency.board_errors import BoardMistyped
 from tests._sealing import OFFICES, Sealing
 from tests.ledger.conftest import Book
 from tests.noticeboard.conftest import at
@@ -129,9 +130,28 @@ def test_a_slip_is_told_with_its_place(client, database, book, sealing):
     assert "第 7 个字打错了" in check(client, right[:6] + other + right[7:])
     assert check(client, right[:6] + "死" + right[7:]).startswith("mistyped")
     assert "第 7 个字打错了" in check(client, right[:6] + "死" + right[7:])
-    swapped = right[:2] + right[3] + right[2] + right[4:]
-    assert "第 3、4 个字打错了" in check(client, swapped)
+    at = next(at for at in range(len(right) - 1) if right[at] != right[at + 1])  # A root may spell one character twice.
+    swapped = right[:at] + right[at + 1] + right[at] + right[at + 2 :]
+    assert f"第 {at + 1}、{at + 2} 个字打错了" in check(client, swapped)
     assert "打了 23 个，应是 24 个" in check(client, right[1:])
+
+
+def test_a_slip_that_the_check_bits_let_pass_is_no_other_book(client, database, book, sealing):
+    seal(database, sealing, 3, *TWO)
+    right = board.spell(root_of(database, book))
+    table = board.table()
+    slips = (right[:6] + table[table.index(right[6]) ^ bits] + right[7:] for bits in range(1, len(table)))
+    unseen = next(typed for typed in slips if _is_readable(typed))
+
+    assert "第 7 个字打错了" in check(client, unseen)
+
+
+def _is_readable(typed: str) -> bool:
+    try:
+        board.read(typed)
+    except BoardMistyped:
+        return False
+    return True
 
 
 def test_a_day_or_a_size_that_is_not_in_the_book_yet_is_told_so(client, database, book, sealing):
