@@ -6,6 +6,7 @@ A step that takes something away on purpose, after a release whose code no longe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,31 +35,37 @@ def shapes(db: Connection) -> dict[str, Shape]:
     inspector = sa.inspect(db)
     triggers = [name.split(".") for name in guards.digests(db)]
     rights = [] if db.dialect.name == "sqlite" else db.execute(sa.text(_GRANTS), {"role": APP_ROLE}).all()
+    constraints = _constraints(inspector)
     return {
         table: Shape(
             {
                 column["name"]: (str(column["type"]), bool(column["nullable"]), column["default"] is not None)
-                for column in inspector.get_columns(table)
+                for column in columns
             },
-            frozenset(_constraints(inspector, table)),
+            frozenset(constraints[table]),
             frozenset(name for of, name in triggers if of == table),
             frozenset(right for of, right in rights if of == table),
         )
-        for table in inspector.get_table_names()
+        for (_, table), columns in inspector.get_multi_columns().items()
     }
 
 
-def _constraints(inspector: sa.Inspector, table: str) -> Iterator[str]:
-    yield f"key on {', '.join(inspector.get_pk_constraint(table)['constrained_columns'])}"
-    for unique in inspector.get_unique_constraints(table):
-        yield f"unique {', '.join(unique['column_names'])}"
-    for index in inspector.get_indexes(table):
-        if index["unique"]:
-            yield f"unique {', '.join(map(str, index['column_names']))}"
-    for check in inspector.get_check_constraints(table):
-        yield f"check {check['name']}: {check['sqltext']}"
-    for foreign in inspector.get_foreign_keys(table):
-        yield f"{', '.join(foreign['constrained_columns'])} refers to {foreign['referred_table']}"
+def _constraints(inspector: sa.Inspector) -> dict[str, list[str]]:
+    """Return keys and checks in words by table: asked for all tables at once, since there are a hundred and more."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for (_, table), key in inspector.get_multi_pk_constraint().items():
+        found[table].append(f"key on {', '.join(key['constrained_columns'])}")
+    for (_, table), uniques in inspector.get_multi_unique_constraints().items():
+        found[table] += [f"unique {', '.join(unique['column_names'])}" for unique in uniques]
+    for (_, table), indexes in inspector.get_multi_indexes().items():
+        found[table] += [f"unique {', '.join(map(str, one['column_names']))}" for one in indexes if one["unique"]]
+    for (_, table), checks in inspector.get_multi_check_constraints().items():
+        found[table] += [f"check {check['name']}: {check['sqltext']}" for check in checks]
+    for (_, table), foreign in inspector.get_multi_foreign_keys().items():
+        found[table] += [
+            f"{', '.join(key['constrained_columns'])} refers to {key['referred_table']}" for key in foreign
+        ]
+    return found
 
 
 def narrowed(before: dict[str, Shape], after: dict[str, Shape]) -> list[str]:
