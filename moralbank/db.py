@@ -44,6 +44,8 @@ RETRYABLE = frozenset({"40001", "40P01"})
 _UNIQUE_VIOLATION = "23505"
 #: How long a write waits for others on SQLite, and between two looks of an eager one.
 _PATIENCE_SECONDS, _GAP_SECONDS = 30, 0.0003
+#: The connection used last is the one whose pages and plans are still in memory; the others rest.
+_POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 32, "pool_use_lifo": True}
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: Whatever writes finds its rows by their keys, so planning it anew each time costs more than it runs.
 _BEGIN_WRITING = b"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
@@ -193,7 +195,7 @@ def make_engine(url: str) -> Engine:
     """Return an engine whose acknowledged commits are durable and whose SQLite writers begin IMMEDIATE."""
     if not url.startswith("sqlite"):
         settings = primary.connection_settings(sa.make_url(url).query)
-        engine = sa.create_engine(url, connect_args=settings, pool_size=16, max_overflow=32)
+        engine = sa.create_engine(url, connect_args=settings, **_POOL)
         sa.event.listen(engine, "connect", _on_postgresql_connect)
         sa.event.listen(engine, "begin", _on_postgresql_begin)
         engine.dialect.do_commit = _commit_postgresql  # type: ignore[method-assign]
@@ -201,7 +203,7 @@ def make_engine(url: str) -> Engine:
         primary.wait_for_standbys(engine)
         primary.watch(engine)
         return engine
-    engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS}, pool_size=16, max_overflow=32)
+    engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS}, **_POOL)
     sa.event.listen(engine, "connect", _on_sqlite_connect)
     sa.event.listen(engine, "begin", _on_sqlite_begin)
     return engine

@@ -94,7 +94,7 @@ class Wire:
         if words.name not in self._known:
             self._checked(self._pgconn.prepare(words.name, words.text))
             self._known.add(words.name)
-        result = self._pgconn.exec_prepared(words.name, *self._spell(values))
+        result = self._pgconn.exec_prepared(words.name, *self._spell(values), _BINARY)
         return Answer(self._driver, self._checked(result))
 
     def run_all(self, calls: Sequence[Call]) -> list[Answer]:
@@ -109,7 +109,7 @@ class Wire:
             for words in fresh.values():
                 pgconn.send_prepare(words.name, words.text)
             for words, values, formats in spelled:
-                pgconn.send_query_prepared(words.name, values, formats)
+                pgconn.send_query_prepared(words.name, values, formats, _BINARY)
             pgconn.pipeline_sync()
             results = list(self._receive())
             pgconn.exit_pipeline_mode()

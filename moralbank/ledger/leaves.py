@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from moralbank.ledger import models
 from moralbank.ledger.rows import DAY_LOCK
+from moralbank.prepared import Prepared
 
 #: From here on without end.
 ENDLESS = 2**63 - 1
@@ -23,7 +24,7 @@ ENDLESS = 2**63 - 1
 COUNT_MAX = 100_000
 
 _entries = models.entries
-_LEAVES = (
+_LEAVES = Prepared(
     sa.select(_entries.c.seq, _entries.c.leaf_bytes)
     .where(
         _entries.c.book_id == sa.bindparam("book"),
@@ -32,18 +33,6 @@ _LEAVES = (
     )
     .order_by(_entries.c.seq)
     .limit(sa.bindparam("most"))
-)
-#: One statement, so that it sees one snapshot whatever the transaction's level.
-_LEAVES_OF_SPANS = sa.text(
-    """
-    SELECT found.seq, found.leaf_bytes
-    FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS span(low, high)
-    CROSS JOIN LATERAL (
-      SELECT seq, leaf_bytes FROM ledger_entries
-      WHERE book_id = :book AND seq BETWEEN span.low AND span.high ORDER BY seq LIMIT :most
-    ) AS found
-    ORDER BY found.seq LIMIT :most
-    """
 )
 #: Every poster takes it before it draws a number and keeps it until its commit can be seen.
 _POSTERS = sa.text(
@@ -69,16 +58,9 @@ def list_leaves(db: Connection, book: int, spans: Sequence[tuple[int, int]], lim
 
     spans: first and last number of each, rising.
     """
-    if db.dialect.name == "postgresql":
-        lows, highs = [low for low, _ in spans], [high for _, high in spans]
-        rows = db.execute(_LEAVES_OF_SPANS, {"book": book, "lows": lows, "highs": highs, "most": limit})
-        return [(seq, bytes(leaf)) for seq, leaf in rows]
-    found: list[tuple[int, bytes]] = []
-    for low, high in spans:
-        if len(found) < limit:
-            given = {"book": book, "low": low, "high": high, "most": limit - len(found)}
-            found += [(seq, leaf) for seq, leaf in db.execute(_LEAVES, given)]
-    return found
+    # Asked for as a set: one statement on PostgreSQL, which sees one snapshot whatever the transaction's level.
+    asked = [{"book": book, "low": low, "high": high, "most": limit} for low, high in spans]
+    return [(seq, leaf) for found in _LEAVES.each(db, asked) for seq, leaf in found][:limit]
 
 
 def posters(db: Connection, book: int) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, takewhile
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -70,13 +70,10 @@ def _add(
         spans.append((low, high))
         wanted -= high - low + 1
     stored = _stored(db, book, log, source, spans)
-    for low, high in spans:
-        for number in range(low, high + 1):
-            leaf = stored.get(number)
-            if leaf is None:
-                return False
-            found.append((start + len(found), leaf))
-    return len(found) < limit
+    numbers = [number for low, high in spans for number in range(low, high + 1)]
+    there = [stored[number] for number in takewhile(stored.__contains__, numbers)]
+    found += enumerate(there, start + len(found))
+    return len(there) == len(numbers) and len(found) < limit
 
 
 def _stored(db: Connection, book: int, log: Log, source: Source, spans: list[tuple[int, int]]) -> dict[int, bytes]:

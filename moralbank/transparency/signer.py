@@ -158,11 +158,15 @@ class Signer:
                 page = leaves.list_leaves(db, head.book, head.log, grown.size, min(_PAGE, head.size - grown.size))
             if not page:
                 raise _NotSigned("unreadable")
-            for _, leaf in page:
-                grown.append(tree.leaf_hash(leaf))
+            hashes = [tree.leaf_hash(leaf) for _, leaf in page]
+            if last is not None and grown.size < last.size <= grown.size + len(hashes):
                 # What another run of this signer signed, which this one doesn't remember, binds it too.
-                if last is not None and grown.size == last.size and grown.root() != last.root:
+                known = last.size - grown.size
+                grown.extend(hashes[:known])
+                if grown.root() != last.root:
                     raise _NotSigned("forked")
+                hashes = hashes[known:]
+            grown.extend(hashes)
         return grown
 
     def _require_known(self, db: Connection, head: Head, memory: Memory) -> None:

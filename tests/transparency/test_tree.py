@@ -61,6 +61,16 @@ def test_a_frontier_grows_as_the_tree_does_and_comes_back_from_its_bytes():
         frontier.append(leaf)
 
 
+def test_leaves_that_come_together_grow_it_as_they_would_one_by_one():
+    for size in range(len(HASHES)):
+        for more in (0, 1, 2, 3, 7, 8, len(HASHES) - size):
+            frontier = tree.Frontier()
+            frontier.extend(HASHES[:size])
+            frontier.extend(HASHES[size : size + more])
+            assert frontier.hashes == tree.frontier_at(node, min(size + more, len(HASHES))).hashes
+            assert frontier.size == min(size + more, len(HASHES))
+
+
 @pytest.mark.parametrize(("size", "hashes"), [(3, 1), (2, 2), (0, 1), (-1, 0)])
 def test_a_frontier_of_another_size_is_refused(size: int, hashes: int):
     with pytest.raises(ValueError, match="not the frontier"):

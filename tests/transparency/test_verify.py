@@ -80,7 +80,8 @@ def alterations(db: sa.Connection) -> Iterator[tuple[str, sa.Update | sa.Delete]
 
 
 def test_every_altered_cell_and_every_row_that_is_gone_is_found(database, sealed, database_url):
-    engine = sa.create_engine(database_url)
+    # As in moralbank.db: the driver's own preparing forgets ours at a rollback to a savepoint.
+    engine = sa.create_engine(database_url, connect_args={} if database.is_sqlite else {"prepare_threshold": None})
     unseen, seen = [], 0
     with engine.connect() as db:
         loosen(db)
