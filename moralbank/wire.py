@@ -199,17 +199,20 @@ _SPELLERS: dict[type, Any] = {
 
 
 def _element(value: object) -> str:
-    """Spell what stands in an array."""
-    if type(value) is int:
+    """Spell what stands in an array; what needs no care, and is most of it, first."""
+    kind = type(value)
+    if kind is int:
         return str(value)
     if value is None:
         return "NULL"
+    if kind is UUID:
+        return cast(UUID, value).hex
     if isinstance(value, psycopg.Binary):
         value = value.obj
     if isinstance(value, bytes):
         return f'"\\\\x{value.hex()}"'
-    text = value.hex if isinstance(value, UUID) else str(value)
-    return f'"{_TO_ESCAPE.sub(_ESCAPED, text)}"'
+    text = str(value)
+    return f'"{_TO_ESCAPE.sub(_ESCAPED, text)}"' if '"' in text or "\\" in text else f'"{text}"'
 
 
 _ESCAPED = r"\\\1"
