@@ -18,8 +18,9 @@ from typing import Protocol
 
 #: A child that ends sooner after its start, again and again, is given longer and longer pauses.
 QUICK_SECONDS = 10
+#: After so many one that never lived longer can't run at all.
 QUICK_DEATHS_MAX = 5
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.5, 8.0
 #: What the supervisor is told by; a fork of it must hear them as any program does.
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 
@@ -116,7 +117,13 @@ class Child:
         self._process: Running | None = None
         self._started_at = 0.0
         self._next_start_at = time.monotonic() + after_seconds
-        self.quick_deaths = 0
+        self._quick_deaths = 0
+        self._has_lived = False
+
+    @property
+    def cannot_run(self) -> bool:
+        """Tell whether it never does more than fail. One that did is ended by something outside, which may pass."""
+        return self._quick_deaths >= QUICK_DEATHS_MAX and not self._has_lived
 
     def keep_running(self) -> None:
         """Start the child if it isn't running and its turn has come; the first pause is none."""
@@ -147,9 +154,11 @@ class Child:
         lived = time.monotonic() - self._started_at
         _end_group(process)
         self._process = None
-        self.quick_deaths = self.quick_deaths + 1 if lived < self._quick_seconds else 0
-        pause = _PAUSE_SECONDS * 2 ** (self.quick_deaths - 2) if self.quick_deaths > 1 else 0
-        self._next_start_at = time.monotonic() + pause
+        is_quick = lived < self._quick_seconds
+        self._has_lived = self._has_lived or not is_quick
+        self._quick_deaths = self._quick_deaths + 1 if is_quick else 0
+        pause = _PAUSE_SECONDS * 2 ** (self._quick_deaths - 2) if self._quick_deaths > 1 else 0
+        self._next_start_at = time.monotonic() + min(pause, _PAUSE_SECONDS_MAX)
         print(f"The {self.name} ended unexpectedly (status {status}) after {lived:.0f} s.", flush=True)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from moralbank import server
-from moralbank.children import QUICK_DEATHS_MAX, SIGNALS, Child, Fork, program
+from moralbank.children import SIGNALS, Child, Fork, program
 from moralbank.config import Config, MessagesConfig
 from moralbank.supervised import SUPERVISOR, end_with_supervisor
 
@@ -98,7 +98,7 @@ def _run(children: list[Child], doors: list[socket.socket], shown: str, warming:
         while not is_told_to_stop:
             for child in children:
                 child.keep_running()
-            failed = next((child for child in children if child.quick_deaths >= QUICK_DEATHS_MAX), None)
+            failed = next((child for child in children if child.cannot_run), None)
             if failed:
                 _say(f"The {failed.name} keeps failing; its reason is in the lines above. Stopping.")
                 status = 1

@@ -25,7 +25,7 @@ from tests.faults.disk import Disk
 
 ROOT = Path(__file__).resolve().parent.parent
 _DISK = "trial"
-_RECOVERY_SECONDS = 60
+RECOVERY_SECONDS = 60
 
 
 class Engine(Protocol):
@@ -131,7 +131,7 @@ class Bank:
             self._process = psutil.Popen(words, env=environment, stdout=log, stderr=log, cwd=ROOT)
 
     def keep_running(self) -> bool:
-        """Start the service again when its supervisor is gone; tell whether that was so."""
+        """Start the service again when its supervisor is gone, as the machine would; tell whether that was so."""
         if self._process is not None and self._process.poll() is None:
             return False
         self.start()
@@ -189,9 +189,9 @@ class Bank:
         finally:
             connection.close()
 
-    def wait_until_ready(self) -> bool:
-        """Wait until the bank is ready again by itself; False when it takes longer than a minute."""
-        until = time.monotonic() + _RECOVERY_SECONDS
+    def wait_until_ready(self, seconds: float = RECOVERY_SECONDS) -> bool:
+        """Wait until the bank is ready by itself; False when it takes longer."""
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.is_ready():
                 return True

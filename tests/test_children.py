@@ -33,40 +33,54 @@ def test_a_fork_ends_with_the_status_of_its_function() -> None:
     assert Fork(partial(sys.exit, 3)).wait(_PATIENCE_SECONDS) == 3
 
 
+class Clerk:
+    """A child that fails at once, whenever its clock is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        monkeypatch.setattr(children.time, "monotonic", lambda: self.now)
+        self.starts: list[float] = []
+        self.child = Child("clerk", self._start, quick_seconds=3)
+        self.child.keep_running()
+
+    def _start(self) -> children.Running:
+        self.starts.append(self.now)
+        return program("-c", "raise SystemExit(3)")()
+
+    def die(self, lived: float = 0) -> float:
+        """Die after so many seconds; return how long it was until the next was started."""
+        assert self.child._process is not None
+        self.child._process.wait(_PATIENCE_SECONDS)
+        self.now += lived
+        died_at, before = self.now, len(self.starts)
+        self.child.keep_running()
+        while len(self.starts) == before:
+            self.now += 0.125
+            self.child.keep_running()
+        return self.now - died_at
+
+
 def test_a_child_that_had_lived_is_there_again_at_once_and_one_that_keeps_failing_waits_longer_and_longer(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(children.time, "monotonic", lambda: now)
-    starts: list[float] = []
+    clerk = Clerk(monkeypatch)
+    assert clerk.die(lived=4) == 0, "it had lived for longer than three seconds"
+    assert [clerk.die() for _ in range(8)] == [0, 0.5, 1, 2, 4, 8, 8, 8]
+    assert capfd.readouterr().out.count("The clerk ended unexpectedly (status 3)") == 9
+    clerk.child.wait(0)
 
-    def start() -> children.Running:
-        starts.append(now)
-        return program("-c", "raise SystemExit(3)")()
 
-    child = Child("clerk", start, quick_seconds=3)
-    child.keep_running()
+def test_only_a_child_that_never_did_anything_but_fail_is_one_that_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clerk = Clerk(monkeypatch)
+    for _ in range(children.QUICK_DEATHS_MAX):
+        assert not clerk.child.cannot_run
+        clerk.die()
+    assert clerk.child.cannot_run
+    clerk.child.wait(0)
 
-    def die() -> None:
-        assert child._process is not None
-        child._process.wait(_PATIENCE_SECONDS)
-        child.keep_running()
-
-    now += 4
-    die()
-    assert starts == [1_000.0, 1_004.0], "it had lived for longer than three seconds"
-    for pause in (0, 0.5, 1, 2):
-        die()
-        if pause:
-            assert starts[-1] == now, "not yet"
-            before = len(starts)
-            now += pause - 0.1
-            child.keep_running()
-            assert len(starts) == before
-            now += 0.1
-            child.keep_running()
-            assert len(starts) == before + 1
-    die()
-    assert child.quick_deaths == children.QUICK_DEATHS_MAX
-    assert capfd.readouterr().out.count("The clerk ended unexpectedly (status 3)") == 6
-    child.wait(0)
+    ended = Clerk(monkeypatch)
+    ended.die(lived=4)
+    for _ in range(3 * children.QUICK_DEATHS_MAX):
+        ended.die()
+    assert not ended.child.cannot_run, "it has served: what ends it may pass"
+    ended.child.wait(0)
