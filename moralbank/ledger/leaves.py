@@ -32,7 +32,7 @@ _LEAVES = Prepared(
         _entries.c.seq <= sa.bindparam("high"),
     )
     .order_by(_entries.c.seq)
-    .limit(sa.bindparam("most"))
+    .limit(sa.bindparam("most", type_=sa.BigInteger))
 )
 #: Every poster takes it before it draws a number and keeps it until its commit can be seen.
 _POSTERS = sa.text(

@@ -62,7 +62,7 @@ class Frontier:
         self.size += 1
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add the hashes of the next leaves, in half the time that one after another takes."""
+        """Add the hashes of the next leaves."""
         nodes, left, edge, rest = list(leaves), self.size, list(self.hashes), []
         self.size += len(nodes)
         # Level by level: a bit of the size is a complete subtree that waits for its right neighbour.

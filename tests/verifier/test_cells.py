@@ -130,8 +130,8 @@ def walk(bank: Bank, tables: Sequence[sa.Table], folder: Path, *, is_quick: bool
             key = list(table.primary_key.columns)
             rows = db.execute(table.select()).all()
             assert rows, f"{table.name} has no row to change"
-            if is_quick:
-                rows = list({row._mapping.get("kind"): row for row in rows}.values())
+            if is_quick and "kind" in table.columns:
+                rows = list({row.kind: row for row in rows}.values())
             kinds = set()
             for row in rows:
                 kind = row._mapping.get("kind")
