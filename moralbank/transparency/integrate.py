@@ -6,8 +6,9 @@ the log since. Nothing here takes a lock that a poster takes. docs/decisions/000
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Connection
 from moralbank import clock, ledger
 from moralbank.db import insert_for
 from moralbank.transparency import facts, heads, leaves, models, tree
-from moralbank.transparency.tiles import WIDTH
+from moralbank.transparency.tiles import HEIGHT, WIDTH
 from moralbank.transparency.tree_errors import LogMoved, TreeBroken
 from moralbank.transparency.values import Head, Log, Run, Source
 
@@ -67,19 +68,12 @@ class _Batch:
     hashes: list[bytes] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
-    def add(self, source: Source, numbered: Iterable[tuple[int, bytes]]) -> None:
-        start, length, first = 0, 0, self.first_index + len(self.hashes)
-        for number, leaf in numbered:
-            if length and number == start + length:
-                length += 1
-            else:
-                if length:
-                    self.runs.append(Run(first, source, start, length))
-                    first += length
-                start, length = number, 1
-            self.hashes.append(tree.leaf_hash(leaf))
-        if length:
-            self.runs.append(Run(first, source, start, length))
+    def add(self, source: Source, numbered: Sequence[tuple[int, bytes]]) -> None:
+        first = self.first_index + len(self.hashes)
+        self.hashes += [tree.leaf_hash(leaf) for _, leaf in numbered]
+        starts = [at for at in range(len(numbered)) if not at or numbered[at][0] != numbered[at - 1][0] + 1]
+        for start, end in pairwise([*starts, len(numbered)]):
+            self.runs.append(Run(first + start, source, numbered[start][0], end - start))
 
 
 def integrate(db: Connection, book: int, log: Log, limit: int = BATCH) -> int:
@@ -120,8 +114,7 @@ def plan(db: Connection, head: Head, settled_through: int = 0, limit: int = BATC
         batch.add(Source.FACT, waiting)
         last_fact = waiting[-1][0] if waiting else last_fact
     frontier = tree.Frontier.decode(head.size, head.frontier)
-    filled = fill(db, head, batch.hashes)
-    frontier.extend(batch.hashes)
+    filled = fill(db, head, frontier.extend(batch.hashes))
     return Plan(
         before=head,
         size=frontier.size,
@@ -214,33 +207,35 @@ def _settled(
     return last_seq
 
 
-def fill(db: Connection, head: Head, new: Sequence[bytes]) -> list[FullTile]:
-    """Return the tiles that the new leaves fill, from the leaves up.
+def fill(db: Connection, head: Head, complete: list[list[bytes]]) -> list[FullTile]:
+    """Return the tiles that new leaves fill, from the leaves up.
 
-    The beginning of a leaf tile is read anew from the leaves; that it leads to the head shows that nobody has
-    altered them since.
+    complete: by level the roots of the subtrees that they complete, as `Frontier.extend` returns them.
     """
-    size = head.size + len(new)
-    if size // WIDTH == head.size // WIDTH:
+    filled: list[FullTile] = []
+    for level, roots in enumerate(complete[HEIGHT::HEIGHT]):
+        first = head.size >> HEIGHT * level
+        start = first - first % WIDTH
+        hashes = _begun(db, head, level, start, first) + complete[HEIGHT * level]
+        for at, root in enumerate(roots):
+            tile = hashes[at * WIDTH : (at + 1) * WIDTH]
+            filled.append(FullTile(level, start // WIDTH + at, root, b"".join(tile)))
+    return filled
+
+
+def _begun(db: Connection, head: Head, level: int, start: int, end: int) -> list[bytes]:
+    """Return what a level's last tile holds by now, from start to end.
+
+    Leaves are read anew; that they lead to the head shows that nobody has altered them since.
+    """
+    if start == end:
         return []
-    start = head.size - head.size % WIDTH
-    rows = leaves.list_leaves(db, head.book, head.log, start, head.size - start) if head.size > start else []
+    if level:
+        return _roots(db, head, level - 1, start, end)
+    rows = leaves.list_leaves(db, head.book, head.log, start, end - start)
     hashes = [tree.leaf_hash(leaf) for _, leaf in rows]
     _require_edge(head, start, hashes)
-    hashes += new
-    filled: list[FullTile] = []
-    level = 0
-    while len(hashes) >= WIDTH:
-        index, roots = start // WIDTH, []
-        for at in range(0, len(hashes) - len(hashes) % WIDTH, WIDTH):
-            part = hashes[at : at + WIDTH]
-            roots.append(tree.perfect_root(part))
-            filled.append(FullTile(level, index + at // WIDTH, roots[-1], b"".join(part)))
-        # The level above goes on from the first tile filled here; what its own tile held before stands below it.
-        start = index - index % WIDTH
-        hashes = _roots(db, head, level, start, index) + roots
-        level += 1
-    return filled
+    return hashes
 
 
 def _require_edge(head: Head, start: int, hashes: Sequence[bytes]) -> None:
@@ -254,8 +249,6 @@ def _require_edge(head: Head, start: int, hashes: Sequence[bytes]) -> None:
 
 def _roots(db: Connection, head: Head, level: int, start: int, end: int) -> list[bytes]:
     """Return the roots of the stored tiles of a level from start to end."""
-    if start == end:
-        return []
     stored = models.tiles
     query = (
         sa.select(stored.c.root)

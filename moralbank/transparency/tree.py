@@ -61,19 +61,21 @@ class Frontier:
         hashes.append(leaf)
         self.size += 1
 
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add the hashes of the next leaves."""
+    def extend(self, leaves: Iterable[bytes]) -> list[list[bytes]]:
+        """Add the hashes of the next leaves; return by level the roots of the subtrees that they complete."""
         nodes, left, edge, rest = list(leaves), self.size, list(self.hashes), []
         self.size += len(nodes)
+        complete = []
         # Level by level: a bit of the size is a complete subtree that waits for its right neighbour.
         while nodes:
-            if left & 1:
-                nodes.insert(0, edge.pop())
-            if len(nodes) & 1:
-                rest.append(nodes.pop())
-            nodes = _parents(nodes)
+            complete.append(nodes)
+            row = [edge.pop(), *nodes] if left & 1 else nodes
+            if len(row) & 1:
+                rest.append(row[-1])
+            nodes = _parents(row)
             left >>= 1
         self.hashes = edge + rest[::-1]
+        return complete
 
     def root(self) -> bytes:
         """Return the root of the tree as it stands."""
@@ -91,8 +93,8 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
 
 
 def _parents(level: Sequence[bytes]) -> list[bytes]:
-    """Return the hashes over the pairs of a level: as `node_hash`, of a whole batch at once."""
-    return [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=True)]
+    """Return the hashes over the pairs of a level, without one that has no neighbour: `node_hash` of a whole batch."""
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
 
 
 def root_at(node: Node, size: int) -> bytes:

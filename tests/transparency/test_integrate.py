@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -72,11 +73,21 @@ def test_a_second_level_of_tiles_is_filled_from_the_roots_of_the_first(database,
     hashes = [tree.leaf_hash(bytes([n % 251, n // 251 % 251, n // 63001])) for n in range(70_000)]
     head = heads.Head(book.book, Log.ACCESS, 0, tree.EMPTY_ROOT, b"", 0, 0, 0, 0, None)
     with database.reading() as db:
-        filled = integrate.fill(db, head, hashes)
+        filled = integrate.fill(db, head, tree.Frontier().extend(hashes))
     top = [tile for tile in filled if tile.level == 1]
     assert [(tile.index, len(tile.hashes)) for tile in top] == [(0, 256 * 32)]
     assert top[0].root == tree.perfect_root(hashes[:65536])
     assert len(filled) == 273 + 1
+
+    begun = 157 * 256
+    frontier = tree.Frontier()
+    with database.engine.connect() as db:
+        first = integrate.fill(db, head, frontier.extend(hashes[:begun]))
+        own = {"book_id": book.book, "log": int(Log.ACCESS), "level": 0}
+        rows = [own | {"tile_index": tile.index, "root": tile.root, "hashes": tile.hashes} for tile in first]
+        db.execute(models.tiles.insert(), rows)
+        later = replace(head, size=begun, root=frontier.root(), frontier=frontier.encode())
+        assert first + integrate.fill(db, later, frontier.extend(hashes[begun:])) == filled
 
 
 def test_facts_are_numbered_without_gaps_and_follow_the_entries_they_saw(database, book):
