@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -38,7 +37,6 @@ metadata = sa.MetaData(
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 APP_ROLE = "moralbank_app"
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: PostgreSQL: serialization failure, deadlock. Nothing was done, so the whole act is run again.
 RETRYABLE = frozenset({"40001", "40P01"})
 _UNIQUE_VIOLATION = "23505"
@@ -339,14 +337,3 @@ def violated(error: sa.exc.IntegrityError, *names: str) -> bool:
     """Tell whether one of the named constraints (PostgreSQL) or `table.column` lists (SQLite) refused the row."""
     text = str(error.orig)
     return any(name in text for name in names)
-
-
-def migrate(url: str) -> None:
-    """Bring the schema at `url` to the newest revision; any number of processes may call it at once."""
-    from alembic import command
-    from alembic.config import Config as AlembicConfig
-
-    alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(MIGRATIONS))
-    alembic.attributes["url"] = url
-    command.upgrade(alembic, "head")

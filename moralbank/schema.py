@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from enum import Enum
 from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 from moralbank import db
 from moralbank.errors import N_, Conflict, Forbidden, Unavailable
 
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _TRIES = 8
 #: PostgreSQL: a lock was not had in time; a right is missing.
 _LOCK_NOT_AVAILABLE, _INSUFFICIENT_PRIVILEGE = "55P03", "42501"
@@ -52,7 +54,7 @@ class Standing(Enum):
 @cache
 def revisions() -> tuple[str, ...]:
     """Return the revisions that this code knows, oldest first: a revision is named as its file is."""
-    return tuple(sorted(path.stem for path in (db.MIGRATIONS / "versions").glob("[0-9]*.py")))
+    return tuple(sorted(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
 
 
 def head() -> str:
@@ -92,7 +94,7 @@ def migrate(url: str) -> None:
             case Standing.FOREIGN:
                 raise SchemaForeign(found=found)
         try:
-            db.migrate(url)
+            _upgrade("head", url=url)
         except sa.exc.DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
             if state == _INSUFFICIENT_PRIVILEGE:
@@ -106,12 +108,16 @@ def migrate(url: str) -> None:
 
 def migrate_within(connection: Connection, revision: str) -> None:
     """Bring a schema that nobody else sees yet to a revision, in the transaction of its owner's connection."""
+    _upgrade(revision, connection=connection)
+
+
+def _upgrade(revision: str, **where: str | Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     alembic = Config()
-    alembic.set_main_option("script_location", str(db.MIGRATIONS))
-    alembic.attributes["connection"] = connection
+    alembic.set_main_option("script_location", str(MIGRATIONS))
+    alembic.attributes.update(where)
     command.upgrade(alembic, revision)
 
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from moralbank import db as moralbank_db
-from moralbank import ids
+from moralbank import ids, schema
 from moralbank.activities import decoding
 from moralbank.db import Database
 from moralbank.residents.enrolment import Person, enrol_many
@@ -89,7 +88,7 @@ def _decode_ms() -> float:
 def _bank(folder: Path, runs: int) -> tuple[Bank, list[str]]:
     """Open a bank whose town has so many more people, and return their cards."""
     url = f"sqlite:///{folder / 'moralbank.db'}"
-    moralbank_db.migrate(url)
+    schema.migrate(url)
     database = Database(url)
 
     def settle(db: Any) -> tuple[Any, list[str]]:

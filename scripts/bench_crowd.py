@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from moralbank import db
+from moralbank import schema
 from scripts.bench_load import Client, Job
 from scripts.bench_people import SECRET_KEY, People
 from scripts.faults_bank import Bank, Engine, Postgresql
@@ -60,13 +60,13 @@ def opened(name: str) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="moralbank-crowd-") as folder:
         if name == "sqlite":
             engine: Engine = PlainFile(Path(folder))
-            db.migrate(engine.url)
+            schema.migrate(engine.url)
             yield engine
             return
         cluster = _postgres.start(Path(folder) / "pg", is_durable=True)
         try:
             engine = Postgresql(cluster)
-            db.migrate(engine.url)
+            schema.migrate(engine.url)
             yield engine
         finally:
             cluster.stop()

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from types import TracebackType
 
-from moralbank import db
+from moralbank import schema
 from tests import _postgres
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
@@ -42,7 +42,7 @@ class Engines:
         """Create an empty, migrated database and return its URL."""
         name = next(self._names)
         url = f"sqlite:///{self._folder / name}.db" if engine == SQLITE else self._cluster.create_database(name)
-        db.migrate(url)
+        schema.migrate(url)
         return url
 
     def empty_database(self) -> str:

@@ -60,9 +60,9 @@ def _bank(stack: ExitStack, engine: str, folder: Path, entries: int) -> str:
         if (folder / "moralbank.db").exists():
             return url
         folder.mkdir(parents=True, exist_ok=True)
-        from moralbank import db
+        from moralbank import schema
 
-        db.migrate(url)
+        schema.migrate(url)
     else:
         url = stack.enter_context(Engines(is_quick=False)).database(engine)
     began = time.monotonic()

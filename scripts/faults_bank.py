@@ -19,7 +19,7 @@ from typing import Protocol
 
 import psutil
 
-from moralbank import db
+from moralbank import schema
 from tests import _postgres
 from tests.faults.disk import Disk
 
@@ -96,13 +96,13 @@ def open_engine(name: str) -> Iterator[Engine]:
     try:
         if name == "sqlite":
             engine: Engine = Sqlite(folder)
-            db.migrate(engine.url)
+            schema.migrate(engine.url)
             yield engine
         else:
             cluster = _postgres.start(folder / "pg", is_durable=True)
             try:
                 engine = Postgresql(cluster)
-                db.migrate(engine.url)
+                schema.migrate(engine.url)
                 yield engine
             finally:
                 cluster.stop()

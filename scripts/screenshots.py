@@ -19,8 +19,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 from sqlalchemy import Connection
 
-from moralbank import clock, ledger
-from moralbank import db as moralbank_db
+from moralbank import clock, ledger, schema
 from moralbank.access import queries as access
 from moralbank.activities import queries as activities
 from moralbank.approvals import service as approvals
@@ -165,7 +164,7 @@ def open_bank(folder: Path) -> Bank:
     """Fill a bank of its own with the district and open it on the Saturday morning."""
     url = f"sqlite:///{folder / 'district.db'}"
     os.environ["MORALBANK_VAR"] = str(folder)
-    moralbank_db.migrate(url)
+    schema.migrate(url)
     database = Database(url)
     with clock.at(NOW):
         district.load_district(database, district.Scale(), lambda days: None)
@@ -219,7 +218,7 @@ def is_in_district(page: Page, town: Town) -> bool:
 def open_town(folder: Path) -> Bank:
     """Fill a second bank with the town of the browser tests, for the pages of which the district has nothing."""
     url = f"sqlite:///{folder / 'town.db'}"
-    moralbank_db.migrate(url)
+    schema.migrate(url)
     database = Database(url)
     town = database.transact(build)
     database.dispose()

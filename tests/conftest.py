@@ -16,7 +16,7 @@ from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 
 from moralbank import db as moralbank_db
-from moralbank import ledger
+from moralbank import ledger, schema
 from moralbank.config import Config
 from moralbank.db import Database
 from tests import _ci, _postgres
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if _ci.is_ci():
             raise pytest.UsageError(f"CI needs PostgreSQL: {error}") from error
         return
-    moralbank_db.migrate(_cluster.create_database(TEMPLATE))
+    schema.migrate(_cluster.create_database(TEMPLATE))
     os.environ[PG_PORT] = str(_cluster.port)
 
 
@@ -103,7 +103,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy from."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    moralbank_db.migrate(f"sqlite:///{path}")
+    schema.migrate(f"sqlite:///{path}")
     engine = moralbank_db.make_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")

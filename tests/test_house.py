@@ -17,7 +17,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from moralbank import db as moralbank_db
-from moralbank.db import MIGRATIONS, Database
+from moralbank.db import Database
+from moralbank.schema import MIGRATIONS
 from tests import _error_table
 
 ROOT = Path(__file__).resolve().parent.parent

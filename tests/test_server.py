@@ -14,7 +14,7 @@ import psutil
 import pytest
 from flask import Flask
 
-from moralbank import db, server
+from moralbank import schema, server
 
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE_SECONDS = 60
@@ -29,7 +29,7 @@ class Running:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         url = f"sqlite:///{folder / 'bank.db'}"
-        db.migrate(url)
+        schema.migrate(url)
         (folder / "metrics").mkdir(exist_ok=True)
         settings = {
             "MORALBANK_VAR": str(folder),

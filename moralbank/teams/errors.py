@@ -20,4 +20,4 @@ class TeamUnfit(Invalid):
 class TeamClosed(Refused):
     code = "team-closed"
     title = N_("团队已经结束")
-    sentence = N_("这个团队已经结束，不能再改。它的账户和每一行都还在，对账单照样可以看。")
+    sentence = N_("这个团队已经结束，要改请先重新开放。它的账户和每一行都还在，对账单照样可以看。")

@@ -1,4 +1,4 @@
-"""Opens, changes and closes teams. The points on a team's account are the ledger's to move."""
+"""Opens, changes, closes and reopens teams. The points on a team's account are the ledger's to move."""
 
 from __future__ import annotations
 
@@ -74,6 +74,22 @@ def close_team(db: Connection, team_id: int, *, actor: str) -> Team:
         return team
     db.execute(teams.update().where(teams.c.team_id == team_id).values(closed_at=clock.now(), closed_by=actor))
     deeds.record(db, Deed(actor, Kind.SETTING, team.branch_id, about=f"team-close:{team_id}"))
+    return queries.get_team(db, team_id)
+
+
+def reopen_team(db: Connection, team_id: int, name: str, contact_number: str, *, actor: str) -> Team:
+    """Open a closed team again on the account it has; its name may have been taken since, or its contact have left.
+
+    Twice is once. Raises (in the order checked): UnknownTeam, TeamUnfit.
+    """
+    team = queries.get_team(db, team_id, lock=True)
+    if team.is_open:
+        return team
+    name, contact = _checked(db, team.book_id, name, contact_number, team_id)
+    anew = teams.update().where(teams.c.team_id == team_id).returning(teams.c.team_id)
+    row = {"name": name, "contact_resident_id": contact.resident_id, "closed_at": None, "closed_by": None}
+    _unless_taken(db, anew.values(row))
+    deeds.record(db, Deed(actor, Kind.SETTING, team.branch_id, about=f"team-reopen:{team_id}"))
     return queries.get_team(db, team_id)
 
 

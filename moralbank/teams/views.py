@@ -1,4 +1,4 @@
-"""Staff's pages of teams: open one, change its name or contact, close it."""
+"""Staff's pages of teams: open one, change its name or contact, close it, and open it again."""
 
 from __future__ import annotations
 
@@ -107,6 +107,20 @@ def close(team_id: int) -> Response:
     team = _in_scope(team_id)
     database().transact(service.close_team, team_id, actor=actor())
     flash(_("“%(name)s”已经结束。账户和对账单都还在。", name=team.name), "ok")
+    return redirect(url_for(".show", team_id=team_id), 303)
+
+
+@blueprint.post("/<int:team_id>/reopen")
+@allow("staff", scope="branch")
+def reopen(team_id: int) -> Answer:
+    """Open a closed team again."""
+    team = _in_scope(team_id)
+    try:
+        given = read_form(TeamForm)
+        team = database().transact(service.reopen_team, team_id, given["name"], given["number"], actor=actor())
+    except Invalid as refusal:
+        return _page(team, in_words(refusal)), refusal.status
+    flash(_("“%(name)s”重新开放了。联系人又能看到它。", name=team.name), "ok")
     return redirect(url_for(".show", team_id=team_id), 303)
 
 

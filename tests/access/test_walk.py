@@ -21,7 +21,8 @@ from werkzeug.test import TestResponse
 from moralbank import clock
 from moralbank.access import queries, service
 from moralbank.access.cli import access
-from moralbank.db import MIGRATIONS, Database
+from moralbank.db import Database
+from moralbank.schema import MIGRATIONS
 from moralbank.web.auth import Allowed, authorisation_table, declared
 from tests._people import MadeLogin, sign_in
 from tests.access._world import ROLES, STRANGER, Place, make_world

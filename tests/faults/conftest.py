@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from moralbank import db as moralbank_db
-from moralbank import ledger
+from moralbank import ledger, schema
 from moralbank.app import create_app
 from moralbank.config import Config
 from moralbank.db import Database
@@ -146,7 +145,7 @@ def shop_on_server(cluster: _postgres.Cluster, request: pytest.FixtureRequest) -
     """The shop on a PostgreSQL that can be stopped; its books must close at the end."""
     name = f"faults_{abs(hash(request.node.name))}"
     url = cluster.create_database(name)
-    moralbank_db.migrate(url)
+    schema.migrate(url)
     shop = open_shop(url)
     yield shop
     if not cluster.is_ready():

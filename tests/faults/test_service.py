@@ -208,7 +208,7 @@ def test_a_migration_that_is_killed_halfway_leaves_nothing_and_the_next_one_does
         process.wait()
         process.stdout.close()
         assert _tables(url) == set()
-        moralbank_db.migrate(url)
+        schema.migrate(url)
         assert {"ledger_entries", "platform_runs"} <= _tables(url)
         assert _revision(url) == schema.head()
 
@@ -217,7 +217,7 @@ def test_a_migration_that_is_killed_halfway_leaves_nothing_and_the_next_one_does
 _SLOW_MIGRATION = """
 import sys, time
 from alembic.operations import Operations
-from moralbank import db
+from moralbank import schema
 create, made = Operations.create_table, []
 def create_slowly(self, name, *args, **kwargs):
     made.append(name)
@@ -226,7 +226,7 @@ def create_slowly(self, name, *args, **kwargs):
         time.sleep(60)
     return create(self, name, *args, **kwargs)
 Operations.create_table = create_slowly
-db.migrate(sys.argv[1])
+schema.migrate(sys.argv[1])
 """
 
 

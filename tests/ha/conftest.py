@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psutil
 import pytest
 
-from moralbank import db as moralbank_db
+from moralbank import schema
 from moralbank.db import Database
 from tests import _postgres
 from tests.ha import _tills
@@ -53,7 +53,7 @@ def cluster() -> Iterator[Cluster]:
 def served(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     """The bank as scripts/serve runs it, on a URL that names all three nodes."""
     url = cluster.create_database("bank")
-    moralbank_db.migrate(url)
+    schema.migrate(url)
     database = Database(url)
     shop = database.transact(_tills.open_shop)
     database.dispose()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from moralbank import clock, db, ledger
+from moralbank import clock, db, ledger, schema
 from moralbank.ledger import Posted, Unit
 from tests import _ci, _postgres
 from tests.conftest import PG_PORT, TEMPLATE
@@ -169,7 +169,7 @@ class SqliteBook(BookMachine):
     def _database(self) -> db.Database:
         if not _template:
             path = Path(tempfile.mkdtemp()) / "template.db"
-            db.migrate(f"sqlite:///{path}")
+            schema.migrate(f"sqlite:///{path}")
             _template.append(path)
         self.folder = Path(tempfile.mkdtemp())
         shutil.copy(_template[0], self.folder / "book.db")

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from moralbank import clock, ids, ledger
-from moralbank import db as moralbank_db
+from moralbank import clock, ids, ledger, schema
 from moralbank.app import create_app
 from moralbank.config import Config
 from moralbank.db import Database
@@ -141,7 +140,7 @@ def main() -> int:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = chosen.url or f"sqlite:///{folder}/tills.db"
-        moralbank_db.migrate(url)
+        schema.migrate(url)
         database = Database(url)
         street = database.transact(make_street)
         charges, seconds = _timed(lambda: two_tills(database, street, chosen.rounds))

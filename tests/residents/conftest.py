@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
+import moralbank
 from moralbank.branches import service as branches
 from moralbank.branches.queries import Branch, list_branches
-from moralbank.db import MIGRATIONS, Database
+from moralbank.db import Database
 from tests._worlds import world
 
-COMMUNITY = MIGRATIONS.parent / "moralbank" / "demo" / "community" / "branches.csv"
+COMMUNITY = Path(moralbank.__file__).parent / "demo" / "community" / "branches.csv"
 STAFF = "staff:1"
 
 

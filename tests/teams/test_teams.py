@@ -103,13 +103,48 @@ def test_a_team_is_opened_its_contact_reads_its_account_and_with_the_close_no_mo
         assert form(staff, f"{theirs}/close", {}).status_code == 303
     assert other.get(mine).status_code in (401, 403, 404, 303)
     late = form(staff, theirs, {"name": "又一个名字", "number": zhang.number})
-    assert "不能再改" in staff.get(late.location).text
+    assert "请先重新开放" in staff.get(late.location).text
     assert "河岸护绿队" in staff.get("/staff/teams?state=closed").text
     assert "40" in staff.get(f"/audit/accounts/{team.account_id}/statements/{month}").text, "its statements stay"
     assert form(staff, "/staff/teams/new", given | {"name": "河岸护绿队"}).status_code == 303, "the name is free again"
     number = re.sub(r".*:", "", deeds_of(database)[0])
     assert deeds_of(database)[:3] == [f"team-{what}:{number}" for what in ("open", "change", "close")]
     with database.reading() as db:
+        assert beside.verify(db, story.book).faults == ()
+
+
+def test_a_closed_team_opens_again_with_its_account_unless_its_name_or_contact_is_gone(
+    app: Flask, database: Database, story: Story
+) -> None:
+    station, zhang = story.tree["NS-01"], story.zhang
+    staff, auditor = (came_in(app, database, role, station) for role in ("staff", "auditor"))
+    contact = came_in(app, database, "resident", station, zhang.resident_id)
+    team = database.transact(service.open_team, station.branch_id, "晨练队", zhang.number, actor="staff:1")
+    give(database, team, 40)
+    mine, theirs = f"/me/teams/{team.team_id}", f"/staff/teams/{team.team_id}"
+    as_it_was = {"name": team.name, "number": zhang.number}
+    form(staff, f"{theirs}/close", {})
+    page = staff.get(theirs).text
+    assert all(word in page for word in ("重新开放这个团队", f'value="{team.name}"', f'value="{zhang.number}"'))
+    assert "重新开放" not in auditor.get(theirs).text
+    assert form(auditor, f"{theirs}/reopen", as_it_was).status_code == 403
+    # Somebody else bears the name by now, and who was asked about it may be gone.
+    database.transact(service.open_team, station.branch_id, team.name, zhang.number, actor="staff:1")
+    for given, says in (
+        (as_it_was, "已经有叫这个名字的团队"),
+        ({"name": "晚练队", "number": "00000000"}, "没有这个编号"),
+    ):
+        refused = form(staff, f"{theirs}/reopen", given)
+        assert (refused.status_code, says in refused.text) == (422, True)
+    assert contact.get(mine).status_code == 404
+    for _ in range(2):
+        opened = form(staff, f"{theirs}/reopen", as_it_was | {"name": "晚练队"})
+        assert opened.status_code == 303
+    assert "“晚练队”重新开放了" in staff.get(opened.location).text
+    assert all(word in contact.get("/me/teams").text for word in ("晚练队", "40 分"))
+    assert deeds_of(database).count(f"team-reopen:{team.team_id}") == 1
+    with database.reading() as db:
+        assert queries.get_team(db, team.team_id).account_id == team.account_id
         assert beside.verify(db, story.book).faults == ()
 
 

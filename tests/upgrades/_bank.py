@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
 
-from moralbank import db as moralbank_db
-from moralbank import ledger
+from moralbank import ledger, schema
 from moralbank.db import make_engine
 
 TAKEN_AT = "0008_history"
@@ -27,7 +26,7 @@ _FILE = Path(__file__).with_name("bank_at_0008.json")
 def upgrade(url: str, revision: str, migrations: Path | None = None) -> None:
     """Bring a database to a revision, as `moralbank migrate` of the code of that time did."""
     alembic = AlembicConfig()
-    alembic.set_main_option("script_location", str(migrations or moralbank_db.MIGRATIONS))
+    alembic.set_main_option("script_location", str(migrations or schema.MIGRATIONS))
     alembic.attributes["url"] = url
     command.upgrade(alembic, revision)
 

@@ -69,11 +69,11 @@ def next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
     def add(body: str) -> str:
         folder = tmp_path / "migrations"
-        shutil.copytree(moralbank_db.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
         number = f"{int(REVISIONS[-1][:4]) + 1:04}"
         text = _NEXT.format(number=number, head=REVISIONS[-1], body=body)
         (folder / "versions" / f"{number}_made_up.py").write_text(text)
-        monkeypatch.setattr(moralbank_db, "MIGRATIONS", folder)
+        monkeypatch.setattr(schema, "MIGRATIONS", folder)
         schema.revisions.cache_clear()
         return f"{number}_made_up"
 
@@ -154,7 +154,7 @@ def test_every_step_only_widens_what_the_code_before_it_uses(url: str) -> None:
 
 
 def contracts(revision: str) -> set[str]:
-    path = moralbank_db.MIGRATIONS / "versions" / f"{revision}.py"
+    path = schema.MIGRATIONS / "versions" / f"{revision}.py"
     spec = spec_from_file_location(revision, path)
     assert spec
     assert spec.loader
@@ -371,7 +371,7 @@ def test_keys_lose_their_memos_and_still_know_what_was_asked(url: str) -> None:
 
 def test_a_revision_is_named_as_its_file_is() -> None:
     """The start compares names of files, so that it need not load what they say."""
-    sys.path.insert(0, str(moralbank_db.MIGRATIONS / "versions"))
+    sys.path.insert(0, str(schema.MIGRATIONS / "versions"))
     try:
         assert [import_module(name).revision for name in REVISIONS] == list(REVISIONS)
     finally:
