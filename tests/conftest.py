@@ -191,7 +191,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 @pytest.fixture
 def fresh_app(config: Config, database: Database, compiled_templates: FileSystemBytecodeCache) -> Flask:
     """An application of this test's own, to which it may add routes."""
-    return _make_app(config, database, compiled_templates)
+    return make_app(config, database, compiled_templates)
 
 
 @pytest.fixture(scope="session")
@@ -207,11 +207,11 @@ def app(
     """The application on this test's database; to build one takes longer than most tests, so they share it in turn."""
     engine = database.engine.dialect.name
     if engine not in built_apps:
-        built_apps[engine] = LentApp(_make_app(config, database, compiled_templates))
+        built_apps[engine] = LentApp(make_app(config, database, compiled_templates))
     return built_apps[engine].lend(config, database)
 
 
-def _make_app(config: Config, database: Database, templates: FileSystemBytecodeCache) -> Flask:
+def make_app(config: Config, database: Database, templates: FileSystemBytecodeCache) -> Flask:
     from moralbank.app import create_app
 
     app = create_app(config, database)

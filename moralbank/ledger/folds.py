@@ -140,16 +140,20 @@ def _latest_of_all(db: Connection, book: int) -> dict[tuple[int, int], _Fold]:
 
 
 def _is(
-    table: sa.FromClause, book: int, account: int | sa.ColumnElement[int], unit: int | sa.ColumnElement[int]
+    table: sa.FromClause,
+    book: int | sa.ColumnElement[int],
+    account: int | sa.ColumnElement[int],
+    unit: int | sa.ColumnElement[int],
 ) -> list[sa.ColumnElement[bool]]:
     return [table.c.book_id == book, table.c.account_id == account, table.c.unit == unit]
 
 
-def wrong(db: Connection, book: int, last_seq: int) -> list[tuple[int, str]]:
-    """Return the accounts whose folds don't follow from the postings of the book, which ends at `last_seq`."""
+def _followed() -> sa.Select[Any]:
+    """Ask for the folds of :book, each with what its lines say that it grew by."""
     after_seq = sa.func.lag(_folds.c.through_seq, 1, 0).over(
         partition_by=[_folds.c.account_id, _folds.c.unit], order_by=_folds.c.through_seq
     )
+    book = sa.bindparam("book", type_=_folds.c.book_id.type)
     steps = sa.select(*_folds.c, after_seq.label("after_seq")).where(_folds.c.book_id == book).subquery()
     lines = [
         *_is(_postings, book, steps.c.account_id, steps.c.unit),
@@ -159,9 +163,17 @@ def wrong(db: Connection, book: int, last_seq: int) -> list[tuple[int, str]]:
     grew = sa.select(sa.func.coalesce(sa.func.sum(_postings.c.amount), 0)).where(*lines).scalar_subquery()
     latest_at = sa.select(sa.func.max(_postings.c.posted_at)).where(*lines).scalar_subquery()
     query = sa.select(steps, grew.label("grew"), latest_at.label("latest_at"))
+    return query.order_by(steps.c.account_id, steps.c.unit, steps.c.through_seq)
+
+
+_FOLLOWED = _followed()
+
+
+def wrong(db: Connection, book: int, last_seq: int) -> list[tuple[int, str]]:
+    """Return the accounts whose folds don't follow from the postings of the book, which ends at `last_seq`."""
     found = []
     totals: dict[tuple[int, int], tuple[int, datetime | None]] = {}
-    for step in db.execute(query.order_by(steps.c.account_id, steps.c.unit, steps.c.through_seq)):
+    for step in db.execute(_FOLLOWED, {"book": book}):
         total_before, at_before = totals.get((step.account_id, step.unit), (0, None))
         instants = [at for at in (at_before, step.latest_at) if at is not None]
         follows = total_before + int(step.grew), max(instants, default=None)

@@ -130,9 +130,13 @@ def send_trials(db: Connection, *, body: bytes, key: str) -> Any:
     return db.execute(trials.insert().values(name="file", weight=len(body)).returning(trials)).one()
 
 
-def add_to(app: Flask, database_url: str) -> None:
-    """Create the table as the schema's owner and open the operations."""
+def make_table(database_url: str) -> None:
+    """Create the table as the schema's owner."""
     engine = sa.create_engine(database_url)
     metadata.create_all(engine)
     engine.dispose()
+
+
+def add_to(app: Flask) -> None:
+    """Open the operations."""
     app.extensions["flask-smorest"]["apis"][""]["ext_obj"].register_blueprint(blueprint)

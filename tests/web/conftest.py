@@ -8,9 +8,12 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
+from moralbank.config import Config
 from moralbank.db import Database
 from tests._people import bearer, make_branch_tree, make_login
+from tests.conftest import LentApp, make_app
 from tests.web import _trials
 
 
@@ -34,10 +37,17 @@ class Caller:
 
 
 @pytest.fixture
-def trial_app(fresh_app: Flask, database_url: str) -> Flask:
-    """The application with the operations of _trials.py added."""
-    _trials.add_to(fresh_app, database_url)
-    return fresh_app
+def trial_app(
+    config: Config, database: Database, compiled_templates: FileSystemBytecodeCache, built_apps: dict[str, LentApp]
+) -> Flask:
+    """The application with the operations of _trials.py added, built once as the others are."""
+    _trials.make_table(config.database_url)
+    name = f"trials on {database.engine.dialect.name}"
+    if name not in built_apps:
+        app = make_app(config, database, compiled_templates)
+        _trials.add_to(app)
+        built_apps[name] = LentApp(app)
+    return built_apps[name].lend(config, database)
 
 
 @pytest.fixture
