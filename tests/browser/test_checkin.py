@@ -197,5 +197,6 @@ def test_two_of_a_family_are_counted_by_one_scan_on_one_phone(windows: Windows):
     phone.get_by_role("link", name="出示付款码").click()
     phone.get_by_role("button", name="显示欧阳兰的付款码").click()
     phone.get_by_text("欧阳兰的积分，由您代为出示").wait_for()
-    phone.get_by_role("button", name="换回自己").click()
-    phone.get_by_text("您正在替欧阳兰办事").wait_for(state="detached")
+    with phone.expect_navigation():
+        phone.get_by_role("button", name="换回自己").click()
+    assert phone.get_by_text("您正在替欧阳兰办事").count() == 0

@@ -170,8 +170,9 @@ def test_a_token_is_shown_once_and_stopped(windows: Windows):
     page.goto("/tokens")
     assert secret not in page.content()
     page.locator("details.confirm summary").first.click()
-    page.get_by_role("button", name="停用这个令牌").click()
-    page.get_by_role("cell", name="街道大屏").wait_for(state="detached")
+    with page.expect_navigation():
+        page.get_by_role("button", name="停用这个令牌").click()
+    assert not page.get_by_role("cell", name="街道大屏").count()
 
 
 def test_another_browser_can_be_signed_out_from_here(windows: Windows):
